@@ -1,0 +1,5 @@
+"""`python -m mailglass` is the command `mailglass`."""
+
+from .cli import main
+
+main()
