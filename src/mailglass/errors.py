@@ -81,7 +81,7 @@ class RetryLater(Error):
 
 
 class StorageUnavailable(RetryLater):
-    """A log, spool or database cannot be read or written now: full disk, failing sync, no server."""
+    """A log, spool or database cannot be used now: full disk, failing sync, no server."""
 
     id = "storage-unavailable"
 
@@ -94,6 +94,6 @@ class RecipientRefused(Error):
 
 
 class CorruptRecord(Error):
-    """A stored record does not match its checksum; it is set aside and counted, never guessed at."""
+    """A stored record does not match its checksum; it is set aside and counted, not guessed at."""
 
     id = "corrupt-record"
