@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from journal.faults import FaultyDisk, make_hit
 
+from journal.faults import FaultyDisk, make_hit
 from mailglass.errors import ConfigurationError, CorruptRecord, InputError, StorageUnavailable
 from mailglass.journal import (
     START,
