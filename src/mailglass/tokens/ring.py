@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from hashlib import blake2b
 
-from .errors import BadToken, ConfigurationError
+from ..errors import BadToken, ConfigurationError
 
 __all__ = ["Kind", "Ring", "Token"]
 
