@@ -198,9 +198,7 @@ class Settings:
         choices=("starttls", "tls", "opportunistic", "none"),
     )
     smarthost_username: str = _setting("smarthost.username", "", "Who we are at the smarthost.")
-    smarthost_password: str = _setting(
-        "smarthost.password", "", "The password there.", secret=True
-    )
+    smarthost_password: str = _setting("smarthost.password", "", "The password there.", secret=True)
 
     delivery_connections: int = _setting(
         "delivery.connections",
@@ -311,7 +309,9 @@ def _from_file(file: Path | None, faults: list[str]) -> list[tuple[str, str, str
         if not isinstance(entries, dict):
             faults.append(f"{file}: `{section}` stands outside a section such as [gateway]")
             continue
-        found += [(f"{section}.{key}", _as_text(value), str(file)) for key, value in entries.items()]
+        found += [
+            (f"{section}.{key}", _as_text(value), str(file)) for key, value in entries.items()
+        ]
     return found
 
 
@@ -397,8 +397,10 @@ def _contradictions(s: Settings) -> list[str]:
             faults.append(f"{name}: {number} is less than 1")
     if not s.delivery_retry_seconds or min(s.delivery_retry_seconds) < 1:
         faults.append("delivery.retry-seconds: needs at least one number, none below 1")
-    if s.smarthost_password and s.smarthost_security == "none" and not _is_loopback(
-        s.smarthost_host
+    if (
+        s.smarthost_password
+        and s.smarthost_security == "none"
+        and not _is_loopback(s.smarthost_host)
     ):
         faults.append(
             "smarthost.security: `none` would send smarthost.password in the clear; "

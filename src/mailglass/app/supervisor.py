@@ -119,9 +119,7 @@ class Supervisor:
                 self._on_ready()
 
 
-async def _drain(
-    role: str, process: asyncio.subprocess.Process, ending: asyncio.Task[int]
-) -> None:
+async def _drain(role: str, process: asyncio.subprocess.Process, ending: asyncio.Task[int]) -> None:
     process.terminate()
     await asyncio.wait((ending,), timeout=_DRAIN_SECONDS)
     if not ending.done():

@@ -37,9 +37,7 @@ def failure_report(
         accepted_at=now,
         return_path="",
         raw=report.as_bytes(policy=compat32.clone(linesep="\r\n")),
-        deliveries=(
-            Delivery(id=ids.next(), message_id=message_id, recipient=job.return_path),
-        ),
+        deliveries=(Delivery(id=ids.next(), message_id=message_id, recipient=job.return_path),),
         tracking={},
         facts={"report_about": job.delivery.id, "subject": report["Subject"]},
     )

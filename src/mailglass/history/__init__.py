@@ -4,6 +4,40 @@ One schema and one set of named statements on SQLite (WAL) and PostgreSQL. It is
 and read by everybody who shows something; the collector and the courier never touch it.
 """
 
-from .store import Account, History, Transaction, User
+from .credentials import (
+    ADMINISTRATOR,
+    add_administrator,
+    check_password,
+    end_session,
+    new_login_link,
+    new_user,
+    session_user,
+    sign_in,
+    sign_in_with_password,
+)
+from .records import Account, StoredDelivery, StoredEvent, StoredHit, StoredMessage, User
+from .store import History, Transaction
+from .timeline import DeliveryTimeline, Timeline, timeline
 
-__all__ = ["Account", "History", "Transaction", "User"]
+__all__ = [
+    "ADMINISTRATOR",
+    "Account",
+    "DeliveryTimeline",
+    "History",
+    "StoredDelivery",
+    "StoredEvent",
+    "StoredHit",
+    "StoredMessage",
+    "Timeline",
+    "Transaction",
+    "User",
+    "add_administrator",
+    "check_password",
+    "end_session",
+    "new_login_link",
+    "new_user",
+    "session_user",
+    "sign_in",
+    "sign_in_with_password",
+    "timeline",
+]

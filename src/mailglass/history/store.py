@@ -32,7 +32,7 @@ from ..model import (
 from . import schema
 from .records import Account, StoredDelivery, StoredEvent, StoredHit, StoredMessage, User
 
-__all__ = ["Account", "History", "Transaction", "User"]
+__all__ = ["History", "Transaction"]
 
 # SQLite takes 32,766 parameters in a statement; far fewer keep its parser quick.
 _CHUNK = 500
@@ -174,9 +174,7 @@ class Transaction:
 
     def end_session(self, token_hash: bytes) -> None:
         """Sign a browser out."""
-        self._db.execute(
-            schema.session.delete().where(schema.session.c.token_hash == token_hash)
-        )
+        self._db.execute(schema.session.delete().where(schema.session.c.token_hash == token_hash))
 
     # what ingest writes
 
