@@ -1,8 +1,8 @@
 """One record of settings: defaults, then a file, then the environment, then the command line.
 
-Only `app` and `cli` read it; every part receives the values it needs. A setting is named once, here,
-with its default, its unit and a sentence; the file calls it `section.name` (TOML), the environment
-`MAILGLASS_SECTION_NAME`, the command line `--set section.name=value`.
+Only `app` and `cli` read it; every part receives the values it needs. A setting is named once,
+here, with its default, its unit and a sentence; the file calls it `section.name` (TOML), the
+environment `MAILGLASS_SECTION_NAME`, the command line `--set section.name=value`.
 All faults are found before any is reported.
 """
 
@@ -15,7 +15,7 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 from urllib.parse import urlsplit
 
 from .errors import ConfigurationError
@@ -112,7 +112,7 @@ class Settings:
         "The least grave event that is logged.",
         choices=("debug", "info", "warning", "error"),
     )
-    log_format: str = _setting(
+    log_format: Literal["text", "json"] = _setting(
         "log.format",
         "text",
         "One event a line, as a sentence with its fields or as a JSON object.",
@@ -128,7 +128,7 @@ class Settings:
         "tracking.opens", "yes", "Put a beacon into displayed HTML parts.", _yes_no
     )
     tracking_links: bool = _setting("tracking.links", "yes", "Send links by way of us.", _yes_no)
-    tracking_attachments: str = _setting(
+    tracking_attachments: Literal["keep", "link"] = _setting(
         "tracking.attachments",
         "keep",
         "Leave attachments in the mail, or store them and put a download link in their place.",
@@ -190,7 +190,7 @@ class Settings:
         "smarthost.host", "", "The server that mail is handed to; empty until you have one."
     )
     smarthost_port: int = _setting("smarthost.port", "587", "Its port.", _whole)
-    smarthost_security: str = _setting(
+    smarthost_security: Literal["starttls", "tls", "opportunistic", "none"] = _setting(
         "smarthost.security",
         "starttls",
         "`starttls` and `tls` verify the certificate; `opportunistic` encrypts when offered, "

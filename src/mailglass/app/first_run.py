@@ -1,7 +1,7 @@
 """What a data directory needs before anything can run: keys, an account, a first user.
 
-Everything secret is shown once, at its making, and kept as a hash; the keys that sign tokens are the
-exception, and lie in a file that only its owner reads.
+Everything secret is shown once, at its making, and kept as a hash; the keys that sign tokens are
+the exception, and lie in a file that only its owner reads.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Takes deliveries from the spool when they are due and sees each one through.
 
 What an attempt meant is written to the spool before the next one begins: a crash between the
-smarthost's 250 and that write repeats the delivery (RFC 1047); a crash anywhere else repeats nothing.
+smarthost's 250 and that write repeats the delivery (RFC 1047); any other crash repeats nothing.
 """
 
 from __future__ import annotations

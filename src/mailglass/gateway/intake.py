@@ -10,12 +10,13 @@ import email.header
 import email.utils
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from email.message import Message as EmailMessage
 from email.parser import BytesHeaderParser
 from email.policy import compat32
-from typing import Any
+from typing import Any, Literal
 
 from ..errors import InputError, NotAMessage
 from ..instrument import Options, Template, compile_message
@@ -50,7 +51,7 @@ class TrackingDefaults:
     base_url: str
     opens: bool
     links: bool
-    attachments: str
+    attachments: Literal["keep", "link"]
     text_links: bool
 
 
@@ -167,9 +168,7 @@ def _target(target: Target) -> dict[str, Any]:
 def _shown(fields: EmailMessage, name: str) -> str:
     """A field's text for people; whatever cannot be decoded is shown as it stands."""
     text = str(fields.get(name, ""))
-    try:
+    with suppress(ValueError, LookupError):  # a broken encoded-word, a charset nobody knows
         text = str(email.header.make_header(email.header.decode_header(text)))
-    except (ValueError, LookupError):
-        pass  # a broken encoded-word, or a charset nobody knows
     text = text.encode("utf-8", "replace").decode("utf-8")  # raw 8-bit headers hold surrogates
     return " ".join(text.split())[:_SHOWN_CHARACTERS]

@@ -17,7 +17,7 @@ import ssl
 import warnings
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
@@ -97,6 +97,13 @@ class SubmissionServer:
             self._new_session, self._config.host, self._config.port
         )
 
+    @property
+    def port(self) -> int:
+        """The port that is listened on, which the system chose when 0 was asked for."""
+        assert self._server is not None, "the server has not been started"
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
+
     async def stop(self, grace_seconds: float = 10) -> None:
         """Take no new connection, and let messages under way end."""
         if self._server is None:
@@ -134,7 +141,7 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-class _Session(SMTP):  # type: ignore[misc]  # aiosmtpd has no type information
+class _Session(SMTP):
     """One connection: aiosmtpd's, with our replies and our limits."""
 
     def __init__(
@@ -187,10 +194,20 @@ class _Session(SMTP):  # type: ignore[misc]  # aiosmtpd has no type information
                 await super().push("421 4.7.0 Too many wrong passwords")
                 self.transport.close()
 
+    def _authenticate(self, mechanism: str, auth_data: object) -> AuthResult:
+        """Only carry the name and password out of the dialogue: checking them has to wait."""
+        return AuthResult(success=True, auth_data=auth_data)
+
+    async def auth_PLAIN(self, _: object, args: list[str]) -> AuthResult:  # noqa: N802
+        return await self._gate.checked(self, await super().auth_PLAIN(_, args))
+
+    async def auth_LOGIN(self, _: object, args: list[str]) -> AuthResult:  # noqa: N802
+        return await self._gate.checked(self, await super().auth_LOGIN(_, args))
+
     async def smtp_DATA(self, arg: str) -> None:  # noqa: N802 - aiosmtpd finds it by this name
         refusal = self._gate.refusal()
         if refusal and self.envelope is not None and self.envelope.rcpt_tos:
-            self._set_post_data_state()
+            self._set_post_data_state()  # type: ignore[no-untyped-call]
             await self.push(refusal)
             return
         self.is_receiving = True
@@ -201,6 +218,12 @@ class _Session(SMTP):  # type: ignore[misc]  # aiosmtpd has no type information
             if not self.finished.done():
                 self.finished.set_result(None)
                 self.finished = self.loop.create_future()
+
+
+@dataclass(frozen=True, slots=True)
+class _SignedIn:
+    account_id: int
+    name: str
 
 
 class _Handler:
@@ -229,13 +252,7 @@ class _Handler:
         session.host_name = hostname
         return [*responses[:-1], "250-ENHANCEDSTATUSCODES", responses[-1]]
 
-    async def auth_PLAIN(self, server: SMTP, args: list[str]) -> AuthResult:  # noqa: N802
-        return await self._checked(server, await SMTP.auth_PLAIN(_Asking(server), None, args))
-
-    async def auth_LOGIN(self, server: SMTP, args: list[str]) -> AuthResult:  # noqa: N802
-        return await self._checked(server, await SMTP.auth_LOGIN(_Asking(server), None, args))
-
-    async def _checked(self, server: SMTP, answer: AuthResult) -> AuthResult:
+    async def checked(self, server: SMTP, answer: AuthResult) -> AuthResult:
         """Turn the name and password that the client gave into an account, or a refusal."""
         login = answer.auth_data
         if not isinstance(login, LoginPassword):
@@ -248,7 +265,7 @@ class _Handler:
             await server.push("454 4.7.0 Sign-in is not possible now; try again later")
             return AuthResult(success=False, handled=True)
         if account_id is None:
-            peer = server.session.peer
+            peer = server.session.peer if server.session else None
             _log.warning(
                 "wrong user name or password for %r from %s",
                 name,
@@ -256,7 +273,7 @@ class _Handler:
                 extra={"action": "auth-failed"},
             )
             return AuthResult(success=False, handled=False)
-        return AuthResult(success=True, auth_data=(account_id, name))
+        return AuthResult(success=True, auth_data=_SignedIn(account_id, name))
 
     async def handle_RCPT(  # noqa: N802
         self,
@@ -292,9 +309,10 @@ class _Handler:
     async def handle_DATA(  # noqa: N802
         self, server: SMTP, session: Session, envelope: Envelope
     ) -> str:
-        account_id, name = session.auth_data
+        signed_in = cast("_SignedIn", session.auth_data)
+        name = signed_in.name
         submitter = Submitter(
-            account_id=account_id,
+            account_id=signed_in.account_id,
             name=name,
             greeting=session.host_name or "localhost",
             protocol="ESMTPSA" if session.ssl else "ESMTPA",
@@ -302,8 +320,8 @@ class _Handler:
         try:
             receipt = await asyncio.to_thread(
                 self._intake.accept,
-                envelope.original_content,
-                return_path=envelope.mail_from,
+                envelope.original_content or b"",
+                return_path=envelope.mail_from or "",
                 recipients=envelope.rcpt_tos,
                 submitter=submitter,
             )
@@ -337,19 +355,6 @@ def _refusal_for(error: Error, name: str) -> str:
     if isinstance(error, InputError):
         return "554 5.6.0 The message cannot be used as it is"
     return "452 4.3.1 The message cannot be stored now; try again later"
-
-
-class _Asking:
-    """Gives aiosmtpd's dialogues a server whose password check only carries the answer out."""
-
-    def __init__(self, server: SMTP) -> None:
-        self._server = server
-
-    def _authenticate(self, mechanism: str, login: LoginPassword) -> AuthResult:
-        return AuthResult(success=True, auth_data=login)
-
-    def __getattr__(self, name: str) -> Any:  # whatever else the dialogue uses is the server's
-        return getattr(self._server, name)
 
 
 class _Remembered:

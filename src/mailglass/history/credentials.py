@@ -13,7 +13,8 @@ from datetime import UTC, datetime, timedelta
 import argon2
 
 from ..errors import InputError
-from .store import History, Transaction, User
+from .records import User
+from .store import History, Transaction
 
 __all__ = [
     "ADMINISTRATOR",

@@ -1,4 +1,4 @@
-"""What the history gives back: records of the field's words with the numbers they are stored under."""
+"""What the history gives back: records in the field's words, with their stored numbers."""
 
 from __future__ import annotations
 

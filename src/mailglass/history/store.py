@@ -364,7 +364,7 @@ class Transaction:
 
     def poison(self) -> list[Mapping[str, Any]]:
         """What was set aside."""
-        return [row._mapping for row in self._db.execute(sa.select(schema.poison))]
+        return [dict(row._mapping) for row in self._db.execute(sa.select(schema.poison))]
 
     def unsettled(self, before: datetime, limit: int) -> list[int]:
         """Deliveries with hits whose verdict is not final, delivered before then."""
