@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from .errors import ConfigurationError
 
-__all__ = ["ROLES", "Origin", "Settings", "load_settings"]
+__all__ = ["ROLES", "Origin", "Settings", "load_settings", "variable_name"]
 
 ROLES = ("collector", "gateway", "ingest", "delivery", "web")
 
@@ -324,7 +324,7 @@ def _as_text(value: object) -> str:
 
 
 def _from_environment(environment: Mapping[str, str]) -> list[tuple[str, str, str]]:
-    variables = {_variable(f.metadata["name"]): f.metadata["name"] for f in fields(Settings)}
+    variables = {variable_name(f.metadata["name"]): f.metadata["name"] for f in fields(Settings)}
     prefixes = {name.split("_")[1] for name in variables}
     found = []
     for variable, value in environment.items():
@@ -337,7 +337,8 @@ def _from_environment(environment: Mapping[str, str]) -> list[tuple[str, str, st
     return found
 
 
-def _variable(name: str) -> str:
+def variable_name(name: str) -> str:
+    """The environment's name of a setting."""
     return "MAILGLASS_" + name.upper().replace(".", "_").replace("-", "_")
 
 

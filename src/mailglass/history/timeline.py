@@ -10,7 +10,7 @@ from ..model import EventType, Target, TargetKind, Verdict
 from .records import StoredDelivery, StoredEvent, StoredMessage
 from .store import Transaction
 
-__all__ = ["DeliveryTimeline", "Timeline", "sentence", "timeline"]
+__all__ = ["SENTENCES", "DeliveryTimeline", "Timeline", "sentence", "timeline"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +75,7 @@ def timeline(t: Transaction, account_id: int | None, name: str) -> Timeline | No
     )
 
 
-_SENTENCES = {
+SENTENCES = {
     EventType.QUEUED: "Accepted from the sender and stored",
     EventType.DEFERRED: "Not taken yet; it will be tried again",
     EventType.DELIVERED: "Accepted by the receiving server",
@@ -103,7 +103,7 @@ _SENTENCES = {
 def sentence(event: StoredEvent, targets: tuple[Target, ...]) -> str:
     """What happened, for a person: the kind, what it was about, and the words of the outside."""
     raw = event.event.raw
-    parts = [_SENTENCES[event.event.type]]
+    parts = [SENTENCES[event.event.type]]
     target = next((t for t in targets if t.number == raw.get("target")), None)
     if target and target.kind is TargetKind.LINK:
         parts.append(f"link {target.url}")
