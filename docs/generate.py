@@ -65,7 +65,9 @@ def _settings() -> str:
             default = f"`{meta['default']}`" if meta["default"] else "(empty)"
         choices = f" One of: {', '.join(meta['choices'])}." if meta["choices"] else ""
         name = meta["name"]
-        rows.append(f"| `{name}` | `{variable_name(name)}` | {default} | {meta['about']}{choices} |")
+        rows.append(
+            f"| `{name}` | `{variable_name(name)}` | {default} | {meta['about']}{choices} |"
+        )
     return "\n".join(rows) + "\n"
 
 

@@ -44,7 +44,7 @@ async def authenticate(name: str, password: str) -> int | None:
 async def start(spool: Spool, refusal: str | None) -> SubmissionServer:
     intake = Intake(
         spool=spool,
-        ids=Ids(),
+        ids=Ids(0),
         ring=Ring([b"k" * 32]),
         store=lambda content, name: "",
         tracking=TRACKING,

@@ -165,7 +165,9 @@ class Running:
             if story and is_told(story):
                 return story
             with self._news:
-                self._news.wait_for(lambda heard=heard: len(self.log) > heard, end - time.monotonic())
+                self._news.wait_for(
+                    lambda heard=heard: len(self.log) > heard, end - time.monotonic()
+                )
             assert time.monotonic() < end, f"{story}\n" + "\n".join(self.log[-40:])
 
 

@@ -23,6 +23,9 @@ __all__ = ["run_role"]
 
 _log = logging.getLogger("mailglass.serve")
 
+# Both give numbers, so each has a node of its own.
+_GATEWAY_NODE, _DELIVERY_NODE = 0, 1
+
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
@@ -110,7 +113,7 @@ def _gateway(settings: Settings) -> None:
     attachments = Attachments(settings.data_directory / "attachments")
     intake = Intake(
         spool=Spool(settings.data_directory / "spool.db"),
-        ids=Ids(),
+        ids=Ids(_GATEWAY_NODE),
         ring=Ring(read_keys(settings.data_directory)),
         store=lambda content, name: attachments.add(content),
         hostname=settings.gateway_hostname,
@@ -187,7 +190,7 @@ def _delivery(settings: Settings) -> None:
     delivering = Delivering(
         spool=Spool(settings.data_directory / "spool.db"),
         ring=Ring(read_keys(settings.data_directory)),
-        ids=Ids(),
+        ids=Ids(_DELIVERY_NODE),
         schedule=Schedule(
             retry_seconds=settings.delivery_retry_seconds,
             lifetime_seconds=settings.delivery_lifetime_seconds,

@@ -116,11 +116,13 @@ delivery = Table(
     Column("recipient", Text, nullable=False),
     Column("recipient_domain", Text, nullable=False),
     Column("delivered_at", Float),  # the receiving server's 250
+    Column("last_event_at", Float),
     Column("level", Text, nullable=False),
     Column("probability", Float, nullable=False),
     Column("verdict_evidence", Text, nullable=False),
     Column("is_final", Boolean, nullable=False),
     Column("rules_version", Text, nullable=False),
+    Index(None, "is_final", "last_event_at"),
 )
 
 hit = Table(
@@ -131,6 +133,7 @@ hit = Table(
     Column("at", Float, nullable=False),
     Column("facts", Text, nullable=False),  # the whole hit, as the journal has it
     Index(None, "delivery_id", "at"),
+    Index(None, "at"),
 )
 
 event = Table(

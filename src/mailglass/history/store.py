@@ -256,8 +256,10 @@ class Transaction:
                 schema.event.delete().where(c.delivery_id.in_(some), c.hit_id.is_not(None))
             )
 
-    def set_verdicts(self, verdicts: Mapping[int, Verdict]) -> None:
-        """What the events of each delivery mean now."""
+    def set_verdicts(
+        self, verdicts: Mapping[int, Verdict], last_event_at: Mapping[int, datetime]
+    ) -> None:
+        """What the events of each delivery mean now, and when the last of them was."""
         if verdicts:
             c = schema.delivery.c
             self._db.execute(
@@ -269,8 +271,16 @@ class Transaction:
                     verdict_evidence=sa.bindparam("v_evidence"),
                     is_final=sa.bindparam("v_is_final"),
                     rules_version=sa.bindparam("v_rules_version"),
+                    last_event_at=sa.bindparam("v_last_event_at"),
                 ),
-                [{"delivery_id": i, **_verdict_values(v, "v_")} for i, v in verdicts.items()],
+                [
+                    {
+                        "delivery_id": i,
+                        "v_last_event_at": last_event_at[i].timestamp(),
+                        **_verdict_values(verdict, "v_"),
+                    }
+                    for i, verdict in verdicts.items()
+                ],
             )
 
     def add_poison(self, place: str, at: datetime, reason: str, raw: bytes) -> None:
@@ -344,10 +354,7 @@ class Transaction:
         c, found = schema.hit.c, []
         for some in _chunks(delivery_ids):
             query = sa.select(schema.hit).where(c.delivery_id.in_(some))
-            found += [
-                StoredHit(id=row.id, delivery_id=row.delivery_id, hit=_hit(row.facts))
-                for row in self._db.execute(query)
-            ]
+            found += [_stored_hit(row) for row in self._db.execute(query)]
         return sorted(found, key=lambda h: (h.hit.at, h.id))
 
     def events_of(
@@ -366,13 +373,28 @@ class Transaction:
         """What was set aside."""
         return [dict(row._mapping) for row in self._db.execute(sa.select(schema.poison))]
 
+    def hits_since(self, at: datetime, limit: int) -> list[StoredHit]:
+        """The latest hits since then that mean a delivery of ours, by time, at most `limit`."""
+        c = schema.hit.c
+        query = (
+            sa.select(schema.hit)
+            .where(c.at >= at.timestamp(), c.delivery_id.is_not(None))
+            .order_by(c.at.desc())
+            .limit(limit)
+        )
+        return [_stored_hit(row) for row in self._db.execute(query)][::-1]
+
     def unsettled(self, before: datetime, limit: int) -> list[int]:
-        """Deliveries with hits whose verdict is not final, delivered before then."""
+        """Deliveries whose verdict is provisional although their last event was before then."""
         c = schema.delivery.c
         query = (
             sa.select(c.id)
-            .where(c.is_final.is_(False), c.delivered_at <= before.timestamp())
-            .order_by(c.delivered_at)
+            .where(
+                c.is_final.is_(False),
+                c.last_event_at <= before.timestamp(),
+                c.level != VerdictLevel.PENDING.value,
+            )
+            .order_by(c.last_event_at)
             .limit(limit)
         )
         return list(self._db.execute(query).scalars())
@@ -433,16 +455,17 @@ def _hit_text(hit: Hit) -> str:
     return _text({**asdict(hit), "at": hit.at.isoformat()})
 
 
-def _hit(text: str) -> Hit:
-    facts = orjson.loads(text)
-    return Hit(**{**facts, "at": datetime.fromisoformat(facts["at"])})
+def _stored_hit(row: Any) -> StoredHit:  # a row of a select, which SQLAlchemy types as Any
+    facts = orjson.loads(row.facts)
+    hit = Hit(**{**facts, "at": datetime.fromisoformat(facts["at"])})
+    return StoredHit(id=row.id, delivery_id=row.delivery_id, hit=hit)
 
 
 def _evidence(text: str) -> tuple[Evidence, ...]:
     return tuple(Evidence(**item) for item in orjson.loads(text))
 
 
-def _event(row: Any) -> StoredEvent:  # a row of a select, which SQLAlchemy types as Any
+def _event(row: Any) -> StoredEvent:  # as above
     return StoredEvent(
         delivery_id=row.delivery_id,
         hit_id=row.hit_id,

@@ -21,7 +21,7 @@ from ..history import History, StoredEvent, StoredHit, StoredMessage, Transactio
 from ..journal import START, Cursor, Poison, read
 from ..model import Delivery, Event, EventType, Target, TargetKind
 from ..spool import Spool, SpoolEvent
-from .judging import judge_again
+from .judging import judge_again, remember
 
 __all__ = ["Ingest"]
 
@@ -31,6 +31,10 @@ _BATCH = 2_000  # records in one transaction: some milliseconds of writing, some
 _LOOK_SECONDS = 0.1  # between looks when there is no news
 _REST_SECONDS = (0.5, 15.0)  # after the history could not be used; doubles
 _SETTLE_SECONDS = 30.0  # between looks for verdicts whose settling time is over
+
+# What the index of neighbours looks back on at a start: twice its longest window of two hours.
+_NEIGHBOUR_TIME = timedelta(hours=4)
+_NEIGHBOURS = 100_000
 
 _JOURNAL, _SPOOL = "journal", "spool"
 
@@ -52,7 +56,7 @@ class Ingest:
         self._journal = journal_directory
         self._rules = rules
         self._clock = clock
-        self._neighbours = Neighbours()
+        self._neighbours: Neighbours | None = None
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Follow until `stopping`."""
@@ -93,7 +97,7 @@ class Ingest:
                 t.set_cursor(_JOURNAL, str(items[-1][0]))
             else:
                 items = []
-            judge_again(t, touched, self._rules, self._neighbours, self._clock())
+            judge_again(t, touched, self._rules, self._known_neighbours(t), self._clock())
         if told:
             self._spool.forget_events(told[-1].seq)
         taken = len(items) + len(told)
@@ -103,9 +107,17 @@ class Ingest:
 
     def settle(self) -> None:
         """Judge the deliveries whose settling time has passed since their last news."""
+        now = self._clock()
+        settled_since = now - timedelta(seconds=self._rules.numbers["times"]["settle"])
         with self._history.transaction() as t:
-            unsettled = t.unsettled(self._clock(), _BATCH)
-            judge_again(t, unsettled, self._rules, self._neighbours, self._clock())
+            unsettled = t.unsettled(settled_since, _BATCH)
+            judge_again(t, unsettled, self._rules, self._known_neighbours(t), now)
+
+    def _known_neighbours(self, t: Transaction) -> Neighbours:
+        if self._neighbours is None:
+            self._neighbours = Neighbours(self._rules)
+            remember(t, self._clock() - _NEIGHBOUR_TIME, self._neighbours, _NEIGHBOURS)
+        return self._neighbours
 
     def _take_seen(self, t: Transaction, items: list[tuple[Cursor, Any]]) -> set[int]:
         """Write the hits; returns the deliveries that they are about."""

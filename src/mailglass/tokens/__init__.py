@@ -1,5 +1,6 @@
 """Tokens and the URLs that carry them: the one thing that senders' side and collector share."""
 
+from .ids import Ids, id_time
 from .ring import Kind, Ring, Token
 from .urls import (
     Locator,
@@ -14,6 +15,7 @@ from .urls import (
 )
 
 __all__ = [
+    "Ids",
     "Kind",
     "Locator",
     "Ring",
@@ -21,6 +23,7 @@ __all__ = [
     "attachment_bound",
     "attachment_url",
     "beacon_url",
+    "id_time",
     "link_bound",
     "link_url",
     "notice_url",
