@@ -10,6 +10,7 @@ from .urls import (
     link_url,
     notice_url,
     read_url,
+    self_url,
     unsubscribe_url,
 )
 
@@ -25,5 +26,6 @@ __all__ = [
     "link_url",
     "notice_url",
     "read_url",
+    "self_url",
     "unsubscribe_url",
 ]
