@@ -11,6 +11,7 @@ from .urls import (
     link_url,
     notice_url,
     read_url,
+    self_url,
     unsubscribe_url,
 )
 
@@ -28,5 +29,6 @@ __all__ = [
     "link_url",
     "notice_url",
     "read_url",
+    "self_url",
     "unsubscribe_url",
 ]

@@ -5,6 +5,7 @@
     /a/<token>/<file name>?f=<digest>       attachment
     /u/<token>                              unsubscribe
     /n/<token>                              notice to the recipient
+    /s/<token>                              "this is me": the sender marks their own browser
 
 What a URL shows beside the token is bound under the token's tag: for a link the destination's
 UTF-8 bytes, for an attachment `digest/file name`; it is percent-encoded (RFC 3986 section 2.1)
@@ -31,6 +32,7 @@ __all__ = [
     "link_url",
     "notice_url",
     "read_url",
+    "self_url",
     "unsubscribe_url",
 ]
 
@@ -40,9 +42,10 @@ _KINDS = {
     "a": Kind.ATTACHMENT,
     "u": Kind.UNSUBSCRIBE,
     "n": Kind.NOTICE,
+    "s": Kind.SELF,
 }
 _PATH = re.compile(
-    r"/([ocaun])/([a-z2-7]{31}|[a-z2-7]{29})(?:(\.gif)|/([^/?#]*))?\Z", re.IGNORECASE
+    r"/([ocauns])/([a-z2-7]{31}|[a-z2-7]{29})(?:(\.gif)|/([^/?#]*))?\Z", re.IGNORECASE
 )
 
 
@@ -102,6 +105,11 @@ def unsubscribe_url(base: str, token: str) -> str:
 def notice_url(base: str, token: str) -> str:
     """The URL of the page that tells a recipient what is recorded."""
     return f"{base.rstrip('/')}/n/{token}"
+
+
+def self_url(base: str, token: str) -> str:
+    """The URL that a sender opens in each of their own programs, so that its hits are theirs."""
+    return f"{base.rstrip('/')}/s/{token}"
 
 
 def read_url(url: str) -> Locator:
