@@ -152,6 +152,15 @@ class Settings:
         "Networks of reverse proxies whose X-Forwarded-For is believed.",
         _networks,
     )
+    collector_tls_port: int = _setting(
+        "collector.tls-port", "8443", "Port for HTTPS, when there is a certificate.", _whole
+    )
+    collector_hosts: tuple[str, ...] = _setting(
+        "collector.hosts",
+        "",
+        "Names under which readers reach the collector; forged requests for others are not kept.",
+        _words,
+    )
     collector_certificate: Path | None = _setting(
         "collector.certificate", "", "Certificate chain (PEM) when the collector speaks TLS.", _path
     )
@@ -423,6 +432,7 @@ def _port_faults(s: Settings) -> list[str]:
     for name, host, port in (
         ("collector.port", s.collector_host, s.collector_port),
         ("collector.private-port", "127.0.0.1", s.collector_private_port),
+        ("collector.tls-port", s.collector_host, s.collector_tls_port),
         ("gateway.port", s.gateway_host, s.gateway_port),
         ("web.port", s.web_host, s.web_port),
     ):

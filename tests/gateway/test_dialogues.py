@@ -16,7 +16,8 @@ import pytest
 from mailglass.errors import StorageUnavailable
 from mailglass.gateway import Config, Intake, SubmissionServer, TrackingDefaults
 from mailglass.spool import Spool, Submission
-from mailglass.tokens import Ids, Ring
+from mailglass.ids import Ids
+from mailglass.tokens import Ring
 
 DIALOGUES = sorted((Path(__file__).parent / "dialogues").glob("*.txt"))
 TRACKING = TrackingDefaults(
@@ -44,7 +45,7 @@ async def authenticate(name: str, password: str) -> int | None:
 async def start(spool: Spool, refusal: str | None) -> SubmissionServer:
     intake = Intake(
         spool=spool,
-        ids=Ids(0),
+        ids=Ids(),
         ring=Ring([b"k" * 32]),
         store=lambda content, name: "",
         tracking=TRACKING,

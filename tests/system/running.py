@@ -37,7 +37,7 @@ class Running:
 
     def __init__(self, directory: Path, overrides: dict[str, str]) -> None:
         self.directory = directory
-        collector, private, gateway, web = free_ports(4)
+        collector, private, tls, gateway, web = free_ports(5)
         self.tracking_url = f"http://127.0.0.1:{collector}"
         self.web_url = f"http://127.0.0.1:{web}"
         self.private_port = private
@@ -46,6 +46,7 @@ class Running:
             "data.directory": str(directory),
             "collector.port": str(collector),
             "collector.private-port": str(private),
+            "collector.tls-port": str(tls),
             "gateway.port": str(gateway),
             "web.port": str(web),
             "tracking.url": self.tracking_url,

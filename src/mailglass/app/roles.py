@@ -86,18 +86,27 @@ def _run_async(main: Callable[[asyncio.Event], object], *, name: str) -> None:
 def _collector(settings: Settings) -> None:
     from .. import collector
 
+    certificates = ()
+    if settings.collector_certificate and settings.collector_private_key:
+        certificates = (
+            collector.Certificate(
+                chain_file=settings.collector_certificate,
+                key_file=settings.collector_private_key,
+            ),
+        )
     collector.run(
         collector.Config(
             host=settings.collector_host,
             port=settings.collector_port,
-            private_port=settings.collector_private_port,
+            tls_port=settings.collector_tls_port if certificates else None,
+            certificates=certificates,
+            hosts=settings.collector_hosts,
+            metrics_port=settings.collector_private_port,
             journal_directory=settings.data_directory / "journal",
             attachment_directory=settings.data_directory / "attachments",
             keys=read_keys(settings.data_directory),
             trusted_proxies=settings.collector_trusted_proxies,
-            certificate=settings.collector_certificate,
-            private_key=settings.collector_private_key,
-            kill_switch=settings.data_directory / "kill-switch",
+            kill_switch_file=settings.data_directory / "kill-switch",
         ),
         on_ready=lambda: _say_ready(f"http://{settings.collector_host}:{settings.collector_port}"),
     )
@@ -108,12 +117,13 @@ def _gateway(settings: Settings) -> None:
     from ..history import History, check_password
     from ..journal import Attachments
     from ..spool import Spool
-    from ..tokens import Ids, Ring
+    from ..ids import Ids
+    from ..tokens import Ring
 
     attachments = Attachments(settings.data_directory / "attachments")
     intake = Intake(
         spool=Spool(settings.data_directory / "spool.db"),
-        ids=Ids(_GATEWAY_NODE),
+        ids=Ids(node=_GATEWAY_NODE),
         ring=Ring(read_keys(settings.data_directory)),
         store=lambda content, name: attachments.add(content),
         hostname=settings.gateway_hostname,
@@ -173,7 +183,8 @@ def _server_context(chain: Path | None, key: Path | None) -> ssl.SSLContext | No
 def _delivery(settings: Settings) -> None:
     from ..delivery import Courier, Delivering, Schedule, Smarthost
     from ..spool import Spool
-    from ..tokens import Ids, Ring
+    from ..ids import Ids
+    from ..tokens import Ring
 
     smarthost = Smarthost(
         host=settings.smarthost_host,
@@ -190,7 +201,7 @@ def _delivery(settings: Settings) -> None:
     delivering = Delivering(
         spool=Spool(settings.data_directory / "spool.db"),
         ring=Ring(read_keys(settings.data_directory)),
-        ids=Ids(_DELIVERY_NODE),
+        ids=Ids(node=_DELIVERY_NODE),
         schedule=Schedule(
             retry_seconds=settings.delivery_retry_seconds,
             lifetime_seconds=settings.delivery_lifetime_seconds,

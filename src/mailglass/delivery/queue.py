@@ -19,7 +19,8 @@ from ..errors import RetryLater
 from ..instrument import Options, Template, compile_message
 from ..model import EventType
 from ..spool import Job, Spool
-from ..tokens import Ids, Ring
+from ..ids import Ids
+from ..tokens import Ring
 from .courier import Courier, Outcome
 from .report import failure_report
 

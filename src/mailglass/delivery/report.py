@@ -16,7 +16,7 @@ from email.policy import SMTP, compat32
 
 from ..model import Delivery
 from ..spool import Job, Submission
-from ..tokens import Ids
+from ..ids import Ids
 from .courier import Outcome
 
 __all__ = ["failure_report"]

@@ -22,7 +22,8 @@ from ..errors import InputError, NotAMessage
 from ..instrument import Options, Template, compile_message
 from ..model import Delivery, Target
 from ..spool import Spool, Submission
-from ..tokens import Ids, Ring
+from ..ids import Ids
+from ..tokens import Ring
 
 __all__ = ["Intake", "Receipt", "Submitter", "TrackingDefaults"]
 

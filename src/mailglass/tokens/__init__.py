@@ -1,6 +1,5 @@
 """Tokens and the URLs that carry them: the one thing that senders' side and collector share."""
 
-from .ids import Ids, id_time
 from .ring import Kind, Ring, Token
 from .urls import (
     Locator,
@@ -16,7 +15,6 @@ from .urls import (
 )
 
 __all__ = [
-    "Ids",
     "Kind",
     "Locator",
     "Ring",
@@ -24,7 +22,6 @@ __all__ = [
     "attachment_bound",
     "attachment_url",
     "beacon_url",
-    "id_time",
     "link_bound",
     "link_url",
     "notice_url",
