@@ -15,8 +15,8 @@ import pytest
 
 from mailglass.errors import StorageUnavailable
 from mailglass.gateway import Config, Intake, SubmissionServer, TrackingDefaults
-from mailglass.spool import Spool, Submission
 from mailglass.ids import Ids
+from mailglass.spool import Spool, Submission
 from mailglass.tokens import Ring
 
 DIALOGUES = sorted((Path(__file__).parent / "dialogues").glob("*.txt"))

@@ -86,14 +86,8 @@ def _run_async(main: Callable[[asyncio.Event], object], *, name: str) -> None:
 def _collector(settings: Settings) -> None:
     from .. import collector
 
-    certificates = ()
-    if settings.collector_certificate and settings.collector_private_key:
-        certificates = (
-            collector.Certificate(
-                chain_file=settings.collector_certificate,
-                key_file=settings.collector_private_key,
-            ),
-        )
+    chain, key = settings.collector_certificate, settings.collector_private_key
+    certificates = (collector.Certificate(chain_file=chain, key_file=key),) if chain and key else ()
     collector.run(
         collector.Config(
             host=settings.collector_host,
@@ -115,9 +109,9 @@ def _collector(settings: Settings) -> None:
 def _gateway(settings: Settings) -> None:
     from ..gateway import Config, Intake, SubmissionServer, TrackingDefaults
     from ..history import History, check_password
+    from ..ids import Ids
     from ..journal import Attachments
     from ..spool import Spool
-    from ..ids import Ids
     from ..tokens import Ring
 
     attachments = Attachments(settings.data_directory / "attachments")
@@ -182,8 +176,8 @@ def _server_context(chain: Path | None, key: Path | None) -> ssl.SSLContext | No
 
 def _delivery(settings: Settings) -> None:
     from ..delivery import Courier, Delivering, Schedule, Smarthost
-    from ..spool import Spool
     from ..ids import Ids
+    from ..spool import Spool
     from ..tokens import Ring
 
     smarthost = Smarthost(
