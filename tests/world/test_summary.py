@@ -79,9 +79,7 @@ def judge(played: list[LiveDelivery], probability: dict[Actor, float]) -> list[J
     ]
 
 
-PEOPLE = {
-    actor: 0.97 for actor in (Actor.HUMAN, Actor.IMAGE_PROXY, Actor.SENDER, Actor.THIRD_PARTY)
-}
+PEOPLE = dict.fromkeys((Actor.HUMAN, Actor.IMAGE_PROXY, Actor.SENDER, Actor.THIRD_PARTY), 0.97)
 
 
 def test_a_judge_who_knows_the_truth_is_always_right(played: list[LiveDelivery]) -> None:
@@ -99,7 +97,7 @@ def test_people_taken_for_machines_are_counted_as_wrong(played: list[LiveDeliver
 
 
 def test_the_middle_band_is_neither_right_nor_wrong(played: list[LiveDelivery]) -> None:
-    summary = summarise(played, judge(played, {actor: 0.5 for actor in Actor}))
+    summary = summarise(played, judge(played, dict.fromkeys(Actor, 0.5)))
     assert (summary.right, summary.wrong) == (0, 0)
     assert summary.undecided == summary.human_requests + summary.machine_requests
 
