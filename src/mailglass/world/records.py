@@ -30,6 +30,11 @@ class Fetch:
         """Whether the recipient's own act caused it: what a judge's probability is about."""
         return self.actor in (Actor.HUMAN, Actor.IMAGE_PROXY)
 
+    @property
+    def by_person(self) -> bool:
+        """Whether any person's act caused it, the sender and third persons included."""
+        return self.by_recipient or self.actor in (Actor.SENDER, Actor.THIRD_PARTY)
+
 
 @dataclass(frozen=True, slots=True)
 class Act:
@@ -48,6 +53,16 @@ class Truth:
     replied: float | None = None
     forwarded: float | None = None
 
+    def until(self, seconds: float) -> Truth:
+        """What was done up to a moment."""
+        replied, forwarded = self.replied, self.forwarded
+        return Truth(
+            displayed=tuple(moment for moment in self.displayed if moment <= seconds),
+            acts=tuple(act for act in self.acts if act.after_seconds <= seconds),
+            replied=replied if replied is not None and replied <= seconds else None,
+            forwarded=forwarded if forwarded is not None and forwarded <= seconds else None,
+        )
+
     @property
     def was_read(self) -> bool:
         """Whether the person displayed the message at all."""
@@ -60,3 +75,10 @@ class Story:
 
     fetches: tuple[Fetch, ...]  # ascending in time
     truth: Truth
+
+    def until(self, seconds: float) -> Story:
+        """The story up to a moment, as if nobody had waited longer."""
+        return Story(
+            fetches=tuple(fetch for fetch in self.fetches if fetch.after_seconds <= seconds),
+            truth=self.truth.until(seconds),
+        )
