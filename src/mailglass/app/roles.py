@@ -11,6 +11,7 @@ import signal
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
@@ -224,7 +225,7 @@ def _delivery(settings: Settings) -> None:
 def _ingest(settings: Settings) -> None:
     from ..evidence import load_rules
     from ..history import History
-    from ..ingest import Ingest
+    from ..ingest import Ingest, TimeLens
     from ..spool import Spool
 
     ingest = Ingest(
@@ -232,6 +233,10 @@ def _ingest(settings: Settings) -> None:
         spool=Spool(settings.data_directory / "spool.db"),
         journal_directory=settings.data_directory / "journal",
         rules=load_rules(),
+        lens=TimeLens(
+            began_at=datetime.fromtimestamp(settings.demo_began_at, UTC),
+            factor=settings.demo_time_factor,
+        ),
     )
 
     async def main(stopping: asyncio.Event) -> None:
