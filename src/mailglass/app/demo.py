@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import socket
 import sys
 import tempfile
@@ -112,28 +113,25 @@ async def _serving(options: list[str]) -> AsyncIterator[asyncio.Future[None]]:
     )
     assert process.stdout is not None
     stopped: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def stop(*_: object) -> None:
+        if not stopped.done():
+            stopped.set_result(None)
+
     ending = asyncio.create_task(process.wait())
-    ending.add_done_callback(lambda _: stopped.done() or stopped.set_result(None))
+    ending.add_done_callback(stop)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
     try:
-        with _interrupts(lambda: stopped.done() or stopped.set_result(None)):
-            line = b"-"
-            while line and not line.startswith(b"Mailglass is ready"):
-                line = await process.stdout.readline()
-            yield stopped
+        line = b"-"
+        while line and not line.startswith(b"Mailglass is ready"):
+            line = await process.stdout.readline()
+        yield stopped
     finally:
         if process.returncode is None:
             process.terminate()
         await ending
-
-
-@contextlib.contextmanager
-def _interrupts(stop: Callable[[], object]) -> Iterator[None]:
-    import signal
-
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop)
-    yield
 
 
 async def _first_of(
@@ -219,7 +217,10 @@ async def _submit(
         async with client:
             for letter in waiting:
                 await client.sendmail(
-                    letter.author, list(letter.recipients), letter.content, ["BODY=8BITMIME"]
+                    letter.author,
+                    list(letter.recipients),
+                    letter.content,
+                    mail_options=["BODY=8BITMIME"],
                 )
                 on_sent()
 

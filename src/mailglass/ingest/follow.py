@@ -38,6 +38,8 @@ _SETTLE_SECONDS = 30.0  # between looks for verdicts whose settling time is over
 _NEIGHBOUR_TIME = timedelta(hours=4)
 _NEIGHBOURS = 100_000
 
+_REAL_TIME = TimeLens()
+
 _JOURNAL, _SPOOL = "journal", "spool"
 
 
@@ -51,7 +53,7 @@ class Ingest:
         spool: Spool,
         journal_directory: Path,
         rules: Rules,
-        lens: TimeLens | None = None,
+        lens: TimeLens = _REAL_TIME,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """`lens` turns the times of records, and `clock`'s, into those of the history."""
@@ -59,8 +61,8 @@ class Ingest:
         self._spool = spool
         self._journal = journal_directory
         self._rules = rules
-        self._lens = lens = lens or TimeLens()
-        self._clock = lambda: lens(clock())
+        self._lens: TimeLens = lens
+        self._clock: Callable[[], datetime] = lambda: lens(clock())
         self._neighbours: Neighbours | None = None
 
     async def run(self, stopping: asyncio.Event) -> None:
