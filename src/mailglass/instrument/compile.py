@@ -182,7 +182,7 @@ class _Job:
         except NotEditable as error:
             self._leave(part, str(error))
             return False
-        return bool(additions.card)
+        return any(wish.kind == "card" for wish in wishes)
 
     def _additions(self, beacon: Stamp | None, first: bool, linked: list[Linked]) -> Additions:
         honeypot = None
