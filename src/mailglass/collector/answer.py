@@ -55,7 +55,8 @@ class Answers:
 
     def image(self, request: Request, is_secure: bool) -> bytes:
         """The transparent image; of HEAD its headers."""
-        key = (request.keep_alive, is_secure, request.http_version, request.method == "HEAD")
+        head = request.head
+        key = (head.keep_alive, is_secure, head.http_version, head.method == "HEAD")
         answer = self._images.get(key)
         if answer is None:
             answer = self.make(request, is_secure, 200, _IMAGE_FIELDS, IMAGE)
@@ -83,10 +84,12 @@ class Answers:
             self._date,
             _ALWAYS,
             _HSTS if is_secure else b"",
-            _CONNECTION.get((request.keep_alive, request.http_version), b"Connection: close\r\n"),
+            _CONNECTION.get(
+                (request.head.keep_alive, request.head.http_version), b"Connection: close\r\n"
+            ),
             lines,
             size,
-            b"" if request.method == "HEAD" else body,
+            b"" if request.head.method == "HEAD" else body,
         )
 
 

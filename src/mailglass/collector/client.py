@@ -33,7 +33,7 @@ class Proxies:
         address = request.peer
         if not self._networks or not self._is_trusted(address):
             return address
-        for text in reversed(request.control.get("x-forwarded-for", "").split(",")):
+        for text in reversed(request.head.control.get("x-forwarded-for", "").split(",")):
             forwarded = _address(text.strip())
             if forwarded is None:
                 break
@@ -46,7 +46,7 @@ class Proxies:
         """Whether the client came by TLS, to us or to a trusted proxy."""
         if request.is_tls or not self._networks or not self._is_trusted(request.peer):
             return request.is_tls
-        return request.control.get("x-forwarded-proto", "").lower() == "https"
+        return request.head.control.get("x-forwarded-proto", "").lower() == "https"
 
     def _look_up(self, address: str) -> bool:
         ip = ip_address(address)

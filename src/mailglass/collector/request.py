@@ -6,10 +6,12 @@ what tells one person from another across messages (no cookies, no authorization
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
-__all__ = ["Request"]
+from ..journal import PreparedHeaders, prepare
+
+__all__ = ["Fields", "Head", "Request"]
 
 _KEPT = [
     "accept",
@@ -59,22 +61,40 @@ _NAMES = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What a request's head says besides its target; shared by requests with the same bytes."""
+
+    method: str
+    http_version: str
+    keep_alive: bool
+    headers: dict[str, str]  # what the journal keeps
+    control: dict[str, str]  # what only the answer depends on
+    prepared: PreparedHeaders  # `headers` as the journal writes them
+
+
 @dataclass(slots=True)
 class Request:
-    """A request; mutable while it arrives."""
+    """A request that arrived whole."""
 
     at: datetime
     peer: str  # the address at the other end of the connection, perhaps a proxy's
     is_tls: bool
-    url: bytes = b""
-    method: str = ""
-    http_version: str = ""
-    keep_alive: bool = False
-    headers: dict[str, str] = field(default_factory=dict)  # what the journal keeps
-    control: dict[str, str] = field(default_factory=dict)  # what only the answer depends on
+    url: bytes
+    head: Head
     body: bytes = b""
 
-    def add_header(self, name: bytes, value: bytes) -> None:
+
+class Fields:
+    """Headers as they arrive."""
+
+    __slots__ = ("control", "headers")
+
+    def __init__(self) -> None:
+        self.headers: dict[str, str] = {}
+        self.control: dict[str, str] = {}
+
+    def add(self, name: bytes, value: bytes) -> None:
         """Take a header in if we look at it; repeated ones are joined (RFC 9110 section 5.2)."""
         known = _NAMES.get(name) or _NAMES.get(name.lower())
         if known is None:
@@ -87,3 +107,8 @@ class Request:
         if len(text) > limit:  # of a list of proxies the end is what trusted ones wrote
             text = text[-limit:] if key == "x-forwarded-for" else text[:limit]
         fields[key] = text
+
+    def head(self, method: str, http_version: str, *, keep_alive: bool) -> Head:
+        return Head(
+            method, http_version, keep_alive, self.headers, self.control, prepare(self.headers)
+        )

@@ -11,7 +11,7 @@ This room leaves to others what a hit means (evidence) and what becomes of it (h
 from __future__ import annotations
 
 from .attachments import Attachments
-from .codec import decode, encode
+from .codec import PreparedHeaders, decode, encode, encode_fields, prepare
 from .layout import START, Cursor, published_end
 from .reader import Poison, read
 from .retention import expire
@@ -25,12 +25,15 @@ __all__ = [
     "Cut",
     "Disk",
     "Poison",
+    "PreparedHeaders",
     "Report",
     "SegmentReport",
     "Writer",
     "decode",
     "encode",
+    "encode_fields",
     "expire",
+    "prepare",
     "published_end",
     "read",
     "verify",

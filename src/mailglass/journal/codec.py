@@ -9,6 +9,7 @@ is what the unused rest of a segment is filled with. Fields without a value are 
 from __future__ import annotations
 
 from binascii import crc32
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -17,13 +18,38 @@ import orjson
 from ..errors import CorruptRecord
 from ..model import Hit
 
-__all__ = ["MAX_LINE_BYTES", "decode", "encode", "seal", "unseal"]
+__all__ = [
+    "MAX_LINE_BYTES",
+    "PreparedHeaders",
+    "decode",
+    "encode",
+    "encode_fields",
+    "prepare",
+    "seal",
+    "unseal",
+]
 
 MAX_LINE_BYTES = (
     65536  # the collector bounds a hit to about a third of this; a longer line is damage
 )
 
 _OPTIONAL = ("to", "name", "bytes_sent", "completed", "action")
+
+
+PreparedHeaders = orjson.Fragment
+
+
+def prepare(headers: Mapping[str, str]) -> PreparedHeaders:
+    """Headers encoded once, for all the hits that share them (see `encode_fields`)."""
+    return orjson.Fragment(orjson.dumps(headers))
+
+
+def encode_fields(record: Mapping[str, object]) -> bytes:
+    """The line of a hit given as its fields, of which `headers` may be prepared.
+
+    For whoever counts microseconds: a frozen `Hit` takes 3 of them to build.
+    """
+    return seal(orjson.dumps(record, option=orjson.OPT_UTC_Z))
 
 
 def encode(hit: Hit) -> bytes:
@@ -46,7 +72,7 @@ def encode(hit: Hit) -> bytes:
         value = getattr(hit, field)
         if value is not None:
             record[field] = value
-    return seal(orjson.dumps(record, option=orjson.OPT_UTC_Z))
+    return encode_fields(record)
 
 
 def decode(line: bytes) -> Hit:

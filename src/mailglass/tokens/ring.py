@@ -20,9 +20,9 @@ import base64
 import hmac
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from hashlib import blake2b
+from typing import NamedTuple
 
 from ..errors import BadToken, ConfigurationError
 
@@ -52,8 +52,10 @@ class Kind(IntEnum):
     SELF = 7  # "this is me": marks the sender's own browser
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+_KINDS = tuple(Kind)
+
+
+class Token(NamedTuple):
     """What a token that verified says."""
 
     kind: Kind
@@ -118,8 +120,7 @@ class Ring:
 
     def _tag(self, number: int, head: bytes, bound: bytes) -> bytes:
         state = self._states[number].copy()
-        state.update(head)
-        state.update(bound)
+        state.update(head + bound)
         return state.digest()
 
 
@@ -132,7 +133,7 @@ def _head(kind: Kind, delivery_id: int, target: int, anonymous: bool, key: int) 
 def _parse(head: bytes) -> Token:
     number = head[9] if len(head) == 10 else int.from_bytes(head[9:], "big") & _MAX_TARGET
     return Token(
-        Kind((head[0] >> 3) & 7), int.from_bytes(head[1:9], "big"), number, bool(head[0] & 0x40)
+        _KINDS[(head[0] >> 3) & 7], int.from_bytes(head[1:9], "big"), number, bool(head[0] & 0x40)
     )
 
 
