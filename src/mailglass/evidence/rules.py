@@ -12,7 +12,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import UTC, date, datetime
 from hashlib import blake2b
 from importlib.resources import files
 from pathlib import Path
@@ -21,6 +21,7 @@ from typing import Any
 from ..model import Actor
 from .clients import ClientTable
 from .delays import told_delay
+from .lists import add_lists, kept_lists
 from .networks import NetworkTable
 from .tables import BadRules, Row, read_table
 
@@ -35,6 +36,7 @@ _ROWS = {
     "names": ("pattern", "owner", "role", "source", "as_of"),
 }
 _SIGNAL_KEYS = frozenset({"ratio", "text", "source", "as_of", "actor", "below_seconds"})
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 _SITE = "the site's own rule"
 _WHOLE_UNITS = "whole seconds below 2 minutes, whole minutes below 2 hours, whole hours beyond"
 
@@ -78,10 +80,13 @@ class Rules:
         return self.numbers["bands"]["human_above"]
 
 
-def load_rules(extra: Path | None = None) -> Rules:
+def load_rules(
+    extra: Path | None = None, *, lists: Path | None = None, now: datetime | None = None
+) -> Rules:
     """The packaged rules, with a site's own file over them when one is given.
 
-    Raises BadRules naming the file, the line and the reason; nothing of a bad file is used.
+    `lists` is the directory of refreshed network lists; `now` tells their age, and without it they
+    count as fresh.  Raises BadRules naming the file, the line and the reason; nothing of a bad file is used.
     """
     packaged = _packaged("rules.toml")
     sheets = [_Sheet(packaged, "rules.toml", is_packaged=True)]
@@ -100,6 +105,10 @@ def load_rules(extra: Path | None = None) -> Rules:
     roles = _roles(sheets[0], signals)
     _check_roles(rows, roles)
     _check_delays(numbers, signals, sheets[-1])
+    networks = NetworkTable(reversed(rows["networks"]), rows["names"], _packaged_rows("words.tsv"))
+    if lists is not None:
+        kept = kept_lists(lists)
+        add_lists(networks, kept, now or max((k.fetched_at for k in kept), default=_NEVER))
     return Rules(
         version=version,
         numbers=numbers,
@@ -107,9 +116,7 @@ def load_rules(extra: Path | None = None) -> Rules:
         delays=_delays(signals),
         roles=roles,
         clients=ClientTable(rows["clients"], numbers["browsers"]),
-        networks=NetworkTable(
-            reversed(rows["networks"]), rows["names"], _packaged_rows("words.tsv")
-        ),
+        networks=networks,
         rows=rows,
     )
 
