@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 
@@ -16,6 +17,13 @@ from ._source import settings_of
 
 _MOST_BYTES = 64 << 20
 _SECONDS = 120.0  # Apple's 12 MB at 1 Mbit/s
+
+
+class _Found(NamedTuple):
+    """What was found of one list."""
+
+    at: datetime  # fetched, or the oldest file's time
+    parts: tuple[bytes | BadList, ...]
 
 
 @click.group()
@@ -50,7 +58,7 @@ def refresh(ctx: click.Context, places: tuple[Path, ...], only: tuple[str, ...])
         if found is None:
             continue
         try:
-            kept = keep_list(source, _good(source, found), directory, datetime.now(UTC))
+            kept = keep_list(source, _good(found.parts), directory, found.at)
         except Error as error:
             failed += 1
             click.echo(f"{source.name}: kept as it was: {error}", err=True)
@@ -89,29 +97,30 @@ def _names(sources: Iterable[ListSource]) -> str:
     return ", ".join(s.name for s in sources)
 
 
-def _from_files(
-    places: Iterable[Path], sources: Iterable[ListSource]
-) -> dict[str, list[bytes | BadList]]:
+def _from_files(places: Iterable[Path], sources: Iterable[ListSource]) -> dict[str, _Found]:
     """The contents by list; of two lists whose names begin a file's, the longer one has it."""
     files = sorted(f for p in places for f in (p.iterdir() if p.is_dir() else (p,)) if f.is_file())
-    found: dict[str, list[bytes | BadList]] = {}
+    found: dict[str, _Found] = {}
     for file in files:
         owner = max(
             (s.name for s in sources if file.name.startswith(s.name)), key=len, default=None
         )
         if owner is not None:
-            found.setdefault(owner, []).append(file.read_bytes())
+            written_at = datetime.fromtimestamp(file.stat().st_mtime, UTC)
+            so_far = found.get(owner, _Found(written_at, ()))
+            at = min(so_far.at, written_at)
+            found[owner] = _Found(at, (*so_far.parts, file.read_bytes()))
     return found
 
 
-async def _fetched(sources: Iterable[ListSource]) -> dict[str, list[bytes | BadList]]:
-    found: dict[str, list[bytes | BadList]] = {}
+async def _fetched(sources: Iterable[ListSource]) -> dict[str, _Found]:
+    found: dict[str, _Found] = {}
     resolver = DnsResolver.from_system()
     async with WebFetcher(resolver, timeout_seconds=_SECONDS) as fetcher:
         for source in sources:
             click.echo(f"{source.name}: fetching {source.url}", err=True)
             page = await fetcher.fetch(source.url, limit_bytes=_MOST_BYTES, redirects=3)
-            found[source.name] = [_body(source, page)]
+            found[source.name] = _Found(datetime.now(UTC), (_body(source, page),))
     return found
 
 
@@ -123,8 +132,10 @@ def _body(source: ListSource, page: Page) -> bytes | BadList:
     return page.body
 
 
-def _good(source: ListSource, contents: Iterable[bytes | BadList]) -> list[bytes]:
-    for content in contents:
-        if isinstance(content, BadList):
-            raise content
-    return [content for content in contents if isinstance(content, bytes)]
+def _good(parts: Iterable[bytes | BadList]) -> list[bytes]:
+    good = []
+    for part in parts:
+        if isinstance(part, BadList):
+            raise part
+        good.append(part)
+    return good

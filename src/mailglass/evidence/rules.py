@@ -86,7 +86,8 @@ def load_rules(
     """The packaged rules, with a site's own file over them when one is given.
 
     `lists` is the directory of refreshed network lists; `now` tells their age, and without it they
-    count as fresh.  Raises BadRules naming the file, the line and the reason; nothing of a bad file is used.
+    count as fresh.  Raises BadRules naming the file, the line and the reason; nothing of a bad file
+    is used.
     """
     packaged = _packaged("rules.toml")
     sheets = [_Sheet(packaged, "rules.toml", is_packaged=True)]
