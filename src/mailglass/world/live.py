@@ -22,6 +22,7 @@ from ..model import Actor, Reply
 from .answers import Answers
 from .browsing import Answer, find_site, request
 from .maildrop import Maildrop
+from .pace import EvenPace, Pace
 from .population import Population
 from .reading import ReceivedMail, read_mail
 from .records import Fetch, Story, Truth
@@ -84,6 +85,7 @@ class LiveWorld:
         *,
         seed: int = 0,
         speed: float = 3600.0,
+        pace: Pace | None = None,
         horizon_seconds: float = 172_800.0,
         figures: Figures | None = None,
         answers: Answers | None = None,
@@ -93,8 +95,9 @@ class LiveWorld:
     ) -> None:
         """Port 0 takes a free one; see `smtp_port` after `start`.
 
-        `speed` is how many seconds of a story pass in one of ours. What a story has later than
-        `horizon_seconds` (of the story) is cut off: two days hold nine in ten first displays.
+        `speed` is how many seconds of a story pass in one of ours; a `pace` takes its place, and a
+        slowing one keeps short times readable. What a story has later than `horizon_seconds` (of
+        the story) is cut off: two days hold nine in ten first displays.
         `sites` maps the host of a URL to the address that answers for it; loopback needs none.
         `on_change` is called after each answer and each request, to draw progress.
         """
@@ -106,7 +109,8 @@ class LiveWorld:
         self.fetches: Counter[Actor] = Counter()
         self.planned = 0  # requests that are still to come
         self.host, self.smtp_port = host, smtp_port
-        self.speed, self._horizon = speed, horizon_seconds
+        self.pace = pace or EvenPace(speed)
+        self._horizon = horizon_seconds
         self._sites = dict(sites or {})
         self._on_change = on_change
         self._attempts: Counter[tuple[str, str]] = Counter()
@@ -205,7 +209,7 @@ class LiveWorld:
         ends = [fetch.after_seconds for fetch in early[1:]] + [0.0]
         for fetch, until in zip(early, ends, strict=False):
             await self._visit(delivery, fetch)
-            await asyncio.sleep((until - fetch.after_seconds) / self.speed)
+            await asyncio.sleep(self.pace.real(until) - self.pace.real(fetch.after_seconds))
 
     def _accept(self, delivery: LiveDelivery) -> None:
         """Enter the delivery, and let the rest of its story begin."""
@@ -223,7 +227,7 @@ class LiveWorld:
                     task.add_done_callback(self._running.discard)
 
     async def _visit_later(self, delivery: LiveDelivery, fetch: Fetch) -> None:
-        await asyncio.sleep(fetch.after_seconds / self.speed)
+        await asyncio.sleep(self.pace.real(fetch.after_seconds))
         await self._visit(delivery, fetch)
         self.planned -= 1
         await self._tell_change()
