@@ -33,6 +33,8 @@ from .tables import Figures
 __all__ = ["LiveDelivery", "LiveWorld", "Visit"]
 
 _log = logging.getLogger(__name__)
+_TAKEN = Reply(reply_code=250, reply_text="2.0.0 Ok: queued", enhanced_status="2.0.0")
+_NO_ROOM = Reply(reply_code=452, reply_text="4.3.1 Out of storage", enhanced_status="4.3.1")
 _FETCHES_AT_ONCE = 64  # as many connections as a small host takes without a queue of its own
 
 
@@ -74,8 +76,9 @@ class LiveWorld:
     """All providers and people, on one SMTP port.
 
     `deliveries` holds what was accepted, by Message-ID and recipient; `accepted`, `deferred` and
-    `refused` count the server's answers, `fetches` the requests made by actor. Everything runs in
-    the event loop that called `start`.
+    `refused` count the server's answers, `reports` the mail with a null return path (bounces that
+    come back), `fetches` the requests made by actor. Everything runs in the event loop that
+    called `start`.
     """
 
     def __init__(
@@ -105,7 +108,7 @@ class LiveWorld:
         self.answers = answers or Answers(seed)
         self.maildrop = maildrop or Maildrop()
         self.deliveries: dict[tuple[str, str], LiveDelivery] = {}
-        self.accepted = self.deferred = self.refused = 0
+        self.accepted = self.deferred = self.refused = self.reports = 0
         self.fetches: Counter[Actor] = Counter()
         self.planned = 0  # requests that are still to come
         self.host, self.smtp_port = host, smtp_port
@@ -140,7 +143,7 @@ class LiveWorld:
     async def answer_recipient(self, return_path: str, recipient: str, peer: str) -> Reply | None:
         """What the server says to RCPT TO; None when it takes the recipient."""
         fate = self.answers.fate_of(recipient)
-        if not fate.case or fate.after_data:
+        if not return_path or not fate.case or fate.after_data:
             return None
         if fate.puts_off:
             self._attempts[return_path, recipient] += 1
@@ -148,8 +151,16 @@ class LiveWorld:
                 return None
         return await self._decline(fate.case, recipient, peer)
 
-    async def answer_message(self, recipients: list[str], content: bytes, peer: str) -> Reply:
-        """What the server says to the message; when it is 250 the message is kept."""
+    async def answer_message(
+        self, return_path: str, recipients: list[str], content: bytes, peer: str
+    ) -> Reply:
+        """What the server says to the message; when it is 250 the message is kept.
+
+        A report (null return path) is counted, and nobody reads it.
+        """
+        if not return_path:
+            self.reports += 1
+            return _TAKEN
         for recipient in recipients:
             if self.answers.fate_of(recipient).after_data:
                 return await self._decline("spam", recipient, peer)
@@ -162,12 +173,12 @@ class LiveWorld:
             await asyncio.to_thread(self.maildrop.keep, mail.message_id, recipients, content)
         except StorageUnavailable as error:
             _log.error("the simulated mailbox cannot be written: %s", error)
-            return Reply(reply_code=452, reply_text="4.3.1 Out of storage, try again later")
+            return _NO_ROOM
         self.accepted += len(recipients)
         for delivery in told:
             self._accept(delivery)
         await self._tell_change()
-        return Reply(reply_code=250, reply_text="2.0.0 Ok: queued")
+        return _TAKEN
 
     async def _decline(self, case: str, recipient: str, peer: str) -> Reply:
         provider = self.population.provider_of(recipient.rpartition("@")[2])
@@ -214,22 +225,23 @@ class LiveWorld:
     def _accept(self, delivery: LiveDelivery) -> None:
         """Enter the delivery, and let the rest of its story begin."""
         delivery.accepted_at = datetime.now(UTC)
+        key = (delivery.message_id, delivery.recipient)
         # Two copies may have come at once over two connections; the first one counts.
-        if (
-            self.deliveries.setdefault((delivery.message_id, delivery.recipient), delivery)
-            is delivery
-        ):
-            for fetch in delivery.story.fetches:
-                if fetch.after_seconds >= 0:
-                    self.planned += 1
-                    task = asyncio.create_task(self._visit_later(delivery, fetch))
-                    self._running.add(task)
-                    task.add_done_callback(self._running.discard)
+        if self.deliveries.setdefault(key, delivery) is not delivery:
+            return
+        for fetch in delivery.story.fetches:
+            if fetch.after_seconds >= 0:
+                self.planned += 1
+                task = asyncio.create_task(self._visit_later(delivery, fetch))
+                self._running.add(task)
+                task.add_done_callback(self._running.discard)
 
     async def _visit_later(self, delivery: LiveDelivery, fetch: Fetch) -> None:
-        await asyncio.sleep(self.pace.real(fetch.after_seconds))
-        await self._visit(delivery, fetch)
-        self.planned -= 1
+        try:
+            await asyncio.sleep(self.pace.real(fetch.after_seconds))
+            await self._visit(delivery, fetch)
+        finally:
+            self.planned -= 1
         await self._tell_change()
 
     async def _visit(self, delivery: LiveDelivery, fetch: Fetch) -> None:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 __all__ = ["EvenPace", "Pace", "SlowingPace"]
 
-_BEFORE_SPEED = 20.0  # scans before a delivery hold up who delivers; their pace shows nowhere
+_BEFORE_SPEED = 100.0  # scans before a delivery hold up who delivers; their pace shows nowhere
 
 
 class Pace(ABC):
@@ -58,7 +58,7 @@ class SlowingPace(Pace):
         self._scale = real_seconds / math.log1p(story_seconds)
 
     def real(self, story_seconds: float) -> float:
-        """As in `Pace`; before delivery 20 times faster than ours."""
+        """As in `Pace`; before delivery 100 times faster than ours."""
         if story_seconds < 0:
             return story_seconds / _BEFORE_SPEED
         return self._scale * math.log1p(story_seconds)

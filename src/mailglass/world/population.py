@@ -19,6 +19,11 @@ from .tables import Client, Figures, Gateway, Network, Provider, Tables
 __all__ = ["Mailbox", "Place", "Population", "draw_place"]
 
 
+_FRIENDS = 1000  # assumed: people of one domain to whom messages are forwarded
+_COMPANIES = 60  # assumed: enough that no single one decides a share
+_SCANNERS = 4  # assumed: addresses that one domain's scans come from; bursts show the same ones
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """An address that requests come from."""
@@ -147,11 +152,6 @@ class Population:
 
     def _place(self, network: str, rng: Random) -> Place:
         return draw_place(self.tables.networks[network], rng)
-
-
-_FRIENDS = 1000  # assumed: people of one domain to whom messages are forwarded
-_COMPANIES = 60  # assumed: enough that no single one decides a share
-_SCANNERS = 4  # assumed: addresses that one domain's scans come from; bursts show the same ones
 
 
 def draw_place(networks: Sequence[Network], rng: Random) -> Place:
