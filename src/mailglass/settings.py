@@ -244,6 +244,19 @@ class Settings:
         secret=True,
     )
 
+    demo_time_factor: int = _setting(
+        "demo.time-factor",
+        "1",
+        "How much faster a simulated world lives; only `mailglass demo` sets it.",
+        _whole,
+    )
+    demo_began_at: int = _setting(
+        "demo.began-at",
+        "0",
+        "When that world began, in seconds since 1970.",
+        _whole,
+    )
+
     web_host: str = _setting("web.host", "127.0.0.1", "Where the dashboard listens.")
     web_port: int = _setting("web.port", "8482", "Its port.", _whole)
     web_url: str = _setting(
@@ -402,6 +415,7 @@ def _contradictions(s: Settings) -> list[str]:
         ("delivery.messages-per-connection", s.delivery_messages_per_connection),
         ("delivery.timeout-seconds", s.delivery_timeout_seconds),
         ("delivery.lifetime-seconds", s.delivery_lifetime_seconds),
+        ("demo.time-factor", s.demo_time_factor),
     ):
         if number < 1:
             faults.append(f"{name}: {number} is less than 1")

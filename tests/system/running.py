@@ -156,20 +156,31 @@ class Running:
     ) -> dict[str, Any]:
         """The timeline of a message, when it tells what is waited for.
 
-        Ingest logs each batch that it has written; the story is read again at each such line.
+        Ingest logs each batch that it has written.
         """
+        story: dict[str, Any] = {}
+
+        def is_so() -> bool:
+            nonlocal story
+            story = self.story(name)
+            return bool(story) and is_told(story)
+
+        self.wait_for_news(is_so, lambda: str(story))
+        return story
+
+    def wait_for_news(
+        self, is_so: Callable[[], bool], about: Callable[[], str] = lambda: ""
+    ) -> None:
+        """Until something holds that is asked again at each new line of the log."""
         end = time.monotonic() + PATIENCE_SECONDS
         while True:
             with self._news:
                 heard = len(self.log)
-            story = self.story(name)
-            if story and is_told(story):
-                return story
+            if is_so():
+                return
             with self._news:
-                self._news.wait_for(
-                    lambda heard=heard: len(self.log) > heard, end - time.monotonic()
-                )
-            assert time.monotonic() < end, f"{story}\n" + "\n".join(self.log[-40:])
+                self._news.wait_for(lambda n=heard: len(self.log) > n, end - time.monotonic())
+            assert time.monotonic() < end, about() + "\n" + "\n".join(self.log[-40:])
 
 
 @contextmanager

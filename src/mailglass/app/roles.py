@@ -11,6 +11,7 @@ import signal
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
@@ -86,14 +87,8 @@ def _run_async(main: Callable[[asyncio.Event], object], *, name: str) -> None:
 def _collector(settings: Settings) -> None:
     from .. import collector
 
-    certificates = ()
-    if settings.collector_certificate and settings.collector_private_key:
-        certificates = (
-            collector.Certificate(
-                chain_file=settings.collector_certificate,
-                key_file=settings.collector_private_key,
-            ),
-        )
+    chain, key = settings.collector_certificate, settings.collector_private_key
+    certificates = (collector.Certificate(chain_file=chain, key_file=key),) if chain and key else ()
     collector.run(
         collector.Config(
             host=settings.collector_host,
@@ -115,9 +110,9 @@ def _collector(settings: Settings) -> None:
 def _gateway(settings: Settings) -> None:
     from ..gateway import Config, Intake, SubmissionServer, TrackingDefaults
     from ..history import History, check_password
+    from ..ids import Ids
     from ..journal import Attachments
     from ..spool import Spool
-    from ..ids import Ids
     from ..tokens import Ring
 
     attachments = Attachments(settings.data_directory / "attachments")
@@ -182,8 +177,8 @@ def _server_context(chain: Path | None, key: Path | None) -> ssl.SSLContext | No
 
 def _delivery(settings: Settings) -> None:
     from ..delivery import Courier, Delivering, Schedule, Smarthost
-    from ..spool import Spool
     from ..ids import Ids
+    from ..spool import Spool
     from ..tokens import Ring
 
     smarthost = Smarthost(
@@ -230,7 +225,7 @@ def _delivery(settings: Settings) -> None:
 def _ingest(settings: Settings) -> None:
     from ..evidence import load_rules
     from ..history import History
-    from ..ingest import Ingest
+    from ..ingest import Ingest, TimeLens
     from ..spool import Spool
 
     ingest = Ingest(
@@ -238,6 +233,10 @@ def _ingest(settings: Settings) -> None:
         spool=Spool(settings.data_directory / "spool.db"),
         journal_directory=settings.data_directory / "journal",
         rules=load_rules(),
+        lens=TimeLens(
+            began_at=datetime.fromtimestamp(settings.demo_began_at, UTC),
+            factor=settings.demo_time_factor,
+        ),
     )
 
     async def main(stopping: asyncio.Event) -> None:

@@ -16,10 +16,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ..errors import RetryLater
+from ..ids import Ids
 from ..instrument import Options, Template, compile_message
 from ..model import EventType
 from ..spool import Job, Spool
-from ..ids import Ids
 from ..tokens import Ring
 from .courier import Courier, Outcome
 from .report import failure_report

@@ -14,9 +14,9 @@ from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
 from email.policy import SMTP, compat32
 
+from ..ids import Ids
 from ..model import Delivery
 from ..spool import Job, Submission
-from ..ids import Ids
 from .courier import Outcome
 
 __all__ = ["failure_report"]

@@ -19,10 +19,10 @@ from email.policy import compat32
 from typing import Any, Literal
 
 from ..errors import InputError, NotAMessage
+from ..ids import Ids
 from ..instrument import Options, Template, compile_message
 from ..model import Delivery, Target
 from ..spool import Spool, Submission
-from ..ids import Ids
 from ..tokens import Ring
 
 __all__ = ["Intake", "Receipt", "Submitter", "TrackingDefaults"]

@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from ..journal import START, Cursor, Poison, read
 from ..model import Delivery, Event, EventType, Target, TargetKind
 from ..spool import Spool, SpoolEvent
 from .judging import judge_again, remember
+from .lens import TimeLens
 
 __all__ = ["Ingest"]
 
@@ -36,6 +38,8 @@ _SETTLE_SECONDS = 30.0  # between looks for verdicts whose settling time is over
 _NEIGHBOUR_TIME = timedelta(hours=4)
 _NEIGHBOURS = 100_000
 
+_REAL_TIME = TimeLens()
+
 _JOURNAL, _SPOOL = "journal", "spool"
 
 
@@ -49,13 +53,16 @@ class Ingest:
         spool: Spool,
         journal_directory: Path,
         rules: Rules,
+        lens: TimeLens = _REAL_TIME,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        """`lens` turns the times of records, and `clock`'s, into those of the history."""
         self._history = history
         self._spool = spool
         self._journal = journal_directory
         self._rules = rules
-        self._clock = clock
+        self._lens: TimeLens = lens
+        self._clock: Callable[[], datetime] = lambda: lens(clock())
         self._neighbours: Neighbours | None = None
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -89,7 +96,7 @@ class Ingest:
             items = read(self._journal, cursor, _BATCH)
             seq = int(t.cursor(_SPOOL) or 0)
             told = self._spool.events(seq, _BATCH)
-            touched = set(_take_told(t, told))
+            touched = set(self._take_told(t, told))
             if told:
                 t.set_cursor(_SPOOL, str(told[-1].seq))
             if items and len(told) < _BATCH:
@@ -130,45 +137,46 @@ class Ingest:
                 t.add_poison(f"journal:{cursor}", self._clock(), item.reason, item.raw)
                 continue
             ours = item.delivery_id if item.delivery_id in known else None
-            hits.append(StoredHit(id=str(cursor), delivery_id=ours, hit=item))
+            hit = replace(item, at=self._lens(item.at))
+            hits.append(StoredHit(id=str(cursor), delivery_id=ours, hit=hit))
         t.add_hits(hits)
         return {h.delivery_id for h in hits if h.delivery_id is not None}
 
+    def _take_told(self, t: Transaction, events: Iterable[SpoolEvent]) -> Iterable[int]:
+        """Write what the spool told; yields the deliveries that it is about."""
+        known: set[int] = set()
+        for told in events:
+            at = self._lens(told.at)
+            if told.type is EventType.QUEUED:
+                if "account_id" not in told.body:
+                    continue  # a delivery report of ours, which nobody tracks
+                deliveries = [
+                    Delivery(id=i, message_id=told.message_id, recipient=r)
+                    for i, r in told.body["deliveries"]
+                ]
+                t.add_message(_message(told, at), deliveries)
+                ids = [d.id for d in deliveries]
+            elif told.delivery_id in known or (
+                told.delivery_id is not None and t.deliveries([told.delivery_id])
+            ):
+                ids = [told.delivery_id]
+                if told.type is EventType.DELIVERED:
+                    t.set_delivered(told.delivery_id, at)
+            else:
+                continue
+            known.update(ids)
+            raw: Mapping[str, Any] = {} if told.type is EventType.QUEUED else told.body
+            event = Event(type=told.type, at=at, raw=raw)
+            t.add_events([StoredEvent(delivery_id=i, event=event) for i in ids])
+            yield from ids
 
-def _take_told(t: Transaction, events: Iterable[SpoolEvent]) -> Iterable[int]:
-    """Write what the spool told; yields the deliveries that it is about."""
-    known: set[int] = set()
-    for told in events:
-        if told.type is EventType.QUEUED:
-            if "account_id" not in told.body:
-                continue  # a delivery report of ours, which nobody tracks
-            deliveries = [
-                Delivery(id=i, message_id=told.message_id, recipient=r)
-                for i, r in told.body["deliveries"]
-            ]
-            t.add_message(_message(told), deliveries)
-            ids = [d.id for d in deliveries]
-        elif told.delivery_id in known or (
-            told.delivery_id is not None and t.deliveries([told.delivery_id])
-        ):
-            ids = [told.delivery_id]
-            if told.type is EventType.DELIVERED:
-                t.set_delivered(told.delivery_id, told.at)
-        else:
-            continue
-        known.update(ids)
-        raw: Mapping[str, Any] = {} if told.type is EventType.QUEUED else told.body
-        event = Event(type=told.type, at=told.at, raw=raw)
-        t.add_events([StoredEvent(delivery_id=i, event=event) for i in ids])
-        yield from ids
 
-
-def _message(told: SpoolEvent) -> StoredMessage:
+def _message(told: SpoolEvent, at: datetime) -> StoredMessage:
     body = told.body
     return StoredMessage(
         id=told.message_id,
         account_id=body["account_id"],
-        accepted_at=told.at,
+        accepted_at=at,
         return_path=body["return_path"],
         author=body["author"],
         subject=body["subject"],
