@@ -235,11 +235,13 @@ def _is_privacy_fetch(seen: Seen) -> bool:
 
 
 def _privacy_fetch(seen: Seen, rules: Rules) -> Judgement:
-    gate = "gate.privacy_proxy" if seen.client else "gate.privacy_network"
+    """Outside the sum: whatever else was seen, the device may have fetched of its own accord."""
+    gate = rules.signals["gate.privacy_proxy" if seen.client else "gate.privacy_network"]
+    probability = rules.numbers["priors"]["privacy"]
     return Judgement(
         actor=Actor.PRIVACY_PROXY,
-        probability_human=_UNDECIDED,
-        evidence=(_gate(rules, gate, ""),),
+        probability_human=probability,
+        evidence=(Evidence(signal=gate.name, weight=log_odds(probability), text=gate.text),),
         rules_version=rules.version,
     )
 

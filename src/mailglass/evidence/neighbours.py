@@ -98,7 +98,7 @@ class Neighbours:
             self._hosters.add(time, hit.headers.get("user-agent", ""), owner)
         if domain:
             self._domains.add(time, domain, hit.delivery_id)
-            pattern = _pattern(hit, facts)
+            pattern = self._pattern(hit, facts)
             if pattern is not None:
                 self._domains.add(time, pattern, hit.delivery_id)
 
@@ -106,7 +106,7 @@ class Neighbours:
         """What is known now of a hit's origin on other deliveries."""
         time = hit.at.timestamp()
         nearby = self._networks.near(time, network_key(hit.address))
-        pattern = _pattern(hit, facts)
+        pattern = self._pattern(hit, facts)
         same = _NO_VALUES if pattern is None else self._domains.near(time, pattern)
         owner = self._hoster(hit)
         forged = self._forgers.near(time, hit.address)
@@ -132,12 +132,16 @@ class Neighbours:
             return None
         return network.owner
 
+    def _pattern(self, hit: Hit, facts: DeliveryFacts) -> Hashable | None:
+        """The early kind of a hit, by which a whole domain's deliveries may look alike.
 
-def _pattern(hit: Hit, facts: DeliveryFacts) -> Hashable | None:
-    """The early kind of a hit, by which a whole domain's deliveries may look alike."""
-    if facts.recipient_domain is None or facts.delivered_at is None:
-        return None
-    delay = (hit.at - facts.delivered_at).total_seconds()
-    if delay >= _SOON_SECONDS:
-        return None
-    return (facts.recipient_domain, hit.path_kind, delay < 0, delay >= _SOON_SECONDS / 6)
+        One scanner's fleet has one owner; people of one domain come from many networks.
+        """
+        if facts.recipient_domain is None or facts.delivered_at is None:
+            return None
+        delay = (hit.at - facts.delivered_at).total_seconds()
+        if delay >= _SOON_SECONDS:
+            return None
+        network = self._rules.networks.of_address(hit.address)
+        origin = network.owner if network is not None else network_key(hit.address)
+        return (facts.recipient_domain, origin, hit.path_kind, delay < 0)

@@ -254,9 +254,12 @@ def _check_ranges(numbers: Mapping[str, Mapping[str, float]], sheet: _Sheet) -> 
     bands = numbers["bands"]
     if not 0 < bands["machine_below"] < bands["human_above"] < 1:
         raise sheet.refuse(("bands",), "0 < machine_below < human_above < 1 must hold")
-    for key in ("open", "click", "download"):
+    for key in ("open", "click", "download", "floor", "ceiling"):
         if not 0 < numbers["priors"][key] < 1:
             raise sheet.refuse(("priors", key), f"{key} must lie between 0 and 1")
+    if not bands["machine_below"] <= numbers["priors"]["privacy"] <= bands["human_above"]:
+        # Apple's fetch is never called a person's, nor a machine's.
+        raise sheet.refuse(("priors", "privacy"), "privacy must lie between the bands")
     for key, value in numbers["verdict"].items():
         if not 0 < value < 1:
             raise sheet.refuse(("verdict", key), f"{key} must lie between 0 and 1")

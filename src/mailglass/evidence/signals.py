@@ -194,7 +194,7 @@ def _crowd(around: Surroundings, rules: Rules, proxies: bool, note: _Note) -> No
         note("history.wave", crowd.recipients_of_network)
     if crowd.hosters_of_agent >= limits["hosters_of_agent"]:
         note("history.agent_of_hosters", crowd.hosters_of_agent)
-    if not around.domain_pattern and _shares_pattern(crowd, limits):
+    if not around.domain_pattern and not proxies and _shares_pattern(crowd, limits):
         note("history.domain_pattern")
 
 
