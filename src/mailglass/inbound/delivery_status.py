@@ -21,7 +21,7 @@ __all__ = ["Group", "Status", "read_status"]
 _MAX_GROUPS = 1000  # recipients; RFC 5321 section 4.5.3.1.10 guarantees 100 a transaction
 _GROUP_STARTS = re.compile(r"(?:^|\n)(?=(?:original-recipient|final-recipient) ?:)", re.I)
 _TYPE = re.compile(r"\s*[\w-]{1,20}\s*;\s*")
-_STATUS = re.compile(r"\s*(\d\.\d{1,3}\.\d{1,3})")
+_STATUS = re.compile(r"\s*(\d\.\d{1,3}\.\d{1,3})\s*(?:\(([^()]*)\))?")
 _ACTIONS = {
     **{action.value: action for action in Action},
     "fail": Action.FAILED,
@@ -100,12 +100,31 @@ def _group(fields: Fields) -> Group:
     diagnostic = get("diagnostic-code")
     kind = _TYPE.match(diagnostic)
     status = _STATUS.match(get("status"))
+    original = clean_address(get("original-recipient"))
     return Group(
-        recipient=clean_address(get("final-recipient")) or clean_address(get("x-actual-recipient")),
-        original_recipient=clean_address(get("original-recipient")),
+        recipient=_recipient(fields, original),
+        original_recipient=original,
         action=_ACTIONS.get((get("action").lower().split() or [""])[0].strip("()\"';,.")),
         status=status[1] if status and is_status(status[1]) else None,
-        diagnostic=diagnostic[kind.end() :] if kind else diagnostic,
+        diagnostic=_words(diagnostic[kind.end() :] if kind else diagnostic, status),
         diagnostic_type=kind[0].strip(" ;\t").lower() if kind else "",
         remote_mta=_value(get("remote-mta")),
     )
+
+
+def _recipient(fields: Fields, original: str | None) -> str | None:
+    """The final recipient; the original one when the final has no place on the network."""
+    names = fields.get("final-recipient", []) + fields.get("x-actual-recipient", [])
+    found = [address for name in names for address in (clean_address(name),) if address]
+    reachable = [address for address in found if "." in address.rpartition("@")[2]]
+    return next(iter(reachable), None) or original or next(iter(found), None)
+
+
+def _words(diagnostic: str, status: re.Match[str] | None) -> str:
+    """The diagnostic, or the comment that some servers put behind the status instead.
+
+    A diagnostic without letters is the exit status of a program (sendmail's `X-Unix; 71`).
+    """
+    if any(letter.isalpha() for letter in diagnostic):
+        return diagnostic
+    return (status[2] if status else None) or ""

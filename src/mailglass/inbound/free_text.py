@@ -28,7 +28,12 @@ __all__ = ["Notice", "read_notice"]
 _MAX_LINES = 1500  # a notice of the corpora has 300 before the original at most
 _MAX_LINE = 1000  # RFC 5321 section 4.5.3.1.6
 _MAX_REASON_LINES = 40
-_HEADER_LINE = re.compile(r"(?:received|return-path|message-id|dkim-signature|x-[\w-]+): ?\S", re.I)
+_HEADER_LINE = re.compile(
+    r"(?:received|return-path|message-id|dkim-signature|reporting-mta|final-recipient"
+    r"|original-recipient|content-type|x-[\w-]+): ?\S",
+    re.I,
+)
+_LONE_NAME = re.compile(r"[A-Za-z0-9][\w.+-]{1,63}")
 _CODE_BEFORE = re.compile(r"(?:[245]\d\d[ -]?)?(?:\(?#?[245]\.\d{1,3}\.\d{1,3}\)?)?:?$")
 _OPENING = " \t<\"'([{*-•·>|=»;,"
 _SEPARATOR = re.compile(r"[-=_*|~#>\s]{3,}")
@@ -109,10 +114,10 @@ class _Reader:
 
     def _rank(self, mention: Mention) -> _Rank | None:
         """How the shape speaks, None for an address that cannot be the failed one."""
-        before = mention.before.lower().rstrip(_OPENING)
+        before = mention.before.lower().rstrip(_OPENING).lstrip()
         after = mention.after.lstrip(">)]}\"'")
         if before.endswith(("rcpt to:", "rcpt to", "recipient to:")):
-            is_command = ">>>" in mention.before or before in ("rcpt to:", "rcpt to")
+            is_command = before.startswith((">>>", "rcpt to", "in: "))
             return _Rank.COMMAND if is_command else _Rank.ELSEWHERE
         if says("never", before[-60:], at_end=True):
             return None
@@ -142,8 +147,8 @@ class _Reader:
             return
         if not self.current:
             self.general.append(line)
-            if self.is_listing and " " not in line and line.isascii() and line[:1].isalnum():
-                self.lone_names.append(line.strip("<>:.,\"'"))
+            if self.is_listing and _LONE_NAME.fullmatch(line):
+                self.lone_names.append(line)
         for found in self.current:
             if len(found.lines) < _MAX_REASON_LINES:
                 found.lines.append(line)

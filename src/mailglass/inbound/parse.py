@@ -57,6 +57,11 @@ class _Mail:
         return next((part for part in self.parts if part.content_type in types), None)
 
     @property
+    def is_marked(self) -> bool:
+        """Whether the header calls it a delivery report (RFC 3462), whatever the parts hold."""
+        return "delivery-status" in self.fields.get("content-type", ("",))[0].lower()
+
+    @property
     def text(self) -> str:
         """The notice: the first text part that says anything."""
         for kind in ("text/plain", "text/html"):
@@ -248,10 +253,11 @@ def _explain(
 
 
 def _status(field: str | None, words: str | None) -> str | None:
-    """The more precise of the two: gateways write x.0.0 beside a reply that says more."""
-    if field is None or (words and field.endswith(".0.0")):
-        return words or field
-    return field
+    """The reply's own before the report's field.
+
+    Exim writes 5.0.0 beside every reply, sendmail 4.4.7 when the time ran out.
+    """
+    return field if field and (words is None or words.endswith(".0.0")) else words
 
 
 def _record(
@@ -293,6 +299,7 @@ def _is_notice(mail: _Mail) -> bool:
         or says("author", author)
         or says("subject", mail.subject.lower())
         or mail.fields.get("return-path", [""])[0] == "<>"
+        or mail.is_marked
     )
 
 
@@ -316,13 +323,15 @@ def _notice(mail: _Mail) -> Report | None:
         return None
     author = decoded_words("".join(mail.fields.get("from", [])[:1])).lower()
     is_by_system = says("author", author)
-    is_titled = says("subject", mail.subject.lower())
+    is_titled = says("subject", mail.subject.lower()) or mail.is_marked
     if is_automatic(mail.fields, "") and not is_by_system and not is_titled:
         return None
     notice = _read_words(mail)
+    if not notice.reasons and b"delivery-status" in mail.original[:65_536]:
+        return _delivery_report(_read(mail.original))  # a gateway wrapped the report in its own
     if not (is_titled or (is_by_system and notice.has_named_recipient)):
         return None
-    reasons = notice.reasons
+    reasons = notice.reasons or _addressee(mail, notice)
     action = Action.DELAYED if notice.is_delay else Action.FAILED
     records = tuple(
         _record_of_words(address, words, action, notice, mail) for address, words in reasons.items()
@@ -330,6 +339,21 @@ def _notice(mail: _Mail) -> Report | None:
     if not records:
         return None
     return Report(kind=_kind([action]), records=records)
+
+
+def _addressee(mail: _Mail, notice: Notice) -> dict[str, str]:
+    """Whom the returned message was for, when the notice names nobody and only one is possible."""
+    named = mentions("".join(mail.original_fields.get("to", [])[:1])[:1000])
+    routed = [
+        found[1].lower()
+        for value in mail.original_fields.get("received", [])
+        for found in _FOR.finditer(value[:1000])
+    ]
+    only = {m.address.lower() for m in named} | set(routed)
+    return {named[0].address: notice.general} if named and len(only) == 1 else {}
+
+
+_FOR = re.compile(r"\bfor <([^<>\s]{3,320})>")
 
 
 def _record_of_words(

@@ -88,7 +88,8 @@ def read_parts(fields: Fields, body: bytes) -> list[Part]:
     while waiting and len(leaves) < _MAX_PARTS:
         fields, body, depth = waiting.pop()
         content_type, parameters = _content_type(fields)
-        if content_type.startswith("multipart/") and depth < _MAX_DEPTH:
+        may_hold = content_type.startswith("multipart/") or _is_unmarked_report(fields, body)
+        if may_hold and depth < _MAX_DEPTH:
             pieces = _pieces(body, parameters.get("boundary", ""))
             if pieces:
                 waiting += [(*split(piece), depth + 1) for piece in reversed(pieces)]
@@ -97,9 +98,14 @@ def read_parts(fields: Fields, body: bytes) -> list[Part]:
     return leaves
 
 
+def _is_unmarked_report(fields: Fields, body: bytes) -> bool:
+    """Whether a relay lost the Content-Type of a report; its parts still say what they are."""
+    return "content-type" not in fields and b"message/delivery-status" in body[:_MAX_TEXT_BYTES]
+
+
 def _content_type(fields: Fields) -> tuple[str, dict[str, str]]:
     value = fields.get("content-type", ("text/plain",))[0]
-    word = value.partition(";")[0].strip().lower()
+    word = (value.partition(";")[0].split() or [""])[0].lower()
     if len(word) == len(value):
         return word, {}
     found = {m[1].lower(): m[3] if m[2] is None else m[2] for m in _PARAMETER.finditer(value)}
