@@ -37,6 +37,9 @@ _LONE_NAME = re.compile(r"[A-Za-z0-9][\w.+-]{1,63}")
 _CODE_BEFORE = re.compile(r"(?:[245]\d\d[ -]?)?(?:\(?#?[245]\.\d{1,3}\.\d{1,3}\)?)?:?$")
 _OPENING = " \t<\"'([{*-•·>|=»;,"
 _SEPARATOR = re.compile(r"[-=_*|~#>\s]{3,}")
+_DIALOGUE = re.compile(
+    r">>>|<<<|(?:\.\.\. )?[Ww]hile talking to |[45]\d\d \S{1,255} \(\w{1,20}\)\.\.\."
+)
 _SERVICE = ("postmaster@", "mailer-daemon@", "abuse@", "noreply@", "no-reply@")
 
 
@@ -54,8 +57,8 @@ class _Rank(IntEnum):
 class Notice:
     """What a notice says."""
 
-    reasons: dict[str, str]  # recipient -> the words that belong to it; keys in order
-    general: str  # words before the first recipient
+    reasons: dict[str, str]  # recipient -> the lines that belong to it; keys in order
+    general: str  # lines before the first recipient
     is_delay: bool
     has_named_recipient: bool  # the shape says so; False when only sentences name addresses
 
@@ -78,6 +81,7 @@ class _Reader:
         self.is_listing = False
         self.is_open = False  # the last line was an address: the next one joins it
         self.lone_names: list[str] = []
+        self.dialogue: list[str] = []  # a transcript's lines, which stand before their recipient
 
     def read(self, lines: Sequence[str]) -> None:
         for raw in lines[:_MAX_LINES]:
@@ -93,6 +97,10 @@ class _Reader:
                 self._read_words(line, lowered)
             if says("intro", lowered):
                 self.is_listing = True
+        if self.current:
+            self._take_dialogue(_Rank.LISTED)
+        else:
+            self.general += self.dialogue
 
     def _read_mentions(self, line: str, raw: str) -> bool:
         """Note the recipients of a line; whether there was one."""
@@ -109,8 +117,16 @@ class _Reader:
             self.is_open = is_bare
         if not is_bare:
             self._read_words(line, "")
+            self._take_dialogue(best)
             self.is_open = False
         return True
+
+    def _take_dialogue(self, rank: _Rank) -> None:
+        """sendmail shows what it said and heard, then the recipient whom it concerns."""
+        if rank >= _Rank.OPENS_LINE:
+            for found in self.current:
+                found.lines += self.dialogue
+            self.dialogue = []
 
     def _rank(self, mention: Mention) -> _Rank | None:
         """How the shape speaks, None for an address that cannot be the failed one."""
@@ -145,6 +161,11 @@ class _Reader:
         self.is_open = False
         if _SEPARATOR.fullmatch(line):
             return
+        if line.startswith("While talking to"):
+            self.dialogue = []
+        if _DIALOGUE.match(line):
+            self.dialogue = [*self.dialogue[-_MAX_REASON_LINES:], line]
+            return
         if not self.current:
             self.general.append(line)
             if self.is_listing and _LONE_NAME.fullmatch(line):
@@ -177,13 +198,13 @@ def read_notice(
 ) -> Notice:
     """What a notice says.
 
-    `known` are recipients that the header names (X-Failed-Recipients): then they alone are reported.
+    `known` are recipients that the header names (X-Failed-Recipients): they alone are reported.
     `ours` are addresses, in lower case, that cannot be the failed one: the notice's own sender and
     addressee. `domain` completes a bare user name, as AOL lists them.
     """
     reader = _Reader(ours)
     reader.read(text.split("\n", _MAX_LINES))
-    general = " ".join(reader.general[:_MAX_REASON_LINES])
+    general = "\n".join(reader.general[:_MAX_REASON_LINES])
     chosen, is_named = _choose(reader, known, subject, domain)
     return Notice(
         reasons={found.address: _reason(found) for found in chosen},
@@ -195,7 +216,7 @@ def read_notice(
 
 
 def _reason(found: _Found) -> str:
-    return " ".join(found.lines)
+    return "\n".join(found.lines)
 
 
 def _choose(
@@ -216,7 +237,7 @@ def _choose(
         return in_subject, False
     if domain and reader.lone_names and not found:
         return [_Found(f"{n}@{domain}", _Rank.LISTED) for n in reader.lone_names], True
-    return found[:1], False
+    return (found if len(found) == 1 else []), False
 
 
 def _only(reader: _Reader, address: str) -> _Found:

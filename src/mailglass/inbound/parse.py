@@ -187,12 +187,11 @@ def _record_of_group(group: Group, status: Status, notice: Notice, mail: _Mail) 
     recipient = group.recipient or _other_name(group, notice, mail)
     action = group.action or (Action.DELAYED if (group.status or "5")[0] == "4" else Action.FAILED)
     if action not in (Action.FAILED, Action.DELAYED):
-        explained = explain_reply(group.diagnostic)
         return Record(
             recipient=recipient,
             original_recipient=group.original_recipient,
             action=action,
-            enhanced_status=group.status or explained.enhanced_status,
+            enhanced_status=group.status,
             reply_code=_success_code(group.diagnostic),
             diagnostic=group.diagnostic or None,
             remote_mta=group.remote_mta,
@@ -239,7 +238,7 @@ def _words_for(recipient: str | None, notice: Notice) -> str:
     for address, words in notice.reasons.items():
         if address.lower() == lowered:
             return words or notice.general
-    return " ".join(notice.reasons.values()) or notice.general
+    return notice.general
 
 
 def _explain(
@@ -279,7 +278,7 @@ def _record(
         class_=explained.class_,
         permanent=explained.permanent,
         suppress=explained.suppress and action is Action.FAILED,
-        diagnostic=words[:2000] or None,
+        diagnostic=" ".join(words[:4000].split())[:2000] or None,
         remote_mta=remote_mta,
     )
 

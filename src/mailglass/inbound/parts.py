@@ -10,13 +10,23 @@ Limits: 200 parts, 8 levels, 64 KiB of header or of decoded text; what lies beyo
 from __future__ import annotations
 
 import binascii
+import html
 import quopri
 import re
 from dataclasses import dataclass
 from email.errors import HeaderParseError
 from email.header import decode_header
 
-__all__ = ["Fields", "Part", "decoded_words", "normalised", "read_fields", "read_parts", "split"]
+__all__ = [
+    "Fields",
+    "Part",
+    "decoded_words",
+    "normalised",
+    "plain_text",
+    "read_fields",
+    "read_parts",
+    "split",
+]
 
 _MAX_PARTS = 200
 _MAX_DEPTH = 8
@@ -38,9 +48,16 @@ class Part:
     body: bytes  # as it came, still encoded
 
     @property
-    def text(self) -> str:
+    def decoded(self) -> str:
         """The decoded body, at most 64 KiB of it."""
         return _decoded(self)
+
+    @property
+    def text(self) -> str:
+        """The decoded body as a person reads it: of HTML without its tags."""
+        if self.content_type == "text/html":
+            return plain_text(self.decoded)
+        return self.decoded
 
 
 def normalised(raw: bytes) -> bytes:
@@ -165,3 +182,30 @@ def decoded_words(value: str) -> str:
         piece if isinstance(piece, str) else _as_text(piece, charset or "utf-8")
         for piece, charset in pieces
     )
+
+
+# Bounded, so that a text of nothing but "<" costs a constant for each of them.
+_TAG = re.compile(r"<[^<>]{0,2000}>")
+_BREAK = re.compile(r"<(?:br|/p|/div|/tr|/li)\b[^<>]{0,200}>", re.I)
+_UNSEEN = re.compile(r"<(style|script|head)\b[^<>]{0,200}>", re.I)
+
+
+def plain_text(markup: str) -> str:
+    """What HTML shows, without its tags; not for display, only to find words in it."""
+    text = _BREAK.sub("\n", _without_unseen(markup))
+    lines = html.unescape(_TAG.sub(" ", text)).split("\n")
+    return "\n".join(" ".join(line.split()) for line in lines).strip()
+
+
+def _without_unseen(markup: str) -> str:
+    """The markup without style sheets, scripts and the head."""
+    lowered = markup.lower()
+    kept: list[str] = []
+    at = 0
+    while found := _UNSEEN.search(markup, at):
+        kept.append(markup[at : found.start()])
+        end = lowered.find(f"</{found[1].lower()}", found.end())
+        if end < 0:
+            return " ".join(kept)
+        at = end
+    return " ".join([*kept, markup[at:]])

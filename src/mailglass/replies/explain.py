@@ -78,7 +78,7 @@ def explain_reply(
     if row and not provider:
         provider = row.provider
     judged = _judge(row, codes, enhanced, lowered)
-    permanent = _is_permanent(codes.reply_code, enhanced, judged.class_)
+    permanent = _is_permanent(codes.reply_code, enhanced, judged)
     return Explanation(
         provider=provider,
         reply_code=codes.reply_code,
@@ -99,6 +99,8 @@ def _plain(text: str) -> str:
     An address or a path may hold any word ("spam@", "/help_spam_16.htm").
     """
     words = text.lower().split()
+    if len(words) > 3 and words[-3:] == ["retry", "timeout", "exceeded"]:
+        del words[-3:]  # Exim's epilogue to a reply that it quotes says nothing of the reply
     if "@" in text or "://" in text:
         words = [_bare(word) for word in words]
     return " ".join(words)
@@ -234,10 +236,10 @@ def _word_start(text: str, part: str, whole: bool) -> int:
     return -1
 
 
-def _is_permanent(reply_code: int | None, status: str | None, class_: ReplyClass) -> bool:
-    """By the reply's class; without any code, words about the address itself are final."""
+def _is_permanent(reply_code: int | None, status: str | None, judged: _Judged) -> bool:
+    """By the reply's class; without any code, words about a dead address are final."""
     if reply_code is not None:
         return reply_code >= 500
     if status is not None:
         return status[0] == "5"
-    return class_ in (ReplyClass.UNKNOWN_USER, ReplyClass.MAILBOX_DISABLED, ReplyClass.RELAY)
+    return judged.is_dead or judged.class_ is ReplyClass.RELAY
