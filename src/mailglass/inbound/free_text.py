@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from .addresses import Mention, mentions
-from .wording import says
+from .wording import ends_in, says
 
 __all__ = ["Notice", "read_notice"]
 
@@ -135,11 +135,11 @@ class _Reader:
         if before.endswith(("rcpt to:", "rcpt to", "recipient to:")):
             is_command = before.startswith((">>>", "rcpt to", "in: "))
             return _Rank.COMMAND if is_command else _Rank.ELSEWHERE
-        if says("never", before[-60:], at_end=True):
+        if ends_in("never", before[-60:]):
             return None
         if not before.strip(_OPENING) or _CODE_BEFORE.fullmatch(before.strip(_OPENING)):
             return self._rank_at_start(mention, before, after)
-        if says("before", before[-60:], at_end=True):
+        if ends_in("before", before[-60:]):
             is_label = before.endswith((":", "=")) and len(before) < 60
             return _Rank.LISTED if is_label else _Rank.SENTENCE
         return _Rank.ELSEWHERE

@@ -51,7 +51,11 @@ class _Mail:
     subject: str  # decoded
     author: str | None
     original: bytes
-    original_fields: Fields
+
+    @property
+    def original_fields(self) -> Fields:
+        """The returned header; read when somebody asks, since most reports name it all."""
+        return split(self.original)[0] if self.original else {}
 
     def first(self, *types: str) -> Part | None:
         return next((part for part in self.parts if part.content_type in types), None)
@@ -97,8 +101,7 @@ def _read(raw: bytes) -> _Mail:
     author = clean_address(fields.get("from", ("",))[0])
     subject = decoded_words(fields.get("subject", ("",))[0])
     original = _original(parts, body)
-    original_fields = split(original)[0] if original else {}
-    return _Mail(fields, body, parts, subject, author, original, original_fields)
+    return _Mail(fields, body, parts, subject, author, original)
 
 
 def _original(parts: Sequence[Part], body: bytes) -> bytes:
@@ -197,10 +200,17 @@ def _record_of_group(group: Group, status: Status, notice: Notice, mail: _Mail) 
             remote_mta=group.remote_mta,
         )
     words = _words_for(recipient, notice)
-    explained = _explain(group.diagnostic or words, group.remote_mta, recipient, group.status)
+    explained = explain_reply(
+        group.diagnostic or words, mx=group.remote_mta, recipient=recipient, status=group.status
+    )
     if explained.class_ is ReplyClass.UNDETERMINED and group.diagnostic:
         more = _words_for(recipient, notice if notice.reasons else _read_words(mail))
-        told = _explain(f"{group.diagnostic} {more}", group.remote_mta, recipient, group.status)
+        told = explain_reply(
+            f"{group.diagnostic} {more}",
+            mx=group.remote_mta,
+            recipient=recipient,
+            status=group.status,
+        )
         explained = told if told.class_ is not ReplyClass.UNDETERMINED else explained
     return _record(
         recipient,
@@ -239,16 +249,6 @@ def _words_for(recipient: str | None, notice: Notice) -> str:
         if address.lower() == lowered:
             return words or notice.general
     return notice.general
-
-
-def _explain(
-    words: str, host: str | None, recipient: str | None, status: str | None
-) -> Explanation:
-    domain = recipient.rpartition("@")[2] if recipient else None
-    explained = explain_reply(words, mx=host, status=status)
-    if explained.provider is None and domain:
-        explained = explain_reply(words, mx=domain, status=status)
-    return explained
 
 
 def _status(field: str | None, words: str | None) -> str | None:
@@ -358,9 +358,9 @@ _FOR = re.compile(r"\bfor <([^<>\s]{3,320})>")
 def _record_of_words(
     address: str, words: str, action: Action, notice: Notice, mail: _Mail
 ) -> Record:
-    explained = _explain(words or notice.general, None, address, None)
+    explained = explain_reply(words or notice.general, recipient=address)
     if explained.class_ is ReplyClass.UNDETERMINED:
-        told = _explain(f"{words} {notice.general} {mail.subject}", None, address, None)
+        told = explain_reply(f"{words}\n{notice.general}\n{mail.subject}", recipient=address)
         if told.class_ is not ReplyClass.UNDETERMINED:
             explained = told
     return _record(
@@ -399,11 +399,11 @@ def _answer(mail: _Mail) -> Report:
 def _about(report: Report, mail: _Mail) -> Report:
     """The report with what it names of the message that it is about."""
     own = _ids(mail.fields, "in-reply-to") + _ids(mail.fields, "references")[::-1]
-    returned = _ids(mail.original_fields, "message-id")
+    returned = _MESSAGE_ID_FIELD.findall(mail.original[: _header_end(mail.original)])
     if report.kind in (Kind.REPLY, Kind.AUTO_REPLY, Kind.OTHER):
         found = [*report.message_ids, *own]
     else:
-        found = [*report.message_ids, *returned, *own]
+        found = [*report.message_ids, *(i.decode("latin-1") for i in returned), *own]
     message_ids = tuple(dict.fromkeys(found))[:50]  # 50: references of a long thread
     return replace(
         report,
@@ -412,6 +412,14 @@ def _about(report: Report, mail: _Mail) -> Report:
         message_ids=message_ids,
         in_reply_to=message_ids[0] if message_ids else None,
     )
+
+
+_MESSAGE_ID_FIELD = re.compile(rb"(?im)^[ \t]{0,8}message-id[ \t]*:\s*(<[^<>\s]{1,998}>)")
+
+
+def _header_end(original: bytes) -> int:
+    end = original.find(b"\n\n", 0, 65_536)
+    return end if end >= 0 else 65_536
 
 
 def _ids(fields: Fields, name: str) -> list[str]:

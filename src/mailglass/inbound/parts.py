@@ -83,11 +83,14 @@ def split(data: bytes) -> tuple[Fields, bytes]:
 def read_fields(header: str) -> Fields:
     """The fields of a header block, lines that are none passed over."""
     found: Fields = {}
-    for match in _FIELD.finditer(header):
-        value = match[2]
+    for name, value in _FIELD.findall(header):
         if "\n" in value:
             value = " ".join(value.split())
-        found.setdefault(match[1].lower(), []).append(value.strip())
+        name = name.lower()
+        if name in found:
+            found[name].append(value.strip())
+        else:
+            found[name] = [value.strip()]
     return found
 
 
