@@ -297,9 +297,14 @@ def _is_notice(mail: _Mail) -> bool:
         "x-failed-recipients" in mail.fields
         or says("author", author)
         or says("subject", mail.subject.lower())
-        or mail.fields.get("return-path", [""])[0] == "<>"
+        or _has_null_sender(mail.fields)
         or mail.is_marked
     )
+
+
+def _has_null_sender(fields: Fields) -> bool:
+    """Whether it came with the empty return path of reports (RFC 5321 section 4.5.5)."""
+    return fields.get("return-path", ("",))[0] == "<>"
 
 
 def _read_words(mail: _Mail) -> Notice:
@@ -321,7 +326,7 @@ def _notice(mail: _Mail) -> Report | None:
     if not _is_notice(mail):
         return None
     author = decoded_words("".join(mail.fields.get("from", [])[:1])).lower()
-    is_by_system = says("author", author)
+    is_by_system = says("author", author) or _has_null_sender(mail.fields)
     is_titled = says("subject", mail.subject.lower()) or mail.is_marked
     if is_automatic(mail.fields, "") and not is_by_system and not is_titled:
         return None
@@ -335,8 +340,8 @@ def _notice(mail: _Mail) -> Report | None:
     records = tuple(
         _record_of_words(address, words, action, notice, mail) for address, words in reasons.items()
     )
-    if not records:
-        return None
+    if not any(is_titled or r.class_ is not ReplyClass.UNDETERMINED for r in records):
+        return None  # a postmaster may write an address on a line of its own in an ordinary mail
     return Report(kind=_kind([action]), records=records)
 
 
