@@ -91,10 +91,9 @@ class _Reader:
             lowered = line.lower()
             if _begins_original(line, lowered):
                 break
-            if "@" in line and self._read_mentions(line, raw):
-                pass
-            else:
-                self._read_words(line, lowered)
+            is_heard = line.startswith("<<<")  # what the peer said names nobody by itself
+            if is_heard or "@" not in line or not self._read_mentions(line):
+                self._read_words(line)
             if says("intro", lowered):
                 self.is_listing = True
         if self.current:
@@ -102,7 +101,7 @@ class _Reader:
         else:
             self.general += self.dialogue
 
-    def _read_mentions(self, line: str, raw: str) -> bool:
+    def _read_mentions(self, line: str) -> bool:
         """Note the recipients of a line; whether there was one."""
         named = [(m, self._rank(m)) for m in mentions(line)]
         named = [(m, rank) for m, rank in named if rank is not None]
@@ -116,7 +115,7 @@ class _Reader:
             self.current = [*self.current, *now] if joins else now
             self.is_open = is_bare
         if not is_bare:
-            self._read_words(line, "")
+            self._read_words(line)
             self._take_dialogue(best)
             self.is_open = False
         return True
@@ -157,7 +156,7 @@ class _Reader:
         found.rank = max(found.rank, rank)
         return found
 
-    def _read_words(self, line: str, lowered: str) -> None:
+    def _read_words(self, line: str) -> None:
         self.is_open = False
         if _SEPARATOR.fullmatch(line):
             return
