@@ -170,7 +170,7 @@ def _judge(row: ProviderCode | None, codes: Codes, enhanced: str | None, lowered
         return _Judged(row.class_, row.is_dead, row.meaning, _advise(row.advice), row.source)
     phrase = _phrase(lowered, weak=False)
     meaning = status_meanings().get(enhanced.split(".", 1)[1]) if enhanced else None
-    if phrase and not _is_refined(phrase, meaning):
+    if phrase:
         return _by_phrase(phrase)
     if meaning and not meaning.is_weak:
         return _by_code(meaning)
@@ -180,16 +180,6 @@ def _judge(row: ProviderCode | None, codes: Codes, enhanced: str | None, lowered
     if meaning and meaning.class_ is not ReplyClass.UNDETERMINED:
         return _by_code(meaning)
     return _by_code(reply_code_meanings().get(codes.reply_code or 0) or meaning or _NOTHING)
-
-
-def _is_refined(phrase: Phrase, meaning: Meaning | None) -> bool:
-    """Whether the status tells a closed mailbox where the words say "user unknown" to everything."""
-    return (
-        phrase.class_ is ReplyClass.UNKNOWN_USER
-        and meaning is not None
-        and meaning.class_ is ReplyClass.MAILBOX_DISABLED
-        and meaning.is_dead
-    )
 
 
 _NOTHING = Meaning(
