@@ -95,7 +95,9 @@ _REFRESH = re.compile(r"""[\d.\s]*+[;,]?\s*+(?:url\s*+=)?\s*+['"]?+([^'"\s]++)""
 _REPORT = re.compile(r"report-uri\s++([^;]++)", re.IGNORECASE)
 _IN_TEXT = re.compile(r"(?:https?:)?[/\\]{2}[^\s\"'<>()\\{}|^`;]++", re.IGNORECASE)
 _SYSTEM_ID = re.compile(r"""["'](https?://[^"']++)["']""", re.IGNORECASE)
-_PI_VALUE = re.compile(r"""\b(?:href|implementation|src)\s*+=\s*+["']?+([^"'\s>]++)""", re.IGNORECASE)
+_PI_VALUE = re.compile(
+    r"""\b(?:href|implementation|src)\s*+=\s*+["']?+([^"'\s>]++)""", re.IGNORECASE
+)
 _SOURCE_MAP = re.compile(r"sourceMappingURL=(\S++)")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]{16,}={0,2}")
 _CARRIER = re.compile(r"\s*+(data|javascript|vbscript):", re.IGNORECASE)
@@ -226,14 +228,12 @@ class _Finder:
             if top[1] == 0:
                 self._hiding.pop()
 
-    def _element(
-        self, token: Token, name: str, short: str, loaders: dict[str, _Loader]
-    ) -> bool:
+    def _element(self, token: Token, name: str, short: str, loaders: dict[str, _Loader]) -> bool:
         """Read one tag; says whether it hides what it holds."""
         attributes: dict[str, Attribute] = {}
         for attribute in token.attributes(self._markup):
             attributes.setdefault(attribute.name, attribute)
-        texts = {
+        texts: dict[str, str] = {
             key: Value(self._markup, attributes[key]).text
             for key in ("style", "width", "height", "class", "id", "rel", "http-equiv")
             if key in attributes

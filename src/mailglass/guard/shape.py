@@ -135,7 +135,7 @@ def _skeleton(
 def _kind(piece: str) -> str:
     if "%" in piece:
         piece = unquote(piece)
-    if len(piece) < 5 or piece.isalpha() and len(piece) < _MIN_TOKEN:
+    if len(piece) < 5 or (piece.isalpha() and len(piece) < _MIN_TOKEN):
         return "word"
     if _DATE.fullmatch(piece):
         return "date"

@@ -119,9 +119,9 @@ def _named_parameter(url: str, path: str, query: str, argument: str) -> str | No
     values = _parameters(query)
     for name in argument.split():
         if value := values.get(name):
-            if printed := printable_base64(unquote(value)):
-                if printed.startswith("http"):
-                    return printed
+            printed = printable_base64(unquote(value))
+            if printed and printed.startswith("http"):
+                return printed
             return None if _is_cut_short(value, query) else unquote(value)
     return None
 

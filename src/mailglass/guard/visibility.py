@@ -15,7 +15,10 @@ __all__ = ["Box", "box_of", "hidden_selectors", "hides", "is_hidden_by_rule"]
 
 _DECLARATION = re.compile(r"(?:\A|;)\s*+([\w-]++)\s*+:\s*+([^;]*+)")
 _LENGTH = re.compile(r"\s*+(\d*+(?:\.\d++)?+)\s*+(px|pt|in|cm|mm|em|rem|)(?![\w%])", re.IGNORECASE)
-_PIXELS = {"": 1.0, "px": 1.0, "pt": 4 / 3, "in": 96.0, "cm": 37.8, "mm": 3.78, "em": 16.0, "rem": 16.0}  # fmt: skip
+_PIXELS = {
+    **{"": 1.0, "px": 1.0, "pt": 4 / 3, "in": 96.0},
+    **{"cm": 37.8, "mm": 3.78, "em": 16.0, "rem": 16.0},
+}
 _RULE = re.compile(r"([^{}]*+)([{}])")
 _SELECTOR = re.compile(r"(?:[a-z]\w*+)?([.#][\w-]++)\Z", re.IGNORECASE)
 # Farther than any screen: text and pictures moved there are hidden.
@@ -56,7 +59,9 @@ def box_of(attributes: Mapping[str, str]) -> Box:
 def hides(style: str) -> bool:
     """Whether an inline style hides the element and everything in it."""
     lowered = style.lower()
-    if not any(hint in lowered for hint in ("none", "hid", "opacity", "position", "height", "clip")):
+    if not any(
+        hint in lowered for hint in ("none", "hid", "opacity", "position", "height", "clip")
+    ):
         return False
     found = _declarations(lowered)
     if found.get("display") == "none" or found.get("visibility") in ("hidden", "collapse"):
