@@ -5,7 +5,7 @@ the guard, which takes away from it.
 """
 
 from .charsets import Charset, find_charset
-from .content import ROOM, Change, Content, NotEditable, read_content
+from .content import ROOM, Change, Content, NotEditable, Pieces, Room, decoded_body, read_content
 from .fields import Field, parse_parameters
 from .html import (
     Attribute,
@@ -17,7 +17,7 @@ from .html import (
 )
 from .shown import Standing, standings
 from .splice import Edit, pieces, splice
-from .transfer import Filling, Hole, Patch
+from .transfer import Filling, Hole, Patch, encode_quoted
 from .walk import MAX_DEPTH, Message, Part, walk
 
 __all__ = [
@@ -35,10 +35,14 @@ __all__ = [
     "NotEditable",
     "Part",
     "Patch",
+    "Pieces",
+    "Room",
     "Standing",
     "Token",
     "TokenKind",
     "conditional_content",
+    "decoded_body",
+    "encode_quoted",
     "find_charset",
     "parse_parameters",
     "pieces",

@@ -13,6 +13,7 @@ reads there.
 from __future__ import annotations
 
 import re
+from binascii import a2b_base64, a2b_qp
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -23,7 +24,16 @@ from .charsets import Charset, find_charset
 from .transfer import Filling, Hole, Patch, Unit, coding_of
 from .walk import Message, Part
 
-__all__ = ["ROOM", "Change", "Content", "NotEditable", "read_content"]
+__all__ = [
+    "ROOM",
+    "Change",
+    "Content",
+    "NotEditable",
+    "Pieces",
+    "Room",
+    "decoded_body",
+    "read_content",
+]
 
 
 class NotEditable(InputError):
@@ -33,7 +43,10 @@ class NotEditable(InputError):
 
 
 class Room(Enum):
-    """Marks where white space may be added without changing what is displayed."""
+    """Marks where white space may be added without changing what is displayed.
+
+    Base64 needs it to stay in step with its groups, plain encodings to break a long line.
+    """
 
     ROOM = "room"
 
@@ -45,13 +58,16 @@ _META_CHARSET = re.compile(
 _META_WINDOW = 1024  # bytes that the HTML standard searches for a charset (section 13.2.3.2)
 
 
+Pieces = tuple[str | Hole | Room, ...]  # new text, as far as it is known
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """Characters `start` to `end` of a content's markup give way to `new`."""
 
     start: int
     end: int
-    new: tuple[str | Hole | Room, ...]
+    new: Pieces
 
 
 class Content:
@@ -71,9 +87,9 @@ class Content:
         self._transparent = self.charset.transparent
 
     @property
-    def needs_room(self) -> bool:
-        """Whether changes stay local only if there is room for padding (base64)."""
-        return self._coding.group > 1
+    def wants_room(self) -> bool:
+        """Whether changes of this part make use of `ROOM`."""
+        return self._coding.uses_room
 
     def text(self, start: int = 0, end: int | None = None, errors: str = "replace") -> str:
         """The characters that a person reads in a span of the markup.
@@ -121,13 +137,14 @@ class Content:
             return codec if codec is not None and find_charset(codec).transparent else "ascii"
         return "utf-8"
 
-    def _units(self, new: tuple[str | Hole | Room, ...]) -> list[Unit]:
+    def _units(self, new: Pieces) -> list[Unit]:
         codec = self._codec or "ascii"
+        value_codec = codec if len("a".encode(codec)) > 1 else "ascii"
         try:
             return [
                 piece.encode(codec)
                 if isinstance(piece, str)
-                else Filling(piece.number, piece.length, codec)
+                else Filling(piece.number, piece.length, value_codec)
                 if isinstance(piece, Hole)
                 else None
                 for piece in new
@@ -170,6 +187,23 @@ def _byte_order(data: bytes) -> str:
     if data[:2] == b"\xfe\xff" or (data[:2] != b"\xff\xfe" and data[:1] == b"\0"):
         return "-be"
     return "-le"
+
+
+def decoded_body(message: Message, part: Part) -> bytes | None:
+    """A leaf's content without its transfer encoding; None when that is unknown or yields nothing.
+
+    For bytes that leave the message as a whole: copies once, forgives what readers forgive.
+    """
+    body = message.body(part)
+    try:
+        if part.transfer_encoding == "base64":
+            content = a2b_base64(body)
+            return content if content or not bytes(body).strip() else None
+        if part.transfer_encoding == "quoted-printable":
+            return a2b_qp(body)
+    except ValueError:
+        return None
+    return bytes(body) if part.transfer_encoding in ("7bit", "8bit", "binary") else None
 
 
 def read_content(message: Message, part: Part) -> Content:

@@ -26,7 +26,8 @@ _LINES = {
 _PARAMETER = re.compile(
     r"""\s*+;[\s;]*+([^\s=;"()]++)\s*+=\s*+(?:"((?:[^"\\]|\\.)*+)"?+|([^\s;]*+))""", re.DOTALL
 )
-_COMMENT = re.compile(r"\s*+\((?:[^()\\]|\\.)*+\)", re.DOTALL)
+# A comment stands behind white space: parentheses inside a boundary are part of it.
+_COMMENT = re.compile(r"""("(?:[^"\\]|\\.)*+"?+)|(?<=[\s;])\((?:[^()\\]|\\.)*+\)""", re.DOTALL)
 _SEGMENT = re.compile(r"([^*]+)(?:\*(\d{1,3}))?(\*)?")
 
 
@@ -110,7 +111,7 @@ def parse_parameters(value: str) -> tuple[str, dict[str, str]]:
 
     Of a parameter given twice the first counts, as in the readers we compared with.
     """
-    value = _COMMENT.sub(" ", value) if "(" in value else value
+    value = _COMMENT.sub(r"\1", value) if "(" in value else value
     word, _, _ = value.partition(";")
     word = word.strip().lower()
     segments: dict[str, list[tuple[int, bool, str]]] = {}

@@ -68,6 +68,7 @@ class TokenKind(Enum):
     COMMENT = "comment"
     DECLARATION = "declaration"  # doctype, `<![...]>`, `<?...>`, CDATA
     RAW = "raw"  # the content of script, style, title, ...
+    CUT = "cut"  # a tag that the end cuts off: browsers drop it
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,26 +99,24 @@ class Token:
 
     def attributes(self, markup: str) -> list[Attribute]:
         """A tag's attributes in their order; of a repeated name only the first counts."""
-        position = self.start + 1 + len(self.name) + (self.kind is TokenKind.END)
-        found: list[Attribute] = []
-        for match in _ATTRIBUTE.finditer(markup, position, self.end):
-            group = match.lastindex or 1
-            span = match.span(group) if group > 1 else (-1, -1)
-            found.append(
-                Attribute(
-                    match[1].lower(),
-                    match.start(),
-                    match.end(1),
-                    span[0],
-                    span[1],
-                    _QUOTES[group],
-                )
-            )
-        return found
+        return [_attribute(match) for match in self._matches(markup)]
 
     def attribute(self, markup: str, name: str) -> Attribute | None:
         """The attribute that a browser uses for this lower-case name."""
-        return next((a for a in self.attributes(markup) if a.name == name), None)
+        for match in self._matches(markup):
+            if match[1].lower() == name:
+                return _attribute(match)
+        return None
+
+    def _matches(self, markup: str) -> Iterator[re.Match[str]]:
+        start = self.start + 1 + len(self.name) + (self.kind is TokenKind.END)
+        return _ATTRIBUTE.finditer(markup, start, self.end)
+
+
+def _attribute(match: re.Match[str]) -> Attribute:
+    group = match.lastindex or 1
+    start, end = match.span(group) if group > 1 else (-1, -1)
+    return Attribute(match[1].lower(), match.start(), match.end(1), start, end, _QUOTES[group])
 
 
 @lru_cache(maxsize=32)
@@ -142,7 +141,7 @@ def tokenize(
     """The tokens from `start` to `end`; text between them is not reported.
 
     With `names` (lower case) only those tags are reported, which is faster; raw text, comments and
-    declarations are reported always.  A tag that the end cuts off is dropped, as browsers do.
+    declarations are reported always.
     """
     stop = len(markup) if end is None else end
     wanted = None if names is None else frozenset(names)
@@ -156,9 +155,10 @@ def tokenize(
             position = token.end
             yield token
             continue
-        if match[5] != ">":
-            return
         name = match[4].lower()
+        if match[5] != ">":
+            yield Token(TokenKind.CUT, match.start(3) - 1, stop, name)
+            return
         kind = TokenKind.END if match[3] else TokenKind.START
         if wanted is None or name in wanted:
             yield Token(kind, match.start(3) - 1, position, name)

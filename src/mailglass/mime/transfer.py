@@ -12,15 +12,17 @@ import re
 import sys
 from binascii import a2b_base64, a2b_qp, b2a_base64
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import accumulate
 
 from .splice import Edit
 
-__all__ = ["Filling", "Hole", "Patch", "coding_of"]
+__all__ = ["Filling", "Hole", "Patch", "coding_of", "encode_quoted"]
 
+_SHORT_LINE = 78  # RFC 5322 section 2.1.1: what lines should keep to
+_LONG_LINE = 998  # and what they must
 _FOLD = 60  # a multiple of what a base64 group and a quoted character of any charset take
 _LINE = 76  # characters of an encoded line at most (RFC 2045)
 _QP_SPECIAL = re.compile(rb"[^!-<>-~ ]|[ \t](?=\r?\n|\Z)")
@@ -67,6 +69,11 @@ class Filling:
         return data
 
     @property
+    def is_plain(self) -> bool:
+        """Whether the value stands in the message as it is."""
+        return self.codec == "ascii" and self.form is Form.PLAIN and not self.fold
+
+    @property
     def decoded_length(self) -> int:
         """Bytes of the value in the part's charset."""
         return len(("a" * self.length).encode(self.codec))
@@ -95,7 +102,7 @@ class Patch:
     pieces: tuple[bytes | Filling, ...]
     changes: tuple[int, ...]  # numbers of the changes that it makes
 
-    def edit(self, values: Sequence[str] = ()) -> Edit:
+    def edit(self, values: Mapping[int, str] | Sequence[str] = ()) -> Edit:
         """The edit for these values, by the holes' numbers."""
         new = b"".join(
             piece if isinstance(piece, bytes) else piece.fill(values[piece.number])
@@ -115,10 +122,16 @@ def coding_of(name: str, body: memoryview, line_end: bytes) -> _Coding:
     raise ValueError(f"the transfer encoding {name[:40]!r} is unknown")
 
 
+def encode_quoted(units: Sequence[Unit], line_end: bytes) -> tuple[bytes | Filling, ...]:
+    """New content in quoted-printable; line breaks in it become `line_end`."""
+    coding = _QuotedPrintable(b"", line_end)
+    return coding.patches([(0, 0, list(units))], 0)[0].pieces
+
+
 class _Coding:
     """A decoded body; the plain encodings as they are."""
 
-    group = 1  # decoded bytes that are encoded together
+    uses_room = True
     limit = sys.maxsize - 1  # characters of a line that may be followed by a soft break
 
     def __init__(self, body: bytes, line_end: bytes) -> None:
@@ -136,7 +149,9 @@ class _Coding:
 
     def patches(self, spans: Sequence[Span], base: int) -> list[Patch]:
         """The spans as patches of the message, whose body begins at `base`."""
-        return self._fold([((n,), *span) for n, span in enumerate(spans)], base)
+        return self._fold(
+            [((n,), *span) for n, span in enumerate(spans) if not _is_room(span)], base
+        )
 
     def _fold(self, spans: Sequence[_Numbered], base: int) -> list[Patch]:
         """Write each span where it stands, and break lines that would become too long.
@@ -174,7 +189,77 @@ class _Coding:
         folder.pieces += [unit for unit in units if unit is not None]
 
 
-_Identity = _Coding
+class _Identity(_Coding):
+    """7bit, 8bit, binary: bytes as they are (sections 2.7 to 2.9).
+
+    A line that would pass the limit is broken where the caller leaves room for white space.
+    """
+
+    def decode(self) -> bytes:
+        longest = max(map(len, self.body.split(self.line_end[-1:])), default=0)
+        keeps_short = longest <= _SHORT_LINE + len(self.line_end) - 1
+        self.line_limit = _SHORT_LINE if keeps_short else _LONG_LINE
+        return self.body
+
+    def line_start(self, offset: int) -> int:
+        return self.body.rfind(self.line_end[-1:], 0, offset) + 1
+
+    def line_stop(self, offset: int) -> int:
+        stop = self.body.find(self.line_end, offset)
+        return len(self.body) if stop < 0 else stop
+
+    def patches(self, spans: Sequence[Span], base: int) -> list[Patch]:
+        found: list[Patch] = []
+        column, behind = 0, -1
+        for number, (start, end, units) in enumerate(spans):
+            if behind < 0 or self.line_start(start) > behind:
+                column = start - self.line_start(start)
+            else:
+                column += start - behind
+            pieces: list[bytes | Filling] = []
+            for place, unit in enumerate(units):
+                if unit is not None:
+                    pieces.append(unit)
+                    column = _column_behind(column, unit)
+                elif column and column + self._run(spans, number, place) > self.line_limit:
+                    pieces.append(self.line_end)
+                    column = 0
+            behind = end
+            if pieces or end > start:
+                found.append(Patch(base + start, end - start, _joined(pieces), (number,)))
+        return found
+
+    def _run(self, spans: Sequence[Span], number: int, place: int) -> int:
+        """Bytes of the new text from this room to the next one or the line's end."""
+        length, at, units = 0, spans[number][1], spans[number][2][place + 1 :]
+        stop = self.line_stop(at)
+        while None not in units:
+            length += sum(map(_length, units))
+            number += 1
+            if number == len(spans) or spans[number][0] > stop:
+                return length + stop - at
+            start, end, units = spans[number]
+            length += start - at
+            at = end
+            stop = stop if end <= stop else self.line_stop(end)
+        return length + sum(map(_length, units[: units.index(None)]))
+
+
+def _is_room(span: Span) -> bool:
+    """Whether a span changes nothing unless its room is needed."""
+    return span[0] == span[1] and not any(span[2])
+
+
+def _length(unit: Unit) -> int:
+    if unit is None:
+        return 0
+    return unit.decoded_length if isinstance(unit, Filling) else len(unit)
+
+
+def _column_behind(column: int, unit: bytes | Filling) -> int:
+    if isinstance(unit, bytes) and (mark := unit.rfind(b"\n")) >= 0:
+        return len(unit) - mark - 1
+    return column + _length(unit)
 
 
 def _joined(units: Sequence[bytes | Filling]) -> tuple[bytes | Filling, ...]:
@@ -222,6 +307,7 @@ class _Folder:
 class _QuotedPrintable(_Coding):
     """Section 6.7."""
 
+    uses_room = False  # a soft break can stand anywhere
     limit = _LINE - 1  # the soft break's own `=` is the 76th
 
     def decode(self) -> bytes:
@@ -295,7 +381,6 @@ class _QuotedPrintable(_Coding):
 class _Base64(_Coding):
     """Section 6.8."""
 
-    group = 3
     limit = _LINE - 1  # one less than allowed, so that one folding serves both codings
 
     def decode(self) -> bytes:
@@ -342,6 +427,9 @@ class _Base64(_Coding):
         found: list[_Numbered] = []
         number = 0
         while number < len(spans):
+            if _is_room(spans[number]):
+                number += 1
+                continue
             first, (start, end, units) = number, spans[number]
             low = start // 3 * 3
             units = [self.data[low:start], *units]
@@ -364,11 +452,7 @@ class _Base64(_Coding):
 
     def _pad(self, units: list[Unit], high: int) -> list[Unit] | None:
         """The units padded to whole groups; None when there is no room."""
-        length = sum(
-            unit.decoded_length if isinstance(unit, Filling) else len(unit)
-            for unit in units
-            if unit is not None
-        )
+        length = sum(map(_length, units))
         if high == len(self.data) or length % 3 == 0:
             return _without_room(units)
         if None not in units:

@@ -20,6 +20,11 @@ __all__ = ["MAX_DEPTH", "Message", "Part", "walk"]
 
 # Dovecot reads no more than 100 nested parts, and no mail program shows a body that lies deeper.
 MAX_DEPTH = 100
+# Misspellings in real mail that every reader takes for what was meant.
+_ENCODING_ALIASES = {
+    **dict.fromkeys(("7-bit", "7 bit", "7bits", "none", "plain"), "7bit"),
+    **dict.fromkeys(("8-bit", "8 bit", "8bits"), "8bit"),
+}
 _FIELD_NAME = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")
 
 
@@ -168,11 +173,18 @@ class _Walker:
             content_type=content_type,
             faults=faults,
         )
+        if not self._has_empty_line(start, body):
+            opened.faults += ("no empty line after the header",)
         if parent is not None:
             parent.children += 1
         self.parts.append(None)
         self.chain.append(opened)
         return opened
+
+    def _has_empty_line(self, start: int, body: int) -> bool:
+        """Whether an empty line, or nothing at all, stands between header and body."""
+        before = self.raw[max(start, body - 4) : body].replace(b"\r\n", b"\n")
+        return before.endswith((b"\n\n", b"\r\r")) or not before.strip(b"\r\n")
 
     def _content_type(
         self, fields: tuple[Field, ...], parent: _Open | None
@@ -222,7 +234,7 @@ class _Walker:
             if line in self.levels:
                 place = self.levels[line][-1]
                 self._close(place + 1, self._before_break(start))
-                return after
+                return self._after_repetition(line, after)
             if line.endswith(b"--") and line[:-2] in self.levels:
                 place = self.levels[line[:-2]][-1]
                 self._close(place + 1, self._before_break(start))
@@ -230,6 +242,16 @@ class _Walker:
                 self.chain[place].closed = True
             at = after if stop < 0 else stop
         return None
+
+    def _after_repetition(self, line: bytes, after: int) -> int:
+        """Past delimiter lines that only repeat the one before."""
+        while self.raw.startswith(b"--" + line, after):
+            stop = self.raw.find(self.line_end, after)
+            end = len(self.raw) if stop < 0 else stop + 1
+            if self.raw[after + 2 : end].rstrip() != line:
+                break
+            after = end
+        return after
 
     def _at_line_start(self, at: int) -> bool:
         return at == 0 or self.raw[at - 1 : at] == self.line_end
@@ -289,5 +311,6 @@ class _Walker:
         for field in opened.fields:
             if field.name == "content-transfer-encoding":
                 value = field.value(self.raw).split(";")[0].split("(")[0]
-                return value.strip().strip("\"'").lower() or "7bit"
+                name = value.strip().strip("\"'").lower() or "7bit"
+                return _ENCODING_ALIASES.get(name, name)
         return "7bit"
