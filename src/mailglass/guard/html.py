@@ -11,7 +11,7 @@ import base64
 import binascii
 import re
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
@@ -83,12 +83,13 @@ _VOID = frozenset(
 _IMPLIED_END = frozenset(("p", "li", "option", "dd", "dt"))
 _ANCHORS = frozenset(("a", "area"))
 _MATH = frozenset(("math", "mi", "mo", "mn", "mtext", "mrow", "ms"))
-# Tags of other names are read only when they hold one of these; letters can be hidden from this
-# search only as numeric references or CSS escapes.
-_HINTS = (
-    "url", "image", "filter", "&#", "\\", "display", "visib", "opacity", "overflow", "position",
-    "background=", "background =", "background\n", "hidden", "attributionsrc", "datasrc", "ping",
-)  # fmt: skip
+# Tags of other names are read only when they hold one of these; letters can be kept from this
+# search only by numeric references and CSS escapes, which are hints themselves.
+_LOADING_HINTS = ("url", "image", "filter", "&#", "\\", "background=", "background =",
+                  "background\n", "background\t", "background\r", "attributionsrc", "datasrc")  # fmt: skip
+_HIDING_HINTS = ("display:none", "display: none", "display :", "visibility:", "opacity:0", "opacity: 0",
+                 "overflow:hidden", "overflow: hidden", "position:", " hidden")  # fmt: skip
+_READ = ("style", "width", "height", "class", "id", "rel", "http-equiv", "hidden")
 _SRCSET = re.compile(r"[\s,]*+(\S++)")
 _PIECE = re.compile(r"\S+")
 _REFRESH = re.compile(r"""[\d.\s]*+[;,]?\s*+(?:url\s*+=)?\s*+['"]?+([^'"\s]++)""", re.IGNORECASE)
@@ -103,14 +104,37 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/]{16,}={0,2}")
 _CARRIER = re.compile(r"\s*+(data|javascript|vbscript):", re.IGNORECASE)
 
 
+@dataclass(frozen=True, slots=True)
+class _Element:
+    """Where references stand in one element, and all attributes that have to be read for them."""
+
+    loaders: dict[str, _Loader]
+    wanted: frozenset[str]
+
+
 @cache
-def _loaders() -> dict[str, dict[str, _Loader]]:
-    found: dict[str, dict[str, _Loader]] = {}
+def _elements() -> dict[str, _Element]:
+    found: dict[str, dict[str, _Loader]] = {"*": {}}
     for row in read_table("loaders.tsv"):
         entry = (row["kind"], Shows(row["shows"]), row["when"])
         found.setdefault(row["element"], {})[row["attribute"]] = entry
+    for name in _ANCHORS | _MATH:
+        found.setdefault(name, {})
     everywhere = found["*"]
-    return {element: everywhere | entries for element, entries in found.items()}
+    return {
+        element: _Element(
+            everywhere | loaders, frozenset((*everywhere, *loaders, *_READ, "href", "xlink:href"))
+        )
+        for element, loaders in found.items()
+    }
+
+
+# What most newsletters are made of. A document with any other element of the table is read tag by
+# tag, because the tokenizer's time grows with the number of names that it looks for.
+_COMMON = frozenset(
+    ("a", "area", "img", "link", "meta", "base", "html", "head", "style", "script", "input", "form")
+)
+_TAG_NAMES = re.compile(r"<([a-z][^\t\n\f\r />]*+)")
 
 
 @cache
@@ -123,29 +147,70 @@ def find_references(markup: str) -> Document:
     return _Finder(markup).run()
 
 
+@dataclass(slots=True)
+class _Hiding:
+    """An element that hides, and how many of its name are open in it and with it."""
+
+    name: str
+    open: int = 1
+
+
+class _Texts(Mapping[str, str]):
+    """The values of one tag's attributes, each read when it is asked for."""
+
+    def __init__(self, markup: str, attributes: dict[str, Attribute]) -> None:
+        self._markup, self._attributes = markup, attributes
+
+    def __getitem__(self, name: str) -> str:
+        return Value(self._markup, self._attributes[name]).text
+
+    def get(self, name: str, default: str = "") -> str:  # type: ignore[override]  # as dict, faster
+        attribute = self._attributes.get(name)
+        return default if attribute is None else Value(self._markup, attribute).text
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._attributes)
+
+    def __len__(self) -> int:
+        return len(self._attributes)
+
+
 class _Finder:
     """The state of one pass: what hides, what the style sheets take from attributes."""
 
     def __init__(self, markup: str) -> None:
         self._markup = markup
         self._document = Document()
-        self._base = self._find_base()
+        self._base: str | None = None
         self._selectors: set[str] = set()
         self._css_attributes: set[str] = set()
         self._set_aside: list[tuple[str, str, Attribute]] = []
-        self._hiding: list[list[object]] = []  # name and number of open elements of that name
+        self._hiding: list[_Hiding] = []
+        self._foreign_style = -1  # in SVG the content of a style element is no raw text
+        self._texts = _Texts(markup, {})
+        self._is_hidden = False
 
     def run(self) -> Document:
         lowered = self._markup.lower()
+        if "<base" in lowered:
+            self._base = self._find_base()
         self._read_style_rules(lowered)
-        self._offsets = sorted(_occurrences(lowered, [*_HINTS, *self._selector_hints()]))
-        self._pass(0, len(self._markup))
+        hints = [*_LOADING_HINTS, *_HIDING_HINTS, *(s[1:].lower() for s in self._selectors)]
+        self._offsets = sorted(_occurrences(lowered, hints))
+        self._pass(0, len(self._markup), None if self._is_rare(lowered) else _COMMON)
         for element, name, attribute in self._set_aside:
             if name in self._css_attributes:
                 value = Value(self._markup, attribute)
                 self._add(value.text, f"{element}-css-attr", Shows.PICTURE, value=value)
         self._document.references.sort(key=lambda reference: reference.start)
         return self._document
+
+    def _is_rare(self, lowered: str) -> bool:
+        """Whether references may stand in other elements than the common ones."""
+        if self._css_attributes:
+            return True
+        others = set(_TAG_NAMES.findall(lowered)) - _COMMON
+        return any(":" in n or n.startswith("amp-") or n in _elements() for n in others)
 
     def _find_base(self) -> str | None:
         for token in tokenize(self._markup, names=("base",)):
@@ -157,52 +222,62 @@ class _Finder:
 
     def _read_style_rules(self, lowered: str) -> None:
         """What the style sheets hide, wherever in the document they stand."""
-        if "<style" not in lowered:
-            return
-        for token in tokenize(self._markup, names=("style",)):
-            if token.kind is TokenKind.RAW and token.name == "style":
-                css = self._markup[token.start : token.end]
-                self._selectors |= hidden_selectors(css)
-                self._css_attributes |= attribute_names(css)
+        position = lowered.find("<style")
+        while position >= 0:
+            end = lowered.find("</style", position)
+            css = self._markup[position : end if end >= 0 else None]
+            self._selectors |= hidden_selectors(css.partition(">")[2])
+            self._css_attributes |= attribute_names(css)
+            position = lowered.find("<style", end) if end >= 0 else -1
 
-    def _selector_hints(self) -> list[str]:
-        return [selector[1:].lower() for selector in self._selectors]
+    def _pass(self, start: int, end: int, names: frozenset[str] | None) -> None:
+        """Read the tags of these names, and between them those with a hint or inside hidden ones."""
+        position = start
+        for token in tokenize(self._markup, start, end, names):
+            if names is not None and token.start > position:
+                self._gap(position, token.start)
+            self._token(token, names)
+            position = token.end
+        if names is not None and position < end:
+            self._gap(position, end)
 
-    def _pass(self, start: int, end: int) -> None:
-        foreign_style = -1  # in SVG the content of a style element is no raw text
-        for token in tokenize(self._markup, start, end):
-            if token.kind is TokenKind.START:
-                self._start(token)
-                if token.name == "style":
-                    foreign_style = token.end
-            elif token.kind is TokenKind.END:
-                if self._hiding:
-                    self._leave(token.name)
-                if token.name == "style" and foreign_style >= 0:
-                    self._css(self._markup[foreign_style : token.start], foreign_style, "css")
-                    foreign_style = -1
-            elif token.kind is TokenKind.RAW:
-                foreign_style = -1
-                self._raw(token)
-            elif token.kind is TokenKind.DECLARATION:
-                self._declaration(token)
-            elif span := conditional_content(self._markup, token):
-                self._pass(*span)
+    def _gap(self, start: int, end: int) -> None:
+        place = bisect_left(self._offsets, start)
+        if self._hiding or (place < len(self._offsets) and self._offsets[place] < end):
+            self._pass(start, end, None)
+
+    def _token(self, token: Token, names: frozenset[str] | None) -> None:
+        if token.kind is TokenKind.START:
+            self._start(token)
+            if token.name == "style":
+                self._foreign_style = token.end
+        elif token.kind is TokenKind.END:
+            if self._hiding:
+                self._leave(token.name)
+            if token.name == "style" and self._foreign_style >= 0:
+                place = self._foreign_style
+                self._css(self._markup[place : token.start], place, "css")
+                self._foreign_style = -1
+        elif token.kind is TokenKind.RAW:
+            self._foreign_style = -1
+            self._raw(token)
+        elif token.kind is TokenKind.DECLARATION:
+            self._declaration(token)
+        elif span := conditional_content(self._markup, token):
+            self._pass(*span, names)
 
     def _start(self, token: Token) -> None:
         name = token.name
         short = name.rpartition(":")[2] if ":" in name else name
-        loaders = _loaders().get("amp-*" if short.startswith("amp-") else short)
+        element = _elements().get("amp-*" if short.startswith("amp-") else short)
         is_hiding = False
         if (
-            loaders is not None
-            or short in _ANCHORS
+            element is not None
             or self._has_hint(token)
             or name.startswith("v:")
-            or short in _MATH
             or self._css_attributes
         ):
-            is_hiding = self._element(token, name, short, loaders or _loaders()["*"])
+            is_hiding = self._element(token, name, short, element or _elements()["*"])
         if self._hiding or is_hiding:
             self._enter(name, is_hiding)
 
@@ -213,43 +288,36 @@ class _Finder:
     def _enter(self, name: str, is_hiding: bool) -> None:
         if name in _VOID:
             return
-        if self._hiding and self._hiding[-1][0] == name:
+        if self._hiding and self._hiding[-1].name == name:
             if name in _IMPLIED_END:
                 self._hiding.pop()
             else:
-                self._hiding[-1][1] += 1  # type: ignore[operator]  # a pair of name and number
-        if is_hiding and (not self._hiding or self._hiding[-1][0] != name):
-            self._hiding.append([name, 1])
+                self._hiding[-1].open += 1
+        if is_hiding and (not self._hiding or self._hiding[-1].name != name):
+            self._hiding.append(_Hiding(name))
 
     def _leave(self, name: str) -> None:
         top = self._hiding[-1]
-        if top[0] == name:
-            top[1] -= 1  # type: ignore[operator]  # a pair of name and number
-            if top[1] == 0:
+        if top.name == name:
+            top.open -= 1
+            if top.open == 0:
                 self._hiding.pop()
 
-    def _element(self, token: Token, name: str, short: str, loaders: dict[str, _Loader]) -> bool:
+    def _element(self, token: Token, name: str, short: str, element: _Element) -> bool:
         """Read one tag; says whether it hides what it holds."""
-        attributes: dict[str, Attribute] = {}
-        for attribute in token.attributes(self._markup):
-            attributes.setdefault(attribute.name, attribute)
-        texts: dict[str, str] = {
-            key: Value(self._markup, attributes[key]).text
-            for key in ("style", "width", "height", "class", "id", "rel", "http-equiv")
-            if key in attributes
-        }
-        hides_itself = (
-            hides(texts.get("style", ""))
+        wanted = element.wanted | self._css_attributes if self._css_attributes else element.wanted
+        attributes = token.attributes_named(self._markup, wanted)
+        self._texts = _Texts(self._markup, attributes)
+        hides_itself = self._has_hint(token) and (
+            hides(self._texts.get("style", ""))
             or "hidden" in attributes
-            or is_hidden_by_rule(texts, self._selectors)
+            or is_hidden_by_rule(self._texts, self._selectors)
         )
-        self._box = box_of(texts)
         self._is_hidden = hides_itself or bool(self._hiding)
-        self._texts = texts
         for key, attribute in attributes.items():
             if attribute.value_start < 0:
                 continue
-            if loader := loaders.get(key):
+            if loader := element.loaders.get(key):
                 self._attribute(name, short, key, attribute, loader)
             elif key in ("href", "xlink:href"):
                 self._anchor(name, short, attribute)
@@ -269,6 +337,8 @@ class _Finder:
         self, name: str, short: str, key: str, attribute: Attribute, loader: _Loader
     ) -> None:
         kind, shows, when = loader
+        if kind == "css" and not self._has_hint_in(attribute):
+            return
         value = Value(self._markup, attribute)
         label = f"{short}-{key.rpartition(':')[2]}"
         if kind == "css":
@@ -291,6 +361,10 @@ class _Finder:
             self._nested(value, _carried(value.text, carrier.group(1)), label, shows)
         else:
             self._add(value.text, label, shows, when, value)
+
+    def _has_hint_in(self, attribute: Attribute) -> bool:
+        place = bisect_left(self._offsets, attribute.value_start)
+        return place < len(self._offsets) and self._offsets[place] < attribute.value_end
 
     def _link(self, value: Value) -> None:
         relations = self._texts.get("rel", "").lower().split()
@@ -387,7 +461,7 @@ class _Finder:
                 end=end,
                 is_css=True,
                 is_text=found.use == "source-map",
-                box=self._box if inline else Box(),
+                box=box_of(self._texts) if inline else Box(),
                 is_hidden=inline and self._is_hidden,
             )
         )
@@ -433,7 +507,7 @@ class _Finder:
                 start=span[0],
                 end=span[1],
                 is_text=is_text,
-                box=self._box,
+                box=box_of(self._texts),
                 is_hidden=self._is_hidden,
             )
         )

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from math import exp
 
 from ..model import Evidence
@@ -118,12 +118,9 @@ def _who(url: str, context: Context) -> tuple[str | None, list[Sign]]:
     """Who is behind it, and whom it names."""
     signs: list[Sign] = []
     vendor = None
-    if asset := find_rule(url, "asset"):
-        vendor = asset["vendor"]
-        signs.append(("asset_host", vendor))
-    elif rule := find_rule(url, "open") or find_rule(url, "click"):
+    if rule := find_rule(url, "asset", "open", "click"):
         vendor = rule["vendor"]
-        signs.append(("named", vendor))
+        signs.append(("asset_host" if rule["kind"] == "asset" else "named", vendor))
     elif context.mail_list is not None and context.mail_list.names(url):
         signs.append(("listed", ""))
     if carried := context.addresses.find(url):
@@ -213,6 +210,7 @@ def _weight(signal: str) -> float:
     return _table()[signal][0]
 
 
+@lru_cache(maxsize=1024)
 def _evidence(signal: str, detail: str) -> Evidence:
     weight, text = _table()[signal]
     return Evidence(signal=signal, weight=weight, text=text.format(detail=detail))

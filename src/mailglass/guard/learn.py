@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .shape import shape_of
+from .shape import shape_of, skeleton_of
 
 __all__ = ["Mailbox"]
 
@@ -31,7 +31,7 @@ class Mailbox:
         for url in urls:
             shape = shape_of(url)
             if shape.tokens or shape.has_number:
-                here.setdefault(shape.skeleton, set()).add(url)
+                here.setdefault(skeleton_of(url), set()).add(url)
         for skeleton, several in here.items():
             self._note(skeleton, several)
 
@@ -49,5 +49,5 @@ class Mailbox:
         """In how many messages this shape came exactly once and never with the same token."""
         if self._messages < 2:
             return 0
-        marks = self._seen.get(shape_of(url).skeleton)
+        marks = self._seen.get(skeleton_of(url))
         return len(marks) if marks else 0

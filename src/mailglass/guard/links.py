@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from .address import AddressBook, Carried
 from .parameters import strip_parameters
 from .rules import find_rule
-from .shape import shape_of
+from .shape import shape_of, split_url
 from .unwrap import unwrap
 
 __all__ = ["Link", "examine_link"]
@@ -54,38 +54,39 @@ def examine_link(
     """What one http link does; `keep` for links that must not be changed (List-Unsubscribe)."""
     found = unwrap(url)
     rule = find_rule(url, "click")
-    vendor = found.vendor if found and found.vendor else rule["vendor"] if rule else None
-    cleaned = None if keep else _settle(url, is_click=rule is not None)
+    is_opaque = found is None and (rule is not None or _looks_opaque(url))
+    if keep or is_opaque:
+        cleaned = None
+    else:
+        cleaned = _settle(found.target if found else url)
     return Link(
         url=url,
         unwrapped=found.target if found else None,
         cleaned=cleaned if cleaned != url else None,
-        vendor=vendor,
-        opaque=found is None and (rule is not None or _looks_opaque(url)),
+        vendor=found.vendor if found and found.vendor else rule["vendor"] if rule else None,
+        opaque=is_opaque,
         carries=addresses.find(url) if addresses else None,
         part=part,
     )
 
 
-def _settle(url: str, *, is_click: bool) -> str | None:
+def _settle(url: str) -> str | None:
     """The link unwrapped and stripped until it stays the same; None when it never does."""
-    current = url
     for _ in range(_MAX_ROUNDS):
-        found = unwrap(current)
-        following = found.target if found else current
-        if found is not None or not (is_click or _looks_opaque(following)):
-            is_click = find_rule(following, "click") is not None
-        if not is_click and not _looks_opaque(following):
+        found = unwrap(url)
+        following = found.target if found else url
+        if find_rule(following, "click") is None and not _looks_opaque(following):
             following = strip_parameters(following)
-        if following == current:
-            return current
-        current = following
+        if following == url:
+            return url
+        url = following
     return None
 
 
 def _looks_opaque(url: str) -> bool:
     """Whether the link is a redirect by its form: a long token behind a folder for clicks."""
+    if not _CLICK_FOLDER.search(split_url(url)[2]):
+        return False
     shape = shape_of(url)
     outside = shape.query_tokens + (() if shape.is_file else shape.path_tokens)
-    longest = max(map(len, outside), default=0)
-    return longest >= _LONG_TOKEN and bool(_CLICK_FOLDER.search(shape.path))
+    return max(map(len, outside), default=0) >= _LONG_TOKEN

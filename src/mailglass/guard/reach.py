@@ -17,6 +17,7 @@ __all__ = ["NAMESPACES", "absolute", "is_namespace", "nested_urls"]
 _VANISHES = str.maketrans("", "", "\t\n\r")
 _LEADING = "".join(map(chr, range(0x21)))
 _REMOTE = re.compile(r"(https?|ftp):[/\\]*+(?=[^/\\])", re.IGNORECASE)
+_PLAIN = re.compile(r"https?://[^/\\\t\r\n][^\\\t\r\n]*+\Z")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _URL = re.compile(r"https?:[/\\]{2}[^\s\"'<>()\\{}|^`]++", re.IGNORECASE)
 _VIEW_SOURCE = "view-source:"
@@ -33,7 +34,10 @@ def absolute(reference: str, base: str | None = None) -> str | None:
 
     `base` is the document's `<base href>`: only with it does a relative reference leave a message.
     """
-    url = reference.strip(_LEADING).translate(_VANISHES)
+    url = reference.strip(_LEADING)
+    if _PLAIN.match(url):
+        return url
+    url = url.translate(_VANISHES)
     if url[: len(_VIEW_SOURCE)].lower() == _VIEW_SOURCE:
         url = url[len(_VIEW_SOURCE) :]
     if match := _REMOTE.match(url):

@@ -82,6 +82,7 @@ class Examined:
     message: Message
     documents: tuple[tuple[Readable, Document], ...]
     addresses: AddressBook
+    links: tuple[tuple[Link, Readable, int, int], ...]  # each with its part and its span there
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,9 @@ def examine(raw: bytes, recipients: Iterable[str] = ()) -> Examined:
     """Read a message once; raises NotAMessage when it is none."""
     message = walk(raw)
     found = tuple((r, _read(r)) for r in readable_parts(message))
-    return Examined(message, found, _addresses(message, recipients))
+    addresses = _addresses(message, recipients)
+    links = tuple(_links(message, found, addresses))
+    return Examined(message, found, addresses, links)
 
 
 def resources(examined: Examined) -> list[str]:
@@ -143,7 +146,7 @@ def report_on(examined: Examined, judged: Iterable[Judged]) -> Report:
     """The report for a message whose references are judged."""
     return Report(
         resources=tuple(_resource(one) for one in judged),
-        links=tuple(link for link, _, _, _ in examined_links(examined)),
+        links=tuple(link for link, _, _, _ in examined.links),
         receipt_requests=tuple(_receipt_requests(examined.message)),
         sealed=tuple(
             f"{examined.message.path(part)} {part.content_type}"
@@ -153,18 +156,19 @@ def report_on(examined: Examined, judged: Iterable[Judged]) -> Report:
     )
 
 
-def examined_links(examined: Examined) -> Iterator[tuple[Link, Readable, int, int]]:
-    """Every http link with its part and the span that it stands in."""
-    kept = _unsubscribe_links(examined.message)
-    known: dict[str, Link] = {}
-    for readable, document in examined.documents:
+def _links(
+    message: Message,
+    documents: Iterable[tuple[Readable, Document]],
+    addresses: AddressBook,
+) -> Iterator[tuple[Link, Readable, int, int]]:
+    kept = _unsubscribe_links(message)
+    for readable, document in documents:
+        known: dict[str, Link] = {}
         for anchor in document.anchors:
-            key = readable.path + " " + anchor.url
-            if key not in known:
-                known[key] = examine_link(
-                    anchor.url, readable.path, examined.addresses, keep=anchor.url in kept
-                )
-            yield known[key], readable, anchor.start, anchor.end
+            url = anchor.url
+            if url not in known:
+                known[url] = examine_link(url, readable.path, addresses, keep=url in kept)
+            yield known[url], readable, anchor.start, anchor.end
 
 
 def _resource(one: Judged) -> Resource:

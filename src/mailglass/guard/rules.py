@@ -28,18 +28,16 @@ _SECTION = "easyprivacy_general_emailtrackers.txt"
 
 
 @cache
-def rule_table() -> dict[str, HostTable]:
-    """The rule pack by kind: open, click, asset."""
+def rule_table(*kinds: str) -> HostTable:
+    """The rules of these kinds; where several hold, the kind named first goes before."""
     rows = read_table("rules.tsv")
-    kinds = {row["kind"] for row in rows}
-    return {kind: HostTable(row for row in rows if row["kind"] == kind) for kind in kinds}
+    return HostTable(row for kind in kinds for row in rows if row["kind"] == kind)
 
 
-def find_rule(url: str, kind: str) -> Rule | None:
-    """The first rule of a kind that names the URL."""
+def find_rule(url: str, *kinds: str) -> Rule | None:
+    """The first rule of these kinds (asset, open, click) that names the URL."""
     _, host, path, query = split_url(url)
-    where = f"{path or '/'}?{query}" if query else path or "/"
-    return next(rule_table()[kind].find(host, where), None)
+    return rule_table(*kinds).find(host, f"{path or '/'}?{query}" if query else path or "/")
 
 
 class MailList:

@@ -25,7 +25,6 @@ from .report import (
     Judged,
     Report,
     examine,
-    examined_links,
     judge_all,
     report_on,
 )
@@ -166,7 +165,7 @@ def _wishes(
         if one.reference.url in gone:
             ref = one.reference
             yield one.readable, _Wish(ref.start, ref.end, stand_in(ref), ref.loader)
-    for link, readable, start, end in examined_links(examined):
+    for link, readable, start, end in examined.links:
         if link.cleaned is not None and (readable.kind is Kind.HTML or text_links):
             yield readable, _Wish(start, end, _link_text(link, readable.kind), "link")
 

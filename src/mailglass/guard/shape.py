@@ -14,7 +14,7 @@ from functools import lru_cache
 from math import log2
 from urllib.parse import unquote
 
-__all__ = ["Shape", "is_opaque", "shape_of", "split_url"]
+__all__ = ["Shape", "is_opaque", "shape_of", "skeleton_of", "split_url"]
 
 _URL = re.compile(
     r"(?:(?P<scheme>[a-z][a-z0-9+.-]*):)?//(?:[^/?#@]*@)?(?P<host>[^/?#:]*|\[[^\]/?#]*\])"
@@ -46,7 +46,6 @@ class Shape:
     host: str  # lower-case, without port
     path: str
     query: str
-    skeleton: str  # host and pieces, with everything that varies replaced by its kind
     path_tokens: tuple[str, ...]  # outside the file name
     query_tokens: tuple[str, ...]
     file_token: str | None  # the file name, when it is a token and has a picture's suffix
@@ -65,6 +64,7 @@ class Shape:
         return not (self.query or self.path_tokens or self.file_token or self.has_number)
 
 
+@lru_cache(maxsize=4096)
 def split_url(url: str) -> tuple[str, str, str, str]:
     """Scheme, host, path and query; empty strings where there is none.
 
@@ -106,7 +106,6 @@ def shape_of(url: str) -> Shape:
         host=host,
         path=path,
         query=query,
-        skeleton=_skeleton(host, [*folders, name], [*kinds, name_kind], pairs, value_kinds),
         path_tokens=tuple(path_tokens),
         query_tokens=tuple(
             v for v, kind in zip(values, value_kinds, strict=True) if kind == "token"
@@ -117,35 +116,33 @@ def shape_of(url: str) -> Shape:
     )
 
 
-def _skeleton(
-    host: str,
-    pieces: list[str],
-    kinds: list[str],
-    pairs: list[tuple[str, str, str]],
-    value_kinds: list[str],
-) -> str:
-    path = [p if k in ("word", "size") else f"<{k}>" for p, k in zip(pieces, kinds, strict=True)]
-    query = [
-        f"{key}=<{kind}>" if equals else f"<{kind}>"
-        for (key, equals, _), kind in zip(pairs, value_kinds, strict=True)
-    ]
-    return host + "/".join(path) + ("?" + "&".join(query) if query else "")
+def skeleton_of(url: str) -> str:
+    """The URL's host and pieces, with everything that varies replaced by its kind."""
+    _, host, path, query = split_url(url)
+    pieces = [(piece, _kind(_PICTURE.sub("", piece))) for piece in path.split("/")]
+    form = "/".join(p if kind in ("word", "size") else f"<{kind}>" for p, kind in pieces)
+    pairs = [pair.partition("=") for pair in query.split("&")] if query else []
+    values = [f"{k}=<{_kind(v)}>" if equals else f"<{_kind(k)}>" for k, equals, v in pairs]
+    return host + form + ("?" + "&".join(values) if values else "")
 
 
 def _kind(piece: str) -> str:
+    if len(piece) < 5:
+        return "word"
     if "%" in piece:
         piece = unquote(piece)
     if len(piece) < 5 or (piece.isalpha() and len(piece) < _MIN_TOKEN):
         return "word"
-    if _DATE.fullmatch(piece):
-        return "date"
-    if _SIZE.fullmatch(piece):
-        return "size"
-    if _NUMBER.fullmatch(piece):
-        return "number"
-    if _UUID.search(piece):
+    if piece[0].isdigit() or piece[0] in "wh":
+        if _DATE.fullmatch(piece):
+            return "date"
+        if _SIZE.fullmatch(piece):
+            return "size"
+        if _NUMBER.fullmatch(piece):
+            return "number"
+    if len(piece) >= 32 and _UUID.search(piece):
         return "token"
-    if any(_is_random(part) for part in _WORD_BREAK.split(piece)):
+    if len(piece) >= _MIN_TOKEN and any(map(_is_random, _WORD_BREAK.split(piece))):
         return "token"
     if _NUMBER.search(piece):
         return "number"

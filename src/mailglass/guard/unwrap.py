@@ -30,6 +30,8 @@ _MAX_DEPTH = 5
 # Browsers take no more than about 2,000 to 8,000 characters; a longer target is no link.
 _MAX_TARGET = 8192
 
+# Some spelling of "http" or, in base64, of the beginning of an object that may hold it.
+_HOLDS_TARGET = re.compile(r"[hH][tT][tT][pP]|aHR0c|eyJ|68747470")
 _TARGET = re.compile(r"https?://[^\s/?#\\<>\"'@]+\.[^\s/?#\\<>\"'@]+(?:[/?#][!-;=?-~]*)?\Z")
 # The first four bytes are "http"; a slash of the base64 alphabet may as well end the path segment.
 _ENCODED_TARGET = re.compile(r"aHR0c(?:Dov|HM6)[\w+-]+={0,2}|68747470(?:73)?3[aA][0-9a-fA-F]+")
@@ -74,13 +76,13 @@ def unwrap(url: str) -> Unwrapped | None:
 
 
 def _step(url: str) -> Unwrapped | None:
-    if len(url) > 4 * _MAX_TARGET:
+    if len(url) > 4 * _MAX_TARGET or not _HOLDS_TARGET.search(url, len("https://")):
         return None
     _, host, path, query = split_url(url)
-    for row in _wrappers().find(host, path):
+    if row := _wrappers().find(host, path):
         found = _METHODS[row["method"]](url, path, query, row["argument"])
-        if found and (target := _plausible(found)):
-            return Unwrapped(target, row["vendor"])
+        target = _plausible(found) if found else None
+        return Unwrapped(target, row["vendor"]) if target else None
     if _NO_REDIRECT.search(host + path):
         return None
     if target := _encoded(path, query) or _redirect_parameter(url, path, query):
@@ -203,8 +205,6 @@ _METHODS: dict[str, _Method] = {
 
 def _encoded(path: str, query: str) -> str | None:
     """A whole URL in base64 or hexadecimal digits, as one piece of the path or the query."""
-    if "aHR0c" not in path + query and "68747470" not in path + query:
-        return None
     plain = unquote(f"{path}?{query}")
     for form in (_ENCODED_TARGET, _SLASHED_TARGET):
         for match in form.finditer(plain):

@@ -23,10 +23,13 @@ class Value:
         if attribute.value_start < 0:
             raw = ""
         # Where decoded and raw text run side by side: both offsets at the start of each stretch.
-        self._decoded_at, self._raw_at = [0], [attribute.value_start]
+        self._decoded_at: list[int] = []
+        self._raw_at: list[int] = []
         if "&" not in raw:
             self.text = raw
             return
+        self._decoded_at.append(0)
+        self._raw_at.append(attribute.value_start)
         pieces: list[str] = []
         length = position = 0
         for match in _REFERENCE.finditer(raw):
@@ -46,6 +49,8 @@ class Value:
         return self._raw(start), self._raw(end)
 
     def _raw(self, offset: int) -> int:
+        if not self._decoded_at:
+            return self.attribute.value_start + offset
         place = bisect_right(self._decoded_at, offset) - 1
         return self._raw_at[place] + offset - self._decoded_at[place]
 

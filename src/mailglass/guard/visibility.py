@@ -15,10 +15,13 @@ __all__ = ["Box", "box_of", "hidden_selectors", "hides", "is_hidden_by_rule"]
 
 _DECLARATION = re.compile(r"(?:\A|;)\s*+([\w-]++)\s*+:\s*+([^;]*+)")
 _LENGTH = re.compile(r"\s*+(\d*+(?:\.\d++)?+)\s*+(px|pt|in|cm|mm|em|rem|)(?![\w%])", re.IGNORECASE)
-_PIXELS = {
-    **{"": 1.0, "px": 1.0, "pt": 4 / 3, "in": 96.0},
-    **{"cm": 37.8, "mm": 3.78, "em": 16.0, "rem": 16.0},
-}
+_PIXELS = dict(
+    zip(
+        ("", "px", "pt", "in", "cm", "mm", "em", "rem"),
+        (1, 1, 4 / 3, 96, 37.8, 3.78, 16, 16),
+        strict=True,
+    )
+)
 _RULE = re.compile(r"([^{}]*+)([{}])")
 _SELECTOR = re.compile(r"(?:[a-z]\w*+)?([.#][\w-]++)\Z", re.IGNORECASE)
 # Farther than any screen: text and pictures moved there are hidden.
@@ -47,7 +50,7 @@ class Box:
 
 def box_of(attributes: Mapping[str, str]) -> Box:
     """The declared size; a style goes before the attributes, as in browsers."""
-    style = _declarations(attributes.get("style", ""))
+    style = _declarations(attributes.get("style", ""), "width", "height")
     sides: list[float | None] = []
     for name in ("width", "height"):
         largest = _pixels(style.get(f"max-{name}"))
@@ -106,7 +109,10 @@ def is_hidden_by_rule(attributes: Mapping[str, str], selectors: set[str]) -> boo
     return "#" + attributes.get("id", "") in selectors or not selectors.isdisjoint(names)
 
 
-def _declarations(style: str) -> dict[str, str]:
+def _declarations(style: str, *hints: str) -> dict[str, str]:
+    """The last value of each property; nothing when none of the hints stands in the style."""
+    if hints and not any(hint in style.lower() for hint in hints):
+        return {}
     return {
         name.lower(): value.lower().replace("!important", "").strip()
         for name, value in _DECLARATION.findall(style)
@@ -116,6 +122,8 @@ def _declarations(style: str) -> dict[str, str]:
 def _pixels(value: str | None) -> float | None:
     if value is None:
         return None
+    if value.isdecimal() and value.isascii() and len(value) < 10:
+        return float(value)
     match = _LENGTH.match(value)
     if match is None or not match.group(1) or match.group(1) == ".":
         return None
