@@ -109,10 +109,17 @@ def _steps(talk: Conversation) -> list[StepResult]:
     steps = [StepResult(step=step, passed=True, detail=_good(talk, step)) for step in talk.passed]
     if talk.failed:
         steps = [step for step in steps if step.step is not talk.failed]
-        reasons = _ASKED.get(talk.failed, "") if talk.reason == "reply" else _WHY[talk.reason]
-        detail = f"{talk.detail}: {reasons}"
+        detail = f"{talk.detail}: {_because(talk.failed, talk.reason)}"
         steps.append(StepResult(step=talk.failed, passed=False, detail=detail))
     return steps
+
+
+def _because(step: Step, reason: str) -> str:
+    if reason == "reply":
+        return _ASKED[step]
+    if step is Step.STARTTLS and reason == "closed":
+        return "the handshake was broken off: what answers there does not speak TLS"
+    return _WHY[reason]
 
 
 def _good(talk: Conversation, step: Step) -> str:

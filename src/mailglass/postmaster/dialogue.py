@@ -159,8 +159,9 @@ class _Talk:
         texts: list[str] = []
         for _ in range(_MAX_LINES):
             raw = await wire.read_line()
-            line = raw.decode("utf-8", "replace").rstrip("\r\n")
-            self.result.transcript.append("S: " + "".join(filter(str.isprintable, line))[:1000])
+            # What a stranger says may reach a terminal: control characters stay behind.
+            line = "".join(filter(str.isprintable, raw.decode("utf-8", "replace")))
+            self.result.transcript.append(f"S: {line[:1000]}")
             if not re.match(r"[2-5]\d\d(?:[ \-]|\Z)", line):
                 raise WireError("garbage", f"no SMTP reply: {line[:80]!r}")
             texts.append(line[4:])

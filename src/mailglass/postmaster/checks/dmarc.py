@@ -89,7 +89,7 @@ def _syntax(policy: PolicyRecord, tags: dict[str, str]) -> Finding:
         # RFC 9989 section 4.8: p=none then; RFC 7489 applied none only when rua was there.
         wrong.append("p= is missing")
     if wrong:
-        status = FAIL if any(text.startswith("p=") for text in wrong) else WARN
+        status = FAIL if tags.get("p", "none").lower() not in _POLICIES else WARN
         fault = ", ".join(wrong)
         return finding("dmarc.syntax", status, fault, fix="broken", name=name, fault=fault)
     if list(tags)[1] != "p":

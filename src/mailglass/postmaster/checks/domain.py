@@ -42,7 +42,7 @@ async def _resolver(case: Case) -> Finding:
 async def _soa(case: Case, domain: str) -> Finding:
     """An SOA at the domain or above it, and something that mail can be sent to (Yahoo)."""
     labels = domain.split(".")
-    names = [".".join(labels[i:]) for i in range(max(1, len(labels) - 1))]
+    names = [".".join(labels[i:]) for i in range(len(labels))]
     soas, kinds = await asyncio.gather(
         asyncio.gather(*(case.resolver.ask(name, "SOA") for name in names[:8])),
         asyncio.gather(*(case.resolver.ask(domain, kind) for kind in ("MX", "A", "AAAA"))),
