@@ -1,0 +1,367 @@
+"""One client's connection: bytes to requests, answers to bytes (HTTP/1.1, RFC 9112).
+
+httptools (llhttp) parses; this module bounds what a client may send and how long it may take, keeps
+the answers of pipelined requests in order, and streams attachments no faster than they are taken.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import os
+import re
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Protocol, cast
+
+import httptools
+
+from .answer import Answers
+from .commit import Waiter
+from .endpoints import Answer, Download
+from .metrics import Counters
+from .request import Request
+
+__all__ = ["Connection", "Site"]
+
+log = logging.getLogger("mailglass.collector")
+
+_MAX_URL_BYTES = 8192  # nginx's limit too; a link's destination has to fit in
+_MAX_HEAD_BYTES = 32768  # nginx: four buffers of 8 KiB; a hit's image is worth some cookies
+_MAX_BODY_BYTES = 16384  # a form with one button takes 30
+_MAX_PIPELINED = 32  # requests waiting on one connection; browsers do not pipeline at all
+_CHUNK_BYTES = 65536
+_LINGER_SECONDS = 2.0  # for a refused client to read its answer (RFC 9112 section 9.6)
+_EIGHT_BIT = re.compile(rb"[\x80-\xff]")
+
+
+class Submit(Protocol):
+    """What `Commits.submit` is."""
+
+    def __call__(self, line: bytes, waiter: Waiter, answer: bytes) -> None: ...
+
+
+@dataclass(slots=True)
+class Site:
+    """What the connections of one listening port share."""
+
+    answer: Callable[[Request], Answer]
+    submit: Submit
+    answers: Answers
+    counters: Counters
+    head_seconds: float
+    idle_seconds: float
+    stall_seconds: float
+    max_connections: int
+    connections: dict[Connection, None] = field(default_factory=dict)
+    is_draining: bool = False
+
+    def tick(self, now: float) -> None:
+        """Every second: close what takes too long."""
+        for connection in [c for c in self.connections if c.deadline < now]:
+            connection.expire()
+
+    def make_room(self) -> None:
+        """Close the connections that have waited longest for a request, a hundredth of them."""
+        idle = [c for c in self.connections if c.is_idle]
+        idle.sort(key=lambda c: c.deadline)
+        for connection in idle[: max(self.max_connections // 100, 1)]:
+            self.counters.closed["room"] += 1
+            connection.abort()
+
+    def drain(self) -> None:
+        """Take no further request: idle connections close, the others after their answer."""
+        self.is_draining = True
+        for connection in [c for c in self.connections if c.is_idle]:
+            connection.abort()
+
+
+class _Refused(Exception):
+    """A request that is not read to its end; `status` is the answer."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+class Connection(asyncio.Protocol):
+    """The protocol of one connection; also the receiver of the parser's callbacks."""
+
+    __slots__ = (
+        "_current",
+        "_head_bytes",
+        "_is_refused",
+        "_is_tls",
+        "_parser",
+        "_peer",
+        "_request",
+        "_sending",
+        "_site",
+        "_transport",
+        "_waiting",
+        "deadline",
+    )
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._transport: asyncio.Transport | None = None
+        self._parser: httptools.HttpRequestParser | None = None  # made with the first byte
+        self._request: Request | None = None  # the one that arrives
+        self._current: Request | None = None  # the one that is answered
+        self._waiting: deque[Request] | None = None  # pipelined behind it
+        self._sending: _Sending | None = None
+        self._is_refused = False  # what still arrives is thrown away
+        self._head_bytes = 0
+        self.deadline = 0.0
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is being read or answered."""
+        return self._request is None and self._current is None
+
+    def reply(self, answer: bytes) -> None:
+        """Send the answer, or the rest of it, of the current request; then see to the next."""
+        current, self._current = self._current, None
+        if self._transport is None or current is None:
+            return
+        self._transport.write(answer)
+        if not current.keep_alive or self._site.is_draining:
+            self._transport.close()
+        elif self._waiting:
+            self._begin(self._waiting.popleft())
+        else:
+            self.deadline = time.monotonic() + self._site.idle_seconds
+
+    def expire(self) -> None:
+        """The deadline has passed."""
+        if self._request is not None and self._current is None and not self._is_refused:
+            self._site.counters.closed["slow"] += 1
+            self._refuse(408)
+        else:
+            self._site.counters.closed["stalled" if self._sending else "idle"] += 1
+            self.abort()
+
+    def abort(self) -> None:
+        """Close at once, without waiting for the client."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    # What the event loop calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        site = self._site
+        self._transport = cast(asyncio.Transport, transport)
+        peer = transport.get_extra_info("peername")
+        self._peer: str = peer[0] if peer else "0.0.0.0"
+        self._is_tls = transport.get_extra_info("sslcontext") is not None
+        self.deadline = time.monotonic() + site.head_seconds
+        site.connections[self] = None
+        if len(site.connections) > site.max_connections:
+            site.make_room()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._site.connections.pop(self, None)
+        self._transport = None
+        self._parser = None
+        if self._sending is not None:
+            self._sending.stop()
+            self._sending = None
+
+    def eof_received(self) -> bool:
+        """A client may close its half after the request; it still gets the answer."""
+        if self._current is None or self._is_tls:
+            return False
+        self._current.keep_alive = False
+        return True
+
+    def pause_writing(self) -> None:
+        if self._sending is not None:
+            self._sending.is_paused = True
+
+    def resume_writing(self) -> None:
+        if self._sending is not None:
+            self._sending.is_paused = False
+            self._sending.go_on()
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_refused:
+            return
+        if self._parser is None:
+            self._parser = httptools.HttpRequestParser(self)
+        if self._request is None and not data.isascii():
+            data = _quote_target(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            pass  # the request was taken; we speak nothing else, and its answer ends the connection
+        except httptools.HttpParserCallbackError as error:
+            self._refuse_because(error.__context__)
+        except httptools.HttpParserError:
+            if self._request is not None or self._current is None:
+                self._refuse(400)
+            else:  # bytes behind a request that said it was the last
+                self._current.keep_alive = False
+
+    # What the parser calls.
+
+    def on_message_begin(self) -> None:
+        now = time.time()
+        self._request = Request(
+            datetime.fromtimestamp(int(now * 1000) / 1000, UTC), self._peer, self._is_tls
+        )
+        self._head_bytes = 0
+        if self._current is None:
+            self.deadline = time.monotonic() + self._site.head_seconds
+
+    def on_url(self, url: bytes) -> None:
+        request = cast(Request, self._request)
+        request.url += url
+        self._head_bytes += len(url)
+        if self._head_bytes > _MAX_URL_BYTES:
+            raise _Refused(414)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._head_bytes += len(name) + len(value)
+        if self._head_bytes > _MAX_HEAD_BYTES:
+            raise _Refused(431)
+        cast(Request, self._request).add_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        request, parser = self._request, self._parser
+        assert request is not None
+        assert parser is not None
+        request.method = parser.get_method().decode("ascii")
+        request.http_version = parser.get_http_version()
+        if "expect" in request.control and self._current is None and self._transport:
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def on_body(self, body: bytes) -> None:
+        request = cast(Request, self._request)
+        request.body += body
+        if len(request.body) > _MAX_BODY_BYTES:
+            raise _Refused(413)
+
+    def on_message_complete(self) -> None:
+        request, parser = self._request, self._parser
+        assert request is not None
+        assert parser is not None
+        request.keep_alive = parser.should_keep_alive() and not parser.should_upgrade()
+        self._request = None
+        if self._current is None:
+            self._begin(request)
+            return
+        if self._waiting is None:
+            self._waiting = deque()
+        if len(self._waiting) >= _MAX_PIPELINED:
+            raise _Refused(429)
+        self._waiting.append(request)
+
+    def _begin(self, request: Request) -> None:
+        self._current = request
+        self.deadline = math.inf  # the commit has a patience of its own
+        answer = self._site.answer(request)
+        if answer.download is not None:
+            self._sending = _Sending(self, answer.download, answer.data)
+            self._sending.go_on()
+        elif answer.line is None:
+            self.reply(answer.data)
+        else:
+            self._site.submit(answer.line, self, answer.data)
+
+    def _refuse_because(self, cause: BaseException | None) -> None:
+        if isinstance(cause, _Refused):
+            self._refuse(cause.status)
+            return
+        log.error("a request could not be answered", exc_info=cause, extra={"action": "fault"})
+        self._refuse(500)
+
+    def _refuse(self, status: int) -> None:
+        """Answer a request that we do not read, and close when the client has had time to see it.
+
+        With bytes left unread the system would reset the connection and the answer be lost.
+        """
+        self._site.counters.refused[str(status)] += 1
+        self._is_refused = True
+        self._request = None
+        if self._transport is None:
+            return
+        if self._current is not None and status != 500:
+            self._current.keep_alive = False  # the answer under way is the last
+            return
+        request = Request(datetime.now(UTC), self._peer, self._is_tls, http_version="1.1")
+        fields = (("Content-Type", "text/plain"),)
+        text = f"{status} {HTTPStatus(status).phrase}\n".encode()
+        self._transport.write(self._site.answers.make(request, self._is_tls, status, fields, text))
+        if self._is_tls:
+            self._transport.close()
+        else:
+            self._transport.write_eof()
+            self.deadline = time.monotonic() + _LINGER_SECONDS
+
+
+class _Sending:
+    """A download on its way out: read as fast as the client takes it.
+
+    The last byte waits until the hit is on stable storage, so that whoever got a whole answer is in
+    the journal; until then nothing was answered, and a crash loses an attempt, not a hit.
+    """
+
+    def __init__(self, connection: Connection, download: Download, head: bytes) -> None:
+        self._connection = connection
+        self._download = download
+        self._offset = download.part.start
+        self._ahead = head  # written before the next chunk
+        self._taken = 0  # bytes of the body that the system took
+        self.is_paused = False
+        transport = cast(asyncio.Transport, connection._transport)
+        self._transport = transport
+        transport.set_write_buffer_limits(high=0)  # so that resume_writing means: all is taken
+
+    def go_on(self) -> None:
+        """Send until the client is slower than we are, or all but the last byte is out."""
+        part = self._download.part
+        self._connection.deadline = time.monotonic() + self._connection._site.stall_seconds
+        while not self.is_paused:
+            self._taken = self._offset - part.start
+            size = min(_CHUNK_BYTES, part.stop - 1 - self._offset)
+            if size <= 0 and not self._ahead:
+                self._end()
+                return
+            chunk = os.pread(self._download.file.fileno(), size, self._offset)
+            if len(chunk) < size:  # the file was cut under our hands
+                self._transport.abort()
+                return
+            self._offset += size
+            data, self._ahead = self._ahead + chunk, b""
+            self._transport.write(data)
+
+    def stop(self) -> None:
+        """The client has gone before the end: record how far it came."""
+        self._download.file.close()
+        line = self._download.line(self._taken)
+        if line is not None:
+            self._connection._site.submit(line, self._connection, b"")
+
+    def _end(self) -> None:
+        part, file = self._download.part, self._download.file
+        last = os.pread(file.fileno(), 1, part.stop - 1)
+        file.close()
+        connection = self._connection
+        connection._sending = None
+        connection.deadline = math.inf
+        line = self._download.line(part.length)
+        if line is None:
+            connection.reply(last)
+        else:
+            connection._site.submit(line, connection, last)
+
+
+def _quote_target(data: bytes) -> bytes:
+    """Percent-encode 8-bit bytes of the request line: some clients send a target as raw UTF-8."""
+    line, end, rest = data.partition(b"\r\n")
+    return _EIGHT_BIT.sub(lambda m: b"%%%02X" % ord(m[0]), line) + end + rest

@@ -1,0 +1,89 @@
+"""One request, as far as the collector looks at it.
+
+Which headers are kept for the evidence is decided here: what tells programs from persons, never
+what tells one person from another across messages (no cookies, no authorization).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+__all__ = ["Request"]
+
+_KEPT = [
+    "accept",
+    "accept-charset",
+    "accept-encoding",
+    "accept-language",
+    "cache-control",
+    "connection",
+    "content-length",
+    "dnt",
+    "from",
+    "host",
+    "if-range",
+    "priority",
+    "purpose",
+    "range",
+    "referer",
+    "sec-ch-ua",
+    "sec-ch-ua-mobile",
+    "sec-ch-ua-platform",
+    "sec-fetch-dest",
+    "sec-fetch-mode",
+    "sec-fetch-site",
+    "sec-fetch-user",
+    "sec-gpc",
+    "sec-purpose",
+    "te",
+    "upgrade-insecure-requests",
+    "user-agent",
+    "via",
+    "x-moz",
+    "x-purpose",
+    "x-requested-with",
+]
+_CONTROL = ["content-type", "expect", "if-none-match", "x-forwarded-for", "x-forwarded-proto"]
+
+# Characters of a header that are kept: a hit's line stays below 64 KiB (see `journal.codec`).
+_MAX_FIELD = 512
+_MAX_LONG_FIELD = 1024
+_LONG = ("referer", "user-agent", "x-forwarded-for")
+
+# From the bytes on the wire to the name; the two common spellings need no lower-casing.
+_NAMES = {
+    spelling.encode(): (name, name in _KEPT, _MAX_LONG_FIELD if name in _LONG else _MAX_FIELD)
+    for name in (*_KEPT, *_CONTROL)
+    for spelling in (name, name.title())
+}
+
+
+@dataclass(slots=True)
+class Request:
+    """A request; mutable while it arrives."""
+
+    at: datetime
+    peer: str  # the address at the other end of the connection, perhaps a proxy's
+    is_tls: bool
+    url: bytes = b""
+    method: str = ""
+    http_version: str = ""
+    keep_alive: bool = False
+    headers: dict[str, str] = field(default_factory=dict)  # what the journal keeps
+    control: dict[str, str] = field(default_factory=dict)  # what only the answer depends on
+    body: bytes = b""
+
+    def add_header(self, name: bytes, value: bytes) -> None:
+        """Take a header in if we look at it; repeated ones are joined (RFC 9110 section 5.2)."""
+        known = _NAMES.get(name) or _NAMES.get(name.lower())
+        if known is None:
+            return
+        key, is_kept, limit = known
+        fields = self.headers if is_kept else self.control
+        text = value.decode("latin-1")
+        if key in fields:
+            text = f"{fields[key]}, {text}"
+        if len(text) > limit:  # of a list of proxies the end is what trusted ones wrote
+            text = text[-limit:] if key == "x-forwarded-for" else text[:limit]
+        fields[key] = text

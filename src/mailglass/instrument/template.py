@@ -1,0 +1,145 @@
+"""A message compiled once, rendered for each recipient with its own tokens.
+
+All places of tokens have fixed lengths and lie between bytes that are transfer-encoded already, so
+that rendering makes tokens and joins; it does not look at the message again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..mime import Filling
+from ..model import Target
+from ..tokens import Ring
+from .drafts import Draft
+from .options import Options
+from .plan import LeftAlone, Plan, PlannedEdit, digest
+from .stamps import Stamp
+
+__all__ = ["Template"]
+
+_COMPACT = 1 << 20  # bytes up to which neighbouring pieces are copied together for speed
+Piece = bytes | memoryview | Filling
+
+
+class Template:
+    """What stays the same for all recipients of a message, and where their tokens go."""
+
+    def __init__(
+        self,
+        raw: bytes,
+        drafts: Sequence[Draft],
+        *,
+        stamps: Sequence[Stamp],
+        targets: Sequence[Target],
+        left_alone: Sequence[LeftAlone],
+        options: Options,
+        tag: str | None,
+        campaign: str | None,
+    ) -> None:
+        """`drafts` in the order of their offsets; `options` as the message's control fields left
+        them."""
+        self._raw = raw
+        self._drafts = tuple(drafts)
+        self._stamps = tuple(stamps)
+        used = {p.number for d in drafts for p in d.patch.pieces if isinstance(p, Filling)}
+        self._used = sorted(used)
+        self.targets = tuple(targets[stamps[n].target] for n in self._used)
+        self.left_alone = tuple(left_alone)
+        self.options = options
+        self.tag = tag
+        self.campaign = campaign
+        self._frame, self._plain, self._coded = self._compile()
+
+    def _compile(
+        self,
+    ) -> tuple[list[bytes | memoryview], list[tuple[int, int]], list[tuple[int, Filling]]]:
+        """The pieces with gaps, the gaps that take a token as it is, and those that encode it."""
+        frame: list[bytes | memoryview] = []
+        plain: list[tuple[int, int]] = []
+        coded: list[tuple[int, Filling]] = []
+        for piece in _join(self._pieces(), compact=len(self._raw) <= _COMPACT):
+            if isinstance(piece, Filling):
+                if piece.is_plain:
+                    plain.append((len(frame), piece.number))
+                else:
+                    coded.append((len(frame), piece))
+                frame.append(b"")
+            else:
+                frame.append(piece)
+        return frame, plain, coded
+
+    def _pieces(self) -> list[Piece]:
+        view = memoryview(self._raw)
+        found: list[Piece] = []
+        position = 0
+        for draft in self._drafts:
+            found.append(view[position : draft.patch.offset])
+            found += draft.patch.pieces
+            position = draft.patch.offset + draft.patch.length
+        found.append(view[position:])
+        return found
+
+    def render(self, delivery_id: int, ring: Ring) -> bytes:
+        """The message for one delivery; with anonymous tokens `delivery_id` is the message's."""
+        return b"".join(self.render_pieces(delivery_id, ring))
+
+    def render_pieces(self, delivery_id: int, ring: Ring) -> list[bytes | memoryview]:
+        """What `render` joins, for a caller that writes a large message out."""
+        tokens = self._tokens(delivery_id, ring)
+        pieces = self._frame.copy()
+        for place, number in self._plain:
+            pieces[place] = tokens[number].encode("ascii")
+        for place, filling in self._coded:
+            pieces[place] = filling.fill(tokens[filling.number])
+        return pieces
+
+    def plan(self, delivery_id: int, ring: Ring) -> Plan:
+        """What `render` changes, edit by edit; refers to the original's bytes without a copy."""
+        tokens = self._tokens(delivery_id, ring)
+        view = memoryview(self._raw)
+        edits = []
+        for draft in self._drafts:
+            edit = draft.patch.edit(tokens)
+            edits.append(
+                PlannedEdit(
+                    offset=edit.offset,
+                    length=edit.length,
+                    new=edit.new,
+                    old=view[edit.offset : edit.offset + edit.length],
+                    kind=draft.kind,
+                    target=draft.target,
+                    reason=draft.reason,
+                )
+            )
+        return Plan(
+            edits=tuple(edits),
+            left_alone=self.left_alone,
+            original_length=len(self._raw),
+            original_digest=digest([self._raw]),
+            instrumented_digest=digest(self.render_pieces(delivery_id, ring)),
+        )
+
+    def _tokens(self, delivery_id: int, ring: Ring) -> dict[int, str]:
+        found = {}
+        anonymous = self.options.anonymous
+        for number in self._used:
+            stamp = self._stamps[number]
+            found[number] = ring.mint(
+                stamp.kind, delivery_id, stamp.target, bound=stamp.bound, anonymous=anonymous
+            )
+        return found
+
+
+def _join(pieces: Sequence[Piece], *, compact: bool) -> list[Piece]:
+    """Neighbouring bytes as one piece, if they may be copied."""
+    found: list[Piece] = []
+    run: list[bytes | memoryview] = []
+    for piece in pieces:
+        if isinstance(piece, Filling):
+            found += [b"".join(run)] if compact else run
+            found.append(piece)
+            run = []
+        elif len(piece):
+            run.append(piece)
+    return found + ([b"".join(run)] if compact else run)
