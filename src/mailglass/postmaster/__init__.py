@@ -13,6 +13,7 @@ from .connection import ConnectionReport, StepResult, try_connection
 from .dialogue import Conversation, Step, converse
 from .doctor import examine
 from .findings import FINDINGS, FindingKind, finding, worst
+from .lint import FilterScore, Forecast, LintReport, forecasts, lint
 from .organization import same_organization, suffix_organization, tree_walk
 from .spf import SpfResult, SpfVerdict, Survey, check_host, survey
 
@@ -22,7 +23,10 @@ __all__ = [
     "Case",
     "ConnectionReport",
     "Conversation",
+    "FilterScore",
     "FindingKind",
+    "Forecast",
+    "LintReport",
     "Listing",
     "SpfResult",
     "SpfVerdict",
@@ -37,6 +41,8 @@ __all__ = [
     "dead_zone",
     "examine",
     "finding",
+    "forecasts",
+    "lint",
     "own_zone",
     "same_organization",
     "suffix_organization",

@@ -1,4 +1,4 @@
-"""The register of findings: every check has one entry in data/findings.toml.
+"""The register of findings: every check has one entry in data/*.toml.
 
 A check says what it saw and how bad that is; what was expected, why it matters, to whom, and the
 text of the remedy stand in the table, so that the reference page and the output cannot disagree.
@@ -54,7 +54,7 @@ def _load(file: str) -> dict[str, FindingKind]:
     }
 
 
-FINDINGS: Mapping[str, FindingKind] = _load("findings.toml")
+FINDINGS: Mapping[str, FindingKind] = {**_load("findings.toml"), **_load("lint.toml")}
 
 
 def finding(
