@@ -174,7 +174,11 @@ class Courier:
 
     def _outcome(self, step: Step, reply: Reply) -> Outcome:
         client = self._client
-        encrypted = client is not None and client.get_transport_info("sslcontext") is not None
+        encrypted = (
+            client is not None
+            and client.is_connected  # a 421 has closed it
+            and client.get_transport_info("sslcontext") is not None
+        )
         return Outcome(step=step, reply=reply, encrypted=encrypted)
 
 
