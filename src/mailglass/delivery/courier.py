@@ -144,6 +144,8 @@ class Courier:
         )
         await client.connect()
         self._client, self._sent = client, 1
+        if client.is_ehlo_or_helo_needed:  # sign-in and STARTTLS have said it already
+            await client.ehlo()
         return client
 
     async def _failed(self, step: Step, error: Exception) -> Outcome:
