@@ -15,8 +15,8 @@ from ..mime import (
     Attribute,
     Change,
     Content,
-    Hole,
     Pieces,
+    Room,
     Token,
     TokenKind,
     conditional_content,
@@ -109,9 +109,10 @@ def instrument_document(content: Content, rules: DocumentRules, additions: Addit
 
 def _look(markup: str) -> _Seen:
     seen = _Seen()
-    names = _NAMES | {"img"} if _OWN_IMAGE.search(markup) else _NAMES
+    has_image = ("/o/" in markup or "/O/" in markup) and _OWN_IMAGE.search(markup)
+    names = _NAMES | {"img"} if has_image else _NAMES
     last_start = 0
-    for token in tokenize(markup, names=names):
+    for token in tokenize(markup, names=names, ends=_PLACES):
         kind = token.kind
         if kind is TokenKind.START:
             last_start = token.start
@@ -298,26 +299,24 @@ def _beacon(stamp: Stamp) -> Pieces:
 
 
 def _growth(change: Change) -> int:
-    new = 0
-    for piece in change.new:
-        if isinstance(piece, str):
-            new += len(piece)
-        elif isinstance(piece, Hole):
-            new += piece.length
+    new = sum(
+        len(piece) if isinstance(piece, str) else piece.length
+        for piece in change.new
+        if not isinstance(piece, Room)
+    )
     return new - (change.end - change.start)
 
 
 def _place(markup: str, seen: _Seen, growth: int) -> int | None:
     """Where the beacon stands: at the end, unless Gmail would clip it off there.
 
-    None when nothing is displayed: the document ends inside its title, a comment or the like.
+    None when nothing is displayed: there is nothing but a head, or a title that never ends.
     """
     end = seen.body_end if seen.body_end is not None else seen.html_end
     if end is None:
-        end = len(markup) if seen.open_from is None else seen.open_from
-        if seen.open_from is not None and _first_displayed(markup, end) == end:
+        end = len(markup[: seen.open_from].rstrip())
+        if _first_displayed(markup, end) == end:
             return None
-        end = len(markup[:end].rstrip())
     if end + growth <= _CLIP:
         return end
     return seen.body_start if seen.body_start is not None else _first_displayed(markup, end)
