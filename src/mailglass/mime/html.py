@@ -11,12 +11,7 @@ Every expression is possessive: time grows with the length of the document whate
 from __future__ import annotations
 
 import re
-<<<<<<< HEAD
 from collections.abc import Collection, Container, Iterator
-from dataclasses import dataclass
-=======
-from collections.abc import Collection, Iterator
->>>>>>> mime
 from enum import Enum
 from functools import lru_cache
 from html import unescape as _unescape

@@ -111,11 +111,11 @@ def notice_url(base: str, token: str) -> str:
     return f"{base.rstrip('/')}/n/{token}"
 
 
-<<<<<<< HEAD
 def self_url(base: str, token: str) -> str:
     """The URL that a sender opens in each of their own programs, so that its hits are theirs."""
     return f"{base.rstrip('/')}/s/{token}"
-=======
+
+
 def percent_encode(text: str) -> str:
     """All but unreserved characters and the slash, in UTF-8 (RFC 3986 section 2.1).
 
@@ -131,7 +131,6 @@ def percent_encode(text: str) -> str:
 
 def _percent(match: re.Match[bytes]) -> bytes:
     return b"%%%02X" % ord(match[0])
->>>>>>> mime
 
 
 def read_url(url: str) -> Locator:
