@@ -7,9 +7,10 @@ what tells one person from another across messages (no cookies, no authorization
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import NamedTuple
 
-from ..journal import PreparedHeaders, prepare
+from ..journal import prepare
 
 __all__ = ["Fields", "Head", "Request"]
 
@@ -70,19 +71,22 @@ class Head:
     keep_alive: bool
     headers: dict[str, str]  # what the journal keeps
     control: dict[str, str]  # what only the answer depends on
-    prepared: PreparedHeaders  # `headers` as the journal writes them
+    prepared: bytes  # all that the journal keeps of it, as it writes it
 
 
-@dataclass(slots=True)
-class Request:
+class Request(NamedTuple):
     """A request that arrived whole."""
 
-    at: datetime
+    at_ms: int  # milliseconds since 1970, UTC
     peer: str  # the address at the other end of the connection, perhaps a proxy's
     is_tls: bool
     url: bytes
     head: Head
     body: bytes = b""
+
+    @property
+    def at(self) -> datetime:
+        return datetime.fromtimestamp(self.at_ms / 1000, UTC)
 
 
 class Fields:
@@ -109,6 +113,5 @@ class Fields:
         fields[key] = text
 
     def head(self, method: str, http_version: str, *, keep_alive: bool) -> Head:
-        return Head(
-            method, http_version, keep_alive, self.headers, self.control, prepare(self.headers)
-        )
+        prepared = prepare(method, http_version, self.headers)
+        return Head(method, http_version, keep_alive, self.headers, self.control, prepared)
