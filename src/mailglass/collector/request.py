@@ -12,41 +12,43 @@ from typing import NamedTuple
 
 from ..journal import prepare
 
-__all__ = ["Fields", "Head", "Request"]
+__all__ = ["KEPT_HEADERS", "Fields", "Head", "Request"]
 
-_KEPT = [
-    "accept",
-    "accept-charset",
-    "accept-encoding",
-    "accept-language",
-    "cache-control",
-    "connection",
-    "content-length",
-    "dnt",
-    "from",
-    "host",
-    "if-range",
-    "priority",
-    "purpose",
-    "range",
-    "referer",
-    "sec-ch-ua",
-    "sec-ch-ua-mobile",
-    "sec-ch-ua-platform",
-    "sec-fetch-dest",
-    "sec-fetch-mode",
-    "sec-fetch-site",
-    "sec-fetch-user",
-    "sec-gpc",
-    "sec-purpose",
-    "te",
-    "upgrade-insecure-requests",
-    "user-agent",
-    "via",
-    "x-moz",
-    "x-purpose",
-    "x-requested-with",
-]
+KEPT_HEADERS = frozenset(
+    [
+        "accept",
+        "accept-charset",
+        "accept-encoding",
+        "accept-language",
+        "cache-control",
+        "connection",
+        "content-length",
+        "dnt",
+        "from",
+        "host",
+        "if-range",
+        "priority",
+        "purpose",
+        "range",
+        "referer",
+        "sec-ch-ua",
+        "sec-ch-ua-mobile",
+        "sec-ch-ua-platform",
+        "sec-fetch-dest",
+        "sec-fetch-mode",
+        "sec-fetch-site",
+        "sec-fetch-user",
+        "sec-gpc",
+        "sec-purpose",
+        "te",
+        "upgrade-insecure-requests",
+        "user-agent",
+        "via",
+        "x-moz",
+        "x-purpose",
+        "x-requested-with",
+    ]
+)
 _CONTROL = ["content-type", "expect", "if-none-match", "x-forwarded-for", "x-forwarded-proto"]
 
 # Characters of a header that are kept: a hit's line stays below 64 KiB (see `journal.codec`).
@@ -56,8 +58,12 @@ _LONG = ("referer", "user-agent", "x-forwarded-for")
 
 # From the bytes on the wire to the name; the two common spellings need no lower-casing.
 _NAMES = {
-    spelling.encode(): (name, name in _KEPT, _MAX_LONG_FIELD if name in _LONG else _MAX_FIELD)
-    for name in (*_KEPT, *_CONTROL)
+    spelling.encode(): (
+        name,
+        name in KEPT_HEADERS,
+        _MAX_LONG_FIELD if name in _LONG else _MAX_FIELD,
+    )
+    for name in (*KEPT_HEADERS, *_CONTROL)
     for spelling in (name, name.title())
 }
 

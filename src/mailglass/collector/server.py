@@ -20,7 +20,7 @@ from contextlib import suppress
 import uvloop
 
 from ..errors import ConfigurationError
-from ..journal import Attachments, Writer
+from ..journal import Attachments, Disk, Writer
 from ..tokens import Ring
 from .answer import Answers
 from .client import WINDOW_SECONDS, Proxies
@@ -44,8 +44,8 @@ _SPARE_FILES = 200  # descriptors for everything that is no client
 class Collector:
     """One running endpoint; `start` and `stop` within an event loop."""
 
-    def __init__(self, config: Config) -> None:
-        """Opens the journal and reads keys, certificates and kill switch.
+    def __init__(self, config: Config, *, disk: Disk | None = None) -> None:
+        """Opens the journal, on `disk` if one is given, and reads keys, certificates, kill switch.
 
         Raises ConfigurationError or StorageUnavailable, before any socket is opened.
         """
@@ -55,7 +55,9 @@ class Collector:
         if config.tls_port is not None and not config.certificates:
             raise ConfigurationError("tls_port is set, but there is no certificate")
         self._certificates = Certificates(config.certificates) if config.certificates else None
-        self._writer = Writer(config.journal_directory, segment_bytes=config.segment_bytes)
+        self._writer = Writer(
+            config.journal_directory, segment_bytes=config.segment_bytes, disk=disk
+        )
         if self._writer.cut:
             cut = self._writer.cut
             log.warning(
