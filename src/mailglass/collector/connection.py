@@ -15,7 +15,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Protocol, cast
 
@@ -26,6 +25,7 @@ from .commit import Waiter
 from .endpoints import Answer, Download
 from .metrics import Counters
 from .request import Fields, Head, Request
+from .wire import Wire
 
 __all__ = ["Connection", "Site"]
 
@@ -62,7 +62,7 @@ class Site:
     stall_seconds: float
     max_connections: int
     connections: dict[Connection, None] = field(default_factory=dict)
-    heads: dict[bytes, Head] = field(default_factory=dict)  # see `Connection._take_known`
+    heads: dict[bytes, Head] = field(default_factory=dict)  # see `Connection._remember`
     is_draining: bool = False
 
     def tick(self, now: float) -> None:
@@ -89,7 +89,7 @@ class Site:
 class _Arriving:
     """A request that is being read."""
 
-    at: datetime
+    at_ms: int
     url: bytes = b""
     fields: Fields = field(default_factory=Fields)
     head_bytes: int = 0
@@ -107,34 +107,25 @@ class _Refused(Exception):
 class Connection(asyncio.Protocol):
     """The protocol of one connection; also the receiver of the parser's callbacks."""
 
-    __slots__ = (
-        "_arriving",
-        "_current",
-        "_is_last",
-        "_is_refused",
-        "_is_tls",
-        "_last_head",
-        "_parser",
-        "_peer",
-        "_sending",
-        "_site",
-        "_transport",
-        "_waiting",
-        "deadline",
-    )
+    # Defaults of the class: most connections bring one plain request and never set the others.
+    deadline = 0.0  # on the monotonic clock; what takes longer is closed
+    _transport: asyncio.Transport | Wire | None = None
+    _parser: httptools.HttpRequestParser | None = None
+    _arriving: _Arriving | None = None  # the request that is being read
+    _current: Request | None = None  # the one that is answered
+    _waiting: deque[Request] | None = None  # pipelined behind it
+    _sending: _Sending | None = None
+    _is_last = False  # the answer under way ends the connection
+    _is_refused = False  # what still arrives is thrown away
+    _last_head: Head | None = None  # of the request that was parsed last
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._transport: asyncio.Transport | None = None
-        self._parser: httptools.HttpRequestParser | None = None  # made with the first byte
-        self._arriving: _Arriving | None = None  # the request that is being read
-        self._current: Request | None = None  # the one that is answered
-        self._waiting: deque[Request] | None = None  # pipelined behind it
-        self._sending: _Sending | None = None
-        self._is_last = False  # the answer under way ends the connection
-        self._is_refused = False  # what still arrives is thrown away
-        self._last_head: Head | None = None  # of the request that was parsed last
-        self.deadline = 0.0
+
+    @property
+    def wants_more(self) -> bool:
+        """Whether it is open and no request is being answered."""
+        return self._current is None and self._transport is not None
 
     @property
     def is_idle(self) -> bool:
@@ -144,15 +135,18 @@ class Connection(asyncio.Protocol):
     def reply(self, answer: bytes) -> None:
         """Send the answer, or the rest of it, of the current request; then see to the next."""
         current, self._current = self._current, None
-        if self._transport is None or current is None:
+        transport = self._transport
+        if transport is None or current is None:
             return
-        self._transport.write(answer)
+        transport.write(answer)
         if self._is_last or not current.head.keep_alive or self._site.is_draining:
-            self._transport.close()
+            transport.close()
         elif self._waiting:
             self._begin(self._waiting.popleft())
         else:
             self.deadline = time.monotonic() + self._site.idle_seconds
+            if isinstance(transport, Wire):
+                transport.resume_reading()
 
     def expire(self) -> None:
         """The deadline has passed."""
@@ -171,11 +165,16 @@ class Connection(asyncio.Protocol):
     # What the event loop calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        site = self._site
-        self._transport = cast(asyncio.Transport, transport)
         peer = transport.get_extra_info("peername")
-        self._peer: str = peer[0] if peer else "0.0.0.0"
-        self._is_tls = transport.get_extra_info("sslcontext") is not None
+        is_tls = transport.get_extra_info("sslcontext") is not None
+        self.connect(cast(asyncio.Transport, transport), peer[0], is_tls=is_tls)
+
+    def connect(self, transport: asyncio.Transport | Wire, peer: str, *, is_tls: bool) -> None:
+        """Take over a connection that was accepted."""
+        site = self._site
+        self._transport = transport
+        self._peer = peer.removeprefix("::ffff:") if "." in peer else peer
+        self._is_tls = is_tls
         self.deadline = time.monotonic() + site.head_seconds
         site.connections[self] = None
         if len(site.connections) > site.max_connections:
@@ -208,8 +207,13 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._is_refused:
             return
-        if self._current is None and self._arriving is None and self._take_known(data):
-            return
+        if self._current is None and self._arriving is None:
+            match = _PLAIN_GET.match(data)
+            head = self._site.heads.get(data[match.end() :]) if match else None
+            if match is not None and head is not None:  # nothing that the parser would add
+                at_ms = int(time.time() * 1000)
+                self._begin(Request(at_ms, self._peer, self._is_tls, match[1], head))
+                return
         if self._parser is None:
             self._parser = httptools.HttpRequestParser(self)
         if self._arriving is None and not data.isascii():
@@ -229,23 +233,12 @@ class Connection(asyncio.Protocol):
         else:
             self._remember(data)
 
-    def _take_known(self, data: bytes) -> bool:
-        """Take a whole request whose head, but for its target, was parsed before.
+    def _remember(self, data: bytes) -> None:
+        """Keep the head when `data` was one whole request of the plain kind.
 
         The bytes behind the target decide all that the parser says of it, so the same bytes need
         not be parsed again: mail proxies send the same ones with each of their requests.
         """
-        match = _PLAIN_GET.match(data)
-        if match is None:
-            return False
-        head = self._site.heads.get(data[match.end() :])
-        if head is None:
-            return False
-        self._begin(Request(_now(), self._peer, self._is_tls, match[1], head))
-        return True
-
-    def _remember(self, data: bytes) -> None:
-        """Keep the head for `_take_known` when `data` was one whole request of the plain kind."""
         match = _PLAIN_GET.match(data)
         rest = data[match.end() :] if match else b""
         if self._last_head is None or not rest.endswith(b"\r\n\r\n"):
@@ -259,7 +252,7 @@ class Connection(asyncio.Protocol):
     # What the parser calls.
 
     def on_message_begin(self) -> None:
-        self._arriving = _Arriving(_now())
+        self._arriving = _Arriving(int(time.time() * 1000))
         if self._current is None:
             self.deadline = time.monotonic() + self._site.head_seconds
 
@@ -299,7 +292,9 @@ class Connection(asyncio.Protocol):
         )
         if "expect" not in head.control:
             self._last_head = head
-        request = Request(arriving.at, self._peer, self._is_tls, arriving.url, head, arriving.body)
+        request = Request(
+            arriving.at_ms, self._peer, self._is_tls, arriving.url, head, arriving.body
+        )
         if self._current is None:
             self._begin(request)
             return
@@ -342,7 +337,7 @@ class Connection(asyncio.Protocol):
             self._is_last = True  # the answer under way is the end of it
             return
         head = Fields().head("GET", "1.1", keep_alive=False)
-        request = Request(_now(), self._peer, self._is_tls, b"", head)
+        request = Request(0, self._peer, self._is_tls, b"", head)
         fields = (("Content-Type", "text/plain"),)
         text = f"{status} {HTTPStatus(status).phrase}\n".encode()
         self._transport.write(self._site.answers.make(request, self._is_tls, status, fields, text))
@@ -367,7 +362,8 @@ class _Sending:
         self._ahead = head  # written before the next chunk
         self._taken = 0  # bytes of the body that the system took
         self.is_paused = False
-        transport = cast(asyncio.Transport, connection._transport)
+        transport = connection._transport
+        assert transport is not None
         self._transport = transport
         transport.set_write_buffer_limits(high=0)  # so that resume_writing means: all is taken
 
@@ -408,11 +404,6 @@ class _Sending:
             connection.reply(last)
         else:
             connection._site.submit(line, connection, last)
-
-
-def _now() -> datetime:
-    """The time, UTC, to the millisecond."""
-    return datetime.fromtimestamp(int(time.time() * 1000) / 1000, UTC)
 
 
 def _quote_target(data: bytes) -> bytes:

@@ -7,45 +7,48 @@ what tells one person from another across messages (no cookies, no authorization
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import NamedTuple
 
-from ..journal import PreparedHeaders, prepare
+from ..journal import prepare
 
-__all__ = ["Fields", "Head", "Request"]
+__all__ = ["KEPT_HEADERS", "Fields", "Head", "Request"]
 
-_KEPT = [
-    "accept",
-    "accept-charset",
-    "accept-encoding",
-    "accept-language",
-    "cache-control",
-    "connection",
-    "content-length",
-    "dnt",
-    "from",
-    "host",
-    "if-range",
-    "priority",
-    "purpose",
-    "range",
-    "referer",
-    "sec-ch-ua",
-    "sec-ch-ua-mobile",
-    "sec-ch-ua-platform",
-    "sec-fetch-dest",
-    "sec-fetch-mode",
-    "sec-fetch-site",
-    "sec-fetch-user",
-    "sec-gpc",
-    "sec-purpose",
-    "te",
-    "upgrade-insecure-requests",
-    "user-agent",
-    "via",
-    "x-moz",
-    "x-purpose",
-    "x-requested-with",
-]
+KEPT_HEADERS = frozenset(
+    [
+        "accept",
+        "accept-charset",
+        "accept-encoding",
+        "accept-language",
+        "cache-control",
+        "connection",
+        "content-length",
+        "dnt",
+        "from",
+        "host",
+        "if-range",
+        "priority",
+        "purpose",
+        "range",
+        "referer",
+        "sec-ch-ua",
+        "sec-ch-ua-mobile",
+        "sec-ch-ua-platform",
+        "sec-fetch-dest",
+        "sec-fetch-mode",
+        "sec-fetch-site",
+        "sec-fetch-user",
+        "sec-gpc",
+        "sec-purpose",
+        "te",
+        "upgrade-insecure-requests",
+        "user-agent",
+        "via",
+        "x-moz",
+        "x-purpose",
+        "x-requested-with",
+    ]
+)
 _CONTROL = ["content-type", "expect", "if-none-match", "x-forwarded-for", "x-forwarded-proto"]
 
 # Characters of a header that are kept: a hit's line stays below 64 KiB (see `journal.codec`).
@@ -55,8 +58,12 @@ _LONG = ("referer", "user-agent", "x-forwarded-for")
 
 # From the bytes on the wire to the name; the two common spellings need no lower-casing.
 _NAMES = {
-    spelling.encode(): (name, name in _KEPT, _MAX_LONG_FIELD if name in _LONG else _MAX_FIELD)
-    for name in (*_KEPT, *_CONTROL)
+    spelling.encode(): (
+        name,
+        name in KEPT_HEADERS,
+        _MAX_LONG_FIELD if name in _LONG else _MAX_FIELD,
+    )
+    for name in (*KEPT_HEADERS, *_CONTROL)
     for spelling in (name, name.title())
 }
 
@@ -70,19 +77,22 @@ class Head:
     keep_alive: bool
     headers: dict[str, str]  # what the journal keeps
     control: dict[str, str]  # what only the answer depends on
-    prepared: PreparedHeaders  # `headers` as the journal writes them
+    prepared: bytes  # all that the journal keeps of it, as it writes it
 
 
-@dataclass(slots=True)
-class Request:
+class Request(NamedTuple):
     """A request that arrived whole."""
 
-    at: datetime
+    at_ms: int  # milliseconds since 1970, UTC
     peer: str  # the address at the other end of the connection, perhaps a proxy's
     is_tls: bool
     url: bytes
     head: Head
     body: bytes = b""
+
+    @property
+    def at(self) -> datetime:
+        return datetime.fromtimestamp(self.at_ms / 1000, UTC)
 
 
 class Fields:
@@ -109,6 +119,5 @@ class Fields:
         fields[key] = text
 
     def head(self, method: str, http_version: str, *, keep_alive: bool) -> Head:
-        return Head(
-            method, http_version, keep_alive, self.headers, self.control, prepare(self.headers)
-        )
+        prepared = prepare(method, http_version, self.headers)
+        return Head(method, http_version, keep_alive, self.headers, self.control, prepared)

@@ -20,10 +20,9 @@ from ..model import Hit
 
 __all__ = [
     "MAX_LINE_BYTES",
-    "PreparedHeaders",
     "decode",
     "encode",
-    "encode_fields",
+    "encode_prepared",
     "prepare",
     "seal",
     "unseal",
@@ -36,20 +35,30 @@ MAX_LINE_BYTES = (
 _OPTIONAL = ("to", "name", "bytes_sent", "completed", "action")
 
 
-PreparedHeaders = orjson.Fragment
+def prepare(method: str, http_version: str, headers: Mapping[str, str]) -> bytes:
+    """What hits with the same head have in common, encoded once (see `encode_prepared`)."""
+    common = {"method": method, "http_version": http_version, "headers": headers}
+    return orjson.dumps(common)[1:-1]
 
 
-def prepare(headers: Mapping[str, str]) -> PreparedHeaders:
-    """Headers encoded once, for all the hits that share them (see `encode_fields`)."""
-    return orjson.Fragment(orjson.dumps(headers))
+def encode_prepared(
+    at: bytes,
+    path_kind: bytes,
+    token: bytes,
+    address: str,
+    token_says: tuple[int, int],
+    head: bytes,
+) -> bytes:
+    """The line of a hit from its parts, for whoever counts microseconds: 1 instead of 5.
 
-
-def encode_fields(record: Mapping[str, object]) -> bytes:
-    """The line of a hit given as its fields, of which `headers` may be prepared.
-
-    For whoever counts microseconds: a frozen `Hit` takes 3 of them to build.
+    `at` is written as RFC 3339 with milliseconds, `token` has verified (so that none of the parts
+    needs escaping), `token_says` is the delivery and the target, `head` comes from `prepare`.
     """
-    return seal(orjson.dumps(record, option=orjson.OPT_UTC_Z))
+    text = (
+        b'{"at":"%b","path_kind":"%b","token":"%b","address":"%b","delivery_id":%d,"target":%d,%b}'
+        % (at, path_kind, token, address.encode(), *token_says, head)
+    )
+    return b"%08x %b\n" % (crc32(text), text)
 
 
 def encode(hit: Hit) -> bytes:
@@ -72,7 +81,7 @@ def encode(hit: Hit) -> bytes:
         value = getattr(hit, field)
         if value is not None:
             record[field] = value
-    return encode_fields(record)
+    return seal(orjson.dumps(record, option=orjson.OPT_UTC_Z))
 
 
 def decode(line: bytes) -> Hit:

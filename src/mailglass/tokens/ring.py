@@ -55,9 +55,6 @@ class Kind(IntEnum):
     SELF = 7  # "this is me": marks the sender's own browser
 
 
-_KINDS = tuple(Kind)
-
-
 class Token(NamedTuple):
     """What a token that verified says."""
 
@@ -147,13 +144,17 @@ class Ring:
         not the delivery exists: the ring does not know which deliveries do.
         """
         data = _decode(text)
-        head, tag = data[:-_TAG_BYTES], data[-_TAG_BYTES:]
-        first = head[0]
+        head, tag, first = data[:-_TAG_BYTES], data[-_TAG_BYTES:], data[0]
         if first >> 7 or (first >> 3) & 7 != kind:
             raise BadToken("the token is of another version or kind")
+        signed = head + bound
         for number in range(self._signing - ((self._signing - first) & 7), -1, -8):
-            if hmac.compare_digest(self._tag(number, head, bound), tag):
-                return _parse(head)
+            state = self._states[number].copy()
+            state.update(signed)
+            if hmac.compare_digest(state.digest(), tag):
+                return Token(
+                    kind, int.from_bytes(head[1:9], "big"), _target(head), bool(first & 0x40)
+                )
         raise BadToken("no key of ours made this token")
 
     def _tag(self, number: int, head: bytes, bound: bytes) -> bytes:
@@ -168,11 +169,8 @@ def _head(kind: Kind, delivery_id: int, target: int, anonymous: bool, key: int) 
     return bytes((first,)) + delivery_id.to_bytes(8, "big") + number
 
 
-def _parse(head: bytes) -> Token:
-    number = head[9] if len(head) == 10 else int.from_bytes(head[9:], "big") & _MAX_TARGET
-    return Token(
-        _KINDS[(head[0] >> 3) & 7], int.from_bytes(head[1:9], "big"), number, bool(head[0] & 0x40)
-    )
+def _target(head: bytes) -> int:
+    return head[9] if len(head) == 10 else int.from_bytes(head[9:], "big") & _MAX_TARGET
 
 
 def _encode(data: bytes) -> str:
