@@ -39,6 +39,11 @@ class _Slots:
         self._young: dict[Hashable, dict[int, _Values]] = {}
         self._old: dict[Hashable, dict[int, _Values]] = {}
 
+    @property
+    def held(self) -> int:
+        """How many keys are in memory."""
+        return len(self._young) + len(self._old)
+
     def add(self, time: float, key: Hashable, value: Hashable) -> None:
         slots = self._young.get(key)
         if slots is None:
@@ -73,13 +78,19 @@ class Neighbours:
     """The sliding index over hits of all deliveries."""
 
     def __init__(self, rules: Rules, *, most_keys: int = 100_000) -> None:
-        """`most_keys` bounds each of the four tables; all together stay below 300 MB."""
+        """`most_keys` bounds each of the five tables; all together stay below 300 MB."""
         self._rules = rules
         self._addresses = _Slots(_SLOT_SECONDS, most_keys)
         self._networks = _Slots(_SLOT_SECONDS, most_keys)
         self._hosters = _Slots(_LONG_SLOT_SECONDS, most_keys)
         self._domains = _Slots(_LONG_SLOT_SECONDS, most_keys)
         self._forgers = _Slots(_LONG_SLOT_SECONDS, most_keys)
+
+    @property
+    def held(self) -> int:
+        """How many keys all tables hold together."""
+        tables = (self._addresses, self._networks, self._hosters, self._domains, self._forgers)
+        return sum(table.held for table in tables)
 
     def add(self, hit: Hit, facts: DeliveryFacts) -> None:
         """Take in one hit; the same hit again changes nothing.
