@@ -50,16 +50,22 @@ def _rows() -> tuple[dict[str, str], ...]:
     return tuple(csv.DictReader(text.splitlines(), delimiter="\t"))
 
 
-def forecasts(findings: Iterable[Finding]) -> tuple[Forecast, ...]:
-    """One forecast for each provider that we know, also for those that will be content."""
+def forecasts(findings: Iterable[Finding], *, is_bulk: bool) -> tuple[Forecast, ...]:
+    """One forecast for each provider that we know, also for those that will be content.
+
+    Some rules hold for bulk senders only; they count when `is_bulk`.
+    """
     status = {each.id: each.status for each in findings}
-    return tuple(_forecast(provider, status) for provider in PROVIDERS)
+    rows = [row for row in _rows() if is_bulk or row["mail"] == "all"]
+    return tuple(_forecast(provider, rows, status) for provider in PROVIDERS)
 
 
-def _forecast(provider: str, status: dict[str, FindingStatus]) -> Forecast:
+def _forecast(
+    provider: str, rows: list[dict[str, str]], status: dict[str, FindingStatus]
+) -> Forecast:
     reasons = [
         _reason(row)
-        for row in _rows()
+        for row in rows
         if row["provider"] == provider and _counts(status.get(row["finding"]), row["at"])
     ]
     reasons.sort(key=lambda reason: -_OUTCOMES.index(reason.outcome))

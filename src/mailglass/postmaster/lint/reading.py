@@ -33,6 +33,7 @@ _BULK = ("list-unsubscribe", "list-id", "feedback-id", "x-campaign-id", "x-mailg
 _ACTIVE = {"script", "form", "iframe", "frame", "object", "embed", "applet"}
 _HIDDEN = {"style", "script", "title"}
 _MAX_LINKS = 5000  # a message with more is judged by its first ones
+_MAX_FIELD = 20_000  # characters of a field; the standard library's readers are not linear
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,8 +108,8 @@ def read_message(raw: bytes) -> Reading:
 def _addresses(message: Message, name: str) -> list[str]:
     values = [f.value(message.raw) for f in message.root.fields if f.name == name]
     try:
-        pairs = getaddresses(values)
-    except (ValueError, IndexError):  # odd quoting in a stranger's header
+        pairs = getaddresses([value[:_MAX_FIELD] for value in values[:100]])
+    except (ValueError, IndexError, RecursionError):  # comments in comments in comments
         return []
     return [address for _, address in pairs if "@" in address]
 
@@ -120,6 +121,7 @@ def _return_path(message: Message) -> str | None:
 
 def _words(value: str) -> str:
     """A field's text with its encoded words read (RFC 2047)."""
+    value = value[:_MAX_FIELD]
     try:
         return str(make_header(decode_header(value)))
     except (HeaderParseError, LookupError, UnicodeError, ValueError):
@@ -128,6 +130,8 @@ def _words(value: str) -> str:
 
 def _is_bulk(message: Message) -> bool:
     names = {f.name for f in message.root.fields}
+    if "list-post" in names:  # a discussion among people, not a mailing of one sender
+        return False
     precedence = (message.value("precedence") or "").strip().lower()
     return any(name in names for name in _BULK) or precedence in ("bulk", "list", "junk")
 

@@ -51,4 +51,8 @@ async def lint(
         *check_content(reading),
         *check_scores(scores),
     )
-    return LintReport(is_marketing=marketing, findings=findings, forecasts=forecasts(findings))
+    return LintReport(
+        is_marketing=marketing,
+        findings=findings,
+        forecasts=forecasts(findings, is_bulk=marketing),
+    )
