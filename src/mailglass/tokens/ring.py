@@ -36,10 +36,9 @@ _PAIRS = tuple(first + second for first in _DIGITS for second in _DIGITS)
 _BYTES = tuple(bytes((number,)) for number in range(256))
 
 # base32's digits (RFC 4648 section 6) as those of int(…, 32); anything else as one it refuses
-_DIGITS = bytearray(b"!" * 256)
-for _value, _digit in enumerate(b"0123456789abcdefghijklmnopqrstuv"):
-    for _letter in b"abcdefghijklmnopqrstuvwxyz234567"[_value : _value + 1]:
-        _DIGITS[_letter] = _DIGITS[ord(chr(_letter).upper())] = _digit
+_VALUES = bytearray(b"!" * 256)
+for _digit, _value in zip(_DIGITS, b"0123456789abcdefghijklmnopqrstuv", strict=True):
+    _VALUES[ord(_digit)] = _VALUES[ord(_digit.upper())] = _value
 
 
 class Kind(IntEnum):
@@ -182,7 +181,7 @@ def _decode(text: str) -> bytes:
     if len(text) not in (29, 31):
         raise BadToken("a token has 29 or 31 characters")
     try:
-        number = int(text.encode("ascii").translate(_DIGITS), 32)
+        number = int(text.encode("ascii").translate(_VALUES), 32)
     except ValueError:
         raise BadToken("a token is written in base32") from None
     is_long = len(text) == 31
