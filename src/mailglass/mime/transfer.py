@@ -131,7 +131,6 @@ class _Coding:
     """A decoded body; the plain encodings as they are."""
 
     uses_room = True
-    line_limit = sys.maxsize
     longest_run: int | None = None  # bytes that may stand on one line, where nothing breaks them
     limit = sys.maxsize - 1  # characters of a line that may be followed by a soft break
 
@@ -177,10 +176,6 @@ class _Coding:
             found.append(Patch(base + low, high - low, pieces, spans[number][0]))
         return found
 
-    def lift_line_limit(self) -> None:
-        """Let lines grow: in a charset of wide characters no byte is a line break."""
-        self.limit = self.line_limit = sys.maxsize - 1
-
     def line_start(self, offset: int) -> int:
         """Where the encoded line that holds `offset` begins."""
         return offset
@@ -202,7 +197,8 @@ class Identity(_Coding):
     """7bit, 8bit, binary: bytes as they are (sections 2.7 to 2.9).
 
     A line that would pass the limit is broken where the caller leaves room for white space.  Most
-    parts never need that, so `uses_room` is off until a first attempt has shown that this one does.
+    parts never need that: `uses_room` is off until a first attempt has shown that this one does,
+    unless all lines keep to 78 characters, which a tracked link's line hardly can.
     """
 
     uses_room = False
@@ -211,9 +207,14 @@ class Identity(_Coding):
     def decode(self) -> bytes:
         mark = self.line_end[-1:]
         longest = max(map(len, self.body.split(mark)), default=0) - len(self.line_end) + 1
-        self.line_limit = _SHORT_LINE if longest <= _SHORT_LINE else _LONG_LINE
+        self.uses_room = longest <= _SHORT_LINE
+        self.line_limit = _SHORT_LINE if self.uses_room else _LONG_LINE
         self.mark = mark
         return self.body
+
+    def lift_line_limit(self) -> None:
+        """Let lines grow: in a charset of wide characters no byte is a line break."""
+        self.line_limit = sys.maxsize
 
     def line_start(self, offset: int) -> int:
         return self.body.rfind(self.mark, 0, offset) + 1
@@ -223,15 +224,16 @@ class Identity(_Coding):
         return len(self.body) if stop < 0 else stop
 
     def patches(self, spans: Sequence[Span], base: int) -> list[Patch]:
-        if self.uses_room:
+        if self.uses_room and any(None in units for _, _, units in spans):
             return self._broken_patches(spans, base)
+        limit = max(self.line_limit, _LONG_LINE)
         found: list[Patch] = []
         line, room = -1, 0  # where the line being filled ends, and what may still be added to it
         for number, (start, end, units) in enumerate(spans):
             pieces = [unit for unit in units if unit is not None]
             if start > line:
                 begin, line = self.line_start(start), self.line_stop(end)
-                room = self.line_limit - line + begin
+                room = limit - line + begin
             elif end > line:
                 stop = self.line_stop(end)
                 room, line = room - stop + line, stop
