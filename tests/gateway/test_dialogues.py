@@ -89,9 +89,7 @@ async def play(port: int, dialogue: str) -> None:
             await writer.wait_closed()
 
 
-async def follow(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, dialogue: str
-) -> None:
+async def follow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, dialogue: str) -> None:
     for number, line in enumerate(dialogue.splitlines(), 1):
         kind, _, text = line.partition(": ") if ": " in line else (line[:1], "", "")
         if kind == "C":
