@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from .dialling import SocketDialler
 from .dns import DnsResolver, parse_server
+from .filters import FilterScore, ask_rspamd, ask_spamassassin
 from .outcomes import (
     Answer,
     Dialler,
@@ -32,6 +33,7 @@ __all__ = [
     "DnsResolver",
     "FetchOutcome",
     "Fetcher",
+    "FilterScore",
     "Memo",
     "Outcome",
     "Page",
@@ -41,5 +43,7 @@ __all__ = [
     "WebFetcher",
     "Wire",
     "WireError",
+    "ask_rspamd",
+    "ask_spamassassin",
     "parse_server",
 ]

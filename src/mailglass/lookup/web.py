@@ -47,6 +47,9 @@ class WebFetcher:
             timeout=timeout_seconds,
             headers={"User-Agent": "mailglass", "Accept": "*/*", "Accept-Encoding": "identity"},
             trust_env=False,
+            # A kept connection would be found by its address alone, and serve another host's
+            # request without that host's certificate.
+            limits=httpx.Limits(max_keepalive_connections=0),
         )
 
     async def __aenter__(self) -> Self:
