@@ -19,6 +19,7 @@ _ORIGINAL_TYPES = (
     "message/global-headers",
     "text/rfc822",
 )
+_MAX_NOTICE_BYTES = 131_072  # where a returned message may begin
 # The first two lines of a returned message that stands in the text: both are fields.
 _ORIGINAL_STARTS = re.compile(
     rb"\n(?:>|\s{0,8})?((?:Received|Return-Path|Return-path|From|Message-ID|Message-Id|X-[\w-]+"
@@ -99,6 +100,6 @@ def _original(parts: Sequence[Part], body: bytes) -> bytes:
             header = "\n".join(f"{n}: {v}" for n, values in part.fields.items() for v in values)
             return header.encode("utf-8", "replace") + b"\n\n" + part.body
     if len(parts) == 1:
-        start = _ORIGINAL_STARTS.search(body)
+        start = _ORIGINAL_STARTS.search(body, 0, _MAX_NOTICE_BYTES)
         return body[start.start(1) :] if start else b""
     return b""
