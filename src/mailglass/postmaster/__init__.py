@@ -15,6 +15,7 @@ from .doctor import examine
 from .findings import FINDINGS, FindingKind, finding, worst
 from .lint import FilterScore, Forecast, LintReport, forecasts, lint
 from .organization import same_organization, suffix_organization, tree_walk
+from .placement import Placement, Seed, Where, place
 from .spf import SpfResult, SpfVerdict, Survey, check_host, survey
 
 __all__ = [
@@ -28,11 +29,14 @@ __all__ = [
     "Forecast",
     "LintReport",
     "Listing",
+    "Placement",
+    "Seed",
     "SpfResult",
     "SpfVerdict",
     "Step",
     "StepResult",
     "Survey",
+    "Where",
     "Zone",
     "ZoneState",
     "ask_zone",
@@ -44,6 +48,7 @@ __all__ = [
     "forecasts",
     "lint",
     "own_zone",
+    "place",
     "same_organization",
     "suffix_organization",
     "survey",
