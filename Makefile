@@ -22,7 +22,7 @@ run: $(STAMP)
 
 test: $(DEV_STAMP)
 	tests/install-servers
-	$(BIN)/python -m pytest -m "not soak"
+	$(BIN)/python -m pytest
 
 soak: $(DEV_STAMP)
 	tests/install-servers

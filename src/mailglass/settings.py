@@ -244,17 +244,15 @@ class Settings:
         secret=True,
     )
 
-    demo_time_factor: int = _setting(
-        "demo.time-factor",
-        "1",
-        "How much faster a simulated world lives; only `mailglass demo` sets it.",
+    demo_story_seconds: int = _setting(
+        "demo.story-seconds",
+        "0",
+        "What a simulated world lives through in demo.real-seconds; 0 for the real world. Only"
+        " `mailglass demo` sets it.",
         _whole,
     )
-    demo_began_at: int = _setting(
-        "demo.began-at",
-        "0",
-        "When that world began, in seconds since 1970.",
-        _whole,
+    demo_real_seconds: int = _setting(
+        "demo.real-seconds", "20", "How long that takes here.", _whole
     )
 
     web_host: str = _setting("web.host", "127.0.0.1", "Where the dashboard listens.")
@@ -415,7 +413,7 @@ def _contradictions(s: Settings) -> list[str]:
         ("delivery.messages-per-connection", s.delivery_messages_per_connection),
         ("delivery.timeout-seconds", s.delivery_timeout_seconds),
         ("delivery.lifetime-seconds", s.delivery_lifetime_seconds),
-        ("demo.time-factor", s.demo_time_factor),
+        ("demo.real-seconds", s.demo_real_seconds),
     ):
         if number < 1:
             faults.append(f"{name}: {number} is less than 1")

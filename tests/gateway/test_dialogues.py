@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import re
 from pathlib import Path
 
@@ -80,6 +81,15 @@ def expand(text: str) -> bytes:
 
 async def play(port: int, dialogue: str) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        await follow(reader, writer, dialogue)
+    finally:
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+
+
+async def follow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, dialogue: str) -> None:
     for number, line in enumerate(dialogue.splitlines(), 1):
         kind, _, text = line.partition(": ") if ": " in line else (line[:1], "", "")
         if kind == "C":
@@ -89,7 +99,6 @@ async def play(port: int, dialogue: str) -> None:
         elif kind == "S":
             answer = (await reader.readline()).decode().rstrip("\r\n")
             assert answer.startswith(text), f"line {number}: {answer!r}"
-    writer.close()
 
 
 @pytest.mark.parametrize("file", DIALOGUES, ids=lambda f: f.stem)

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from conftest import environment
 from mailglass.errors import StorageUnavailable
 from mailglass.model import Delivery, EventType
 from mailglass.spool import Spool, Submission
+from product import environment
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 

@@ -17,8 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from conftest import environment
 from mailglass.history import History, timeline
+from product import environment
 
 PATIENCE_SECONDS = 60  # for something that takes a second: an upper bound, never a measurement
 

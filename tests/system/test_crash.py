@@ -24,6 +24,7 @@ from mailglass.model import EventType
 from mailglass.spool import Spool
 from mailglass.world import Answers, LiveWorld, letters
 
+LETTERS_A_KILL = 20
 ROLES = ("collector", "gateway", "ingest", "delivery", "web")
 
 
@@ -62,7 +63,7 @@ def world() -> Iterator[World]:
 
 
 class Sender(threading.Thread):
-    """Submits letters until told to stop; counts those that got their 250."""
+    """Submits as many letters as it is allowed to; counts those that got their 250."""
 
     def __init__(self, glass: Running, password: str, seed: int, count: int) -> None:
         super().__init__()
@@ -70,15 +71,15 @@ class Sender(threading.Thread):
         self._password = password
         self._letters = letters(count, seed)
         self.confirmed: list[tuple[str, str]] = []  # Message-ID and recipient
+        self.answered = 0  # letters, with a 250 or without
         self.unsure = 0
         self.news = threading.Condition()
-        self.enough = threading.Event()
+        self.allowed = threading.Semaphore(0)
 
     def run(self) -> None:
         client: smtplib.SMTP | None = None
         for letter in self._letters:
-            if self.enough.is_set():
-                break
+            self.allowed.acquire()
             while client is None:
                 with suppress(OSError, smtplib.SMTPException):
                     client = self._glass.client(self._password)
@@ -92,9 +93,10 @@ class Sender(threading.Thread):
                 client = None
             else:
                 name = message_id_of(letter.content)
-                with self.news:
-                    self.confirmed += [(name, recipient) for recipient in letter.recipients]
-                    self.news.notify_all()
+                self.confirmed += [(name, recipient) for recipient in letter.recipients]
+            with self.news:
+                self.answered += 1
+                self.news.notify_all()
         if client is not None:
             client.close()
 
@@ -118,12 +120,14 @@ def crash_round(tmp_path: Path, kills: int, seed: int) -> str:
             delivery_connections="8",
         ) as glass,
     ):
-        sender = Sender(glass, glass.password(), seed, 10_000)
+        sender = Sender(glass, glass.password(), seed, LETTERS_A_KILL * kills)
         sender.start()
         for number in range(kills):
-            wait_for_confirmed(sender, 10 * (number + 1))
+            for _ in range(LETTERS_A_KILL):
+                sender.allowed.release()
+            # in the middle of these letters, the copies and hits of the earlier ones under way
+            wait_for_answered(sender, LETTERS_A_KILL * number + rng.randrange(LETTERS_A_KILL // 2))
             glass.kill(ROLES[number % len(ROLES)] if number < 10 else rng.choice(ROLES))
-        sender.enough.set()
         sender.join()
         wait_until_spool_is_empty(glass, tmp_path / "data")
         outside.settle(0)
@@ -131,9 +135,9 @@ def crash_round(tmp_path: Path, kills: int, seed: int) -> str:
         return count(glass, outside.live, sender)
 
 
-def wait_for_confirmed(sender: Sender, count: int) -> None:
+def wait_for_answered(sender: Sender, count: int) -> None:
     with sender.news:
-        assert sender.news.wait_for(lambda: len(sender.confirmed) >= count, 60)
+        assert sender.news.wait_for(lambda: sender.answered >= count, 60)
 
 
 def wait_until_spool_is_empty(glass: Running, data: Path) -> None:

@@ -9,6 +9,10 @@ from email.policy import default
 
 import pytest
 
+from mailglass.instrument import Options, compile_message, restore
+from mailglass.journal import Attachments
+from mailglass.model import TargetKind
+from mailglass.tokens import Ring
 from mailglass.world import Letter, letters, read_mail
 
 
@@ -56,6 +60,28 @@ def test_every_letter_has_text_page_and_link(mail: list[Letter]) -> None:
         found = set(re.findall(r"https://\S+", plain.get_content()))
         assert found
         assert {target.url for target in read_mail(letter.content).targets} == found
+
+
+def test_instrumented_letters_show_a_client_every_target(mail: list[Letter]) -> None:
+    ring = Ring([bytes(32)])
+    options = Options(base_url="http://127.0.0.1:1", attachments="link", honeypot=True)
+    kinds: Counter[TargetKind] = Counter()
+    for number, letter in enumerate(mail, start=1):
+        template = compile_message(
+            letter.content, options, ring=ring, store=lambda content, _: Attachments.digest(content)
+        )
+        sent = Counter(target.kind for target in template.targets)
+        sent_bytes = template.render(number, ring)
+        assert restore(sent_bytes, template.plan(number, ring)) == letter.content
+        read = read_mail(sent_bytes)
+        ours = [target for target in read.targets if "//127.0.0.1:1/" in (target.url or "")]
+        seen = Counter(target.kind for target in ours)
+        assert seen == sent
+        assert read.is_bulk == (letter.kind == "newsletter")
+        kinds += seen
+    assert kinds[TargetKind.BEACON] == kinds[TargetKind.HONEYPOT] == len(mail)
+    assert kinds[TargetKind.LINK] > len(mail)
+    assert kinds[TargetKind.ATTACHMENT]
 
 
 def test_no_placeholder_is_left_open(mail: list[Letter]) -> None:

@@ -241,6 +241,19 @@ def test_a_repeated_message_is_counted_but_read_once() -> None:
     play(scenario)
 
 
+def test_a_report_is_counted_apart_and_read_by_nobody() -> None:
+    def report(world: LiveWorld, content: bytes) -> None:
+        with smtplib.SMTP("127.0.0.1", world.smtp_port) as client:
+            client.sendmail("", ["gone@gmail.example"], content)
+
+    async def scenario(world: LiveWorld, site: Site) -> None:
+        await asyncio.to_thread(report, world, site.message("m"))
+        assert (world.reports, world.accepted, world.deliveries) == (1, 0, {})
+
+    fates = {"gone@gmail.example": Fate(case="gone")}
+    play(scenario, answers=Answers(fates=fates, **TAKES_ALL))
+
+
 def test_mail_that_cannot_be_stored_is_put_off(tmp_path: Path) -> None:
     folder = tmp_path / "gone"
     maildrop = Maildrop(folder)

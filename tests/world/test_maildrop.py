@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from conftest import environment
 from mailglass.errors import StorageUnavailable
 from mailglass.world import Maildrop
+from product import environment
 
 
 def test_copies_are_counted_by_message_and_recipient(tmp_path: Path) -> None:

@@ -82,7 +82,8 @@ def test_an_encoded_page_is_decoded_first() -> None:
 def test_the_envelope_of_a_message_is_read() -> None:
     mail = read_mail(HTML)
     assert (mail.message_id, mail.author, mail.is_bulk) == ("<1@x>", "a@b.example", False)
-    assert read_mail(b"List-Unsubscribe: <http://h/u/t>\r\n" + HTML).is_bulk
+    assert read_mail(b"List-Id: <news.author.example>\r\n" + HTML).is_bulk
+    assert not read_mail(b"List-Unsubscribe: <http://h/u/t>\r\n" + HTML).is_bulk
     assert read_mail(b"Precedence: bulk\r\n" + HTML).is_bulk
 
 

@@ -14,6 +14,7 @@ import socket
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,20 +27,20 @@ from rich.table import Table
 from ..errors import RetryLater
 from ..history import History, new_login_link, timeline
 from ..journal import published_end
-from ..model import Actor, Evidence, Judgement
+from ..model import Actor, EventType, Judgement, TargetKind
 from ..settings import Settings, load_settings
 from ..spool import Spool
-from ..world import Example, JudgedHit, Letter, LiveWorld, Summary, letters, summarise
+from ..world import Example, JudgedHit, Letter, LiveWorld, SlowingPace, Summary, letters, summarise
 from .first_run import prepare
 
 __all__ = ["demo"]
 
 _LETTERS = 200
 _SEED = 163
-# Twelve hours of the world in the twenty seconds that a person likes to watch: two in three first
-# displays happen in twelve hours (docs/explain/world.md has the figures).
-_WORLD_SECONDS = 12 * 3600
-_WATCH_SECONDS = 20
+# Two days of the world, in which nine of ten first displays happen (docs/explain/world.md), in
+# what a person likes to watch; `DEMO_SECONDS=30` leaves 12 s to start and to end.
+_WORLD_SECONDS = 2 * 86_400
+_WATCH_SECONDS = 18
 _SUBMITTERS = 4  # connections to the gateway at a time
 _LOOK_SECONDS = 0.1
 
@@ -47,11 +48,11 @@ _LOOK_SECONDS = 0.1
 async def demo(console: Console, seconds: int | None, *, keep: bool) -> None:
     """Run until the summary, at most `seconds`; `keep` leaves the dashboard up until Ctrl-C."""
     end = time.monotonic() + seconds if seconds else None
-    factor = _WORLD_SECONDS // _WATCH_SECONDS
+    pace = SlowingPace(story_seconds=_WORLD_SECONDS, real_seconds=_WATCH_SECONDS)
     with tempfile.TemporaryDirectory(prefix="mailglass-demo-") as folder:
-        world = LiveWorld(seed=_SEED, speed=factor, horizon_seconds=_WORLD_SECONDS)
+        world = LiveWorld(seed=_SEED, pace=pace, horizon_seconds=_WORLD_SECONDS)
         await world.start()
-        options = _options(Path(folder), world.smtp_port, factor)
+        options = _options(Path(folder), world.smtp_port)
         settings, _ = load_settings(overrides=options)
         made = prepare(settings)
         assert made is not None, "the folder is fresh"
@@ -69,7 +70,7 @@ async def demo(console: Console, seconds: int | None, *, keep: bool) -> None:
                 await _first_of(stopped, stopped, end)
 
 
-def _options(folder: Path, smtp_port: int, factor: int) -> list[str]:
+def _options(folder: Path, smtp_port: int) -> list[str]:
     collector, private, tls, gateway, web = _free_ports(5)
     values = {
         "data.directory": folder / "data",
@@ -87,8 +88,8 @@ def _options(folder: Path, smtp_port: int, factor: int) -> list[str]:
         "smarthost.security": "none",
         "delivery.connections": 8,
         "delivery.retry-seconds": "1 2 4",
-        "demo.time-factor": factor,
-        "demo.began-at": int(time.time()),
+        "demo.story-seconds": _WORLD_SECONDS,
+        "demo.real-seconds": _WATCH_SECONDS,
     }
     return [f"{name}={value}" for name, value in values.items()]
 
@@ -147,10 +148,9 @@ def _greet(console: Console, settings: Settings) -> None:
     history.close()
     console.print(f"Dashboard  {settings.dashboard_url}", soft_wrap=True)
     console.print(f"Sign in    {link}", soft_wrap=True)
-    hours, factor = _WORLD_SECONDS // 3600, settings.demo_time_factor
     console.print(
-        f"{_LETTERS} letters go out; the simulated world lives {hours} hours in "
-        f"{_WATCH_SECONDS} seconds ({factor} times faster), and its times stand in the history."
+        f"{_LETTERS} letters go out. The simulated world lives {_WORLD_SECONDS // 3600} hours in "
+        f"{_WATCH_SECONDS} seconds, and its times stand in the history."
     )
 
 
@@ -243,13 +243,15 @@ async def _caught_up(settings: Settings) -> None:
 
 def _conclude(console: Console, world: LiveWorld, settings: Settings) -> None:
     history = History(settings.history_address)
-    summary = summarise(world.deliveries.values(), _judged(history))
-    table = Table(title="What the world did, and what Mailglass made of it", title_justify="left")
+    judged = _judged(history)
+    summary = summarise(world.deliveries.values(), judged)
+    table = Table(title="What happened, and what Mailglass saw of it", title_justify="left")
     table.add_column("")
-    table.add_column("count", justify="right")
+    table.add_column("in truth", justify="right")
+    table.add_column("seen", justify="right")
     table.add_column("one of them", overflow="fold")
-    for row in _rows(history, world, summary):
-        table.add_row(*row)
+    for title, truth, seen, example in _rows(history, world, summary):
+        table.add_row(title, str(truth), str(seen), example)
     console.print(table)
     decided = summary.right + summary.wrong
     console.print(
@@ -284,15 +286,38 @@ def _judged(history: History) -> list[JudgedHit]:
     ]
 
 
-def _rows(history: History, world: LiveWorld, summary: Summary) -> Iterator[tuple[str, str, str]]:
-    yield "delivered", str(summary.delivered), _delivered_example(history, world)
-    for title, count, name in (
-        ("machine hits", summary.machine_requests, "machine"),
-        ("human opens and clicks", summary.human_requests, "opened"),
-        ("people who clicked", summary.clicked, "clicked"),
-    ):
-        example = summary.examples.get(name)
-        yield title, str(count), _example_text(example) if example else "none"
+def _rows(
+    history: History, world: LiveWorld, summary: Summary
+) -> Iterator[tuple[str, int, int, str]]:
+    """Title, count in truth, count in the history, and a worked example."""
+    with history.transaction() as t:
+        ids = [d.id for m in t.messages(None, limit=10 * _LETTERS) for d in t.deliveries_of([m.id])]
+        seen = Counter(e.event.type for e in t.events_of(ids))
+    made = [visit.fetch for d in world.deliveries.values() for visit in d.visits]
+    opens, clicks = (
+        sum(fetch.by_person and fetch.target.kind is kind for fetch in made)
+        for kind in (TargetKind.BEACON, TargetKind.LINK)
+    )
+    machines = sum(seen[type_] for type_ in _MACHINE_EVENTS)
+    example = {name: _example_text(e) for name, e in summary.examples.items()}
+    yield (
+        "delivered",
+        summary.delivered,
+        seen[EventType.DELIVERED],
+        _delivered_example(history, world),
+    )
+    yield "machine hits", summary.machine_requests, machines, example.get("machine", "none")
+    yield "human opens", opens, seen[EventType.OPENED], example.get("opened", "none")
+    yield "clicks", clicks, seen[EventType.CLICKED], example.get("clicked", "none")
+    yield "undetermined", 0, seen[EventType.FETCHED], "what was seen does not tell who it was"
+
+
+_MACHINE_EVENTS = (
+    EventType.PREFETCHED,
+    EventType.PROXIED,
+    EventType.SCANNED,
+    EventType.PREVIEWED,
+)
 
 
 def _delivered_example(history: History, world: LiveWorld) -> str:
@@ -310,13 +335,11 @@ def _delivered_example(history: History, world: LiveWorld) -> str:
 
 def _example_text(example: Example) -> str:
     j = example.judgement
-    reasons = sorted(j.evidence, key=lambda e: -abs(e.weight))[:3]
+    direction = 1 if j.probability_human >= 0.5 else -1
+    reasons = sorted(j.evidence, key=lambda e: -direction * e.weight)[:3]
+    said = "".join(f"{e.text} ({e.weight:+.1f}). " for e in reasons if e.weight * direction > 0)
     return (
         f"{example.recipient} ({example.provider}), {example.visit.fetch.target.kind.value}: "
-        f"{j.actor.value}, {j.probability_human:.0%} human. " + _reasons(reasons) + "In truth: "
-        f"{example.visit.fetch.actor.value}."
+        f"{j.actor.value}, {j.probability_human:.0%} human. {said}"
+        f"In truth: {example.visit.fetch.actor.value}."
     )
-
-
-def _reasons(reasons: list[Evidence]) -> str:
-    return "".join(f"{e.text} ({e.weight:+.1f}). " for e in reasons)

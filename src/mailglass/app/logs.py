@@ -22,8 +22,8 @@ def start_logging(level: str, format_: Literal["text", "json"]) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Text() if format_ == "text" else _Json())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    for noisy in ("mail.log", "httpx", "httpcore", "uvicorn.access", "asyncio"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    for noisy in ("mail.log", "httpx", "httpcore", "uvicorn", "asyncio"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:

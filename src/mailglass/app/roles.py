@@ -11,9 +11,9 @@ import signal
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from ..errors import ConfigurationError
 from ..settings import Settings
@@ -225,7 +225,7 @@ def _delivery(settings: Settings) -> None:
 def _ingest(settings: Settings) -> None:
     from ..evidence import load_rules
     from ..history import History
-    from ..ingest import Ingest, TimeLens
+    from ..ingest import Ingest
     from ..spool import Spool
 
     ingest = Ingest(
@@ -233,10 +233,7 @@ def _ingest(settings: Settings) -> None:
         spool=Spool(settings.data_directory / "spool.db"),
         journal_directory=settings.data_directory / "journal",
         rules=load_rules(),
-        lens=TimeLens(
-            began_at=datetime.fromtimestamp(settings.demo_began_at, UTC),
-            factor=settings.demo_time_factor,
-        ),
+        **_simulated_time(settings),
     )
 
     async def main(stopping: asyncio.Event) -> None:
@@ -244,6 +241,19 @@ def _ingest(settings: Settings) -> None:
         await ingest.run(stopping)
 
     _run_async(main, name="ingest")
+
+
+def _simulated_time(settings: Settings) -> dict[str, Any]:  # keyword arguments of Ingest
+    """In the demo a hit stands in the history at the time that it stands for in the world."""
+    if not settings.demo_story_seconds:
+        return {}
+    from ..world import SlowingPace
+
+    story = timedelta(seconds=settings.demo_story_seconds)
+    pace = SlowingPace(
+        story_seconds=settings.demo_story_seconds, real_seconds=settings.demo_real_seconds
+    )
+    return {"told_at": pace.told_at, "clock": lambda: datetime.now(UTC) + story}
 
 
 def _web(settings: Settings) -> None:

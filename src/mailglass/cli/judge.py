@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -22,9 +23,14 @@ _LONGEST_LINE = 1 << 20  # bytes; a hit has a few hundred
 @click.option(
     "--rules", "extra", type=click.Path(path_type=Path), help="A site's own rules (TOML)."
 )
-def command(file: BinaryIO, as_json: bool, extra: Path | None) -> None:
+@click.option(
+    "--lists",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Directory of refreshed network lists, such as <data.directory>/networks.",
+)
+def command(file: BinaryIO, as_json: bool, extra: Path | None, lists: Path | None) -> None:
     """Judge each hit of FILE (JSON lines; - for standard input)."""
-    rules = load_rules(extra)
+    rules = load_rules(extra, lists=lists, now=datetime.now(UTC))
     for number, line in enumerate(_lines(file), 1):
         answer = _answer(line, number, rules)
         if as_json:

@@ -7,6 +7,7 @@ an image. `run` blocks until it is told to stop; `Collector` is the same within 
 from __future__ import annotations
 
 from .config import Certificate, Config
+from .request import KEPT_HEADERS
 from .server import Collector, run
 
-__all__ = ["Certificate", "Collector", "Config", "run"]
+__all__ = ["KEPT_HEADERS", "Certificate", "Collector", "Config", "run"]

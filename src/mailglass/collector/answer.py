@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from email.utils import formatdate
 from http import HTTPStatus
 
@@ -46,6 +47,8 @@ class Answers:
 
     def __init__(self) -> None:
         self._images: dict[tuple[bool, bool, str, bool], bytes] = {}
+        self._at_ms = -1
+        self._at_text = b""
         self.tick()
 
     def tick(self) -> None:
@@ -53,9 +56,18 @@ class Answers:
         self._date = f"Date: {formatdate(usegmt=True)}\r\n".encode()
         self._images.clear()
 
+    def time_text(self, at_ms: int) -> bytes:
+        """A time as the journal writes it; the last one is kept, many requests share it."""
+        if at_ms != self._at_ms:
+            self._at_ms = at_ms
+            at = datetime.fromtimestamp(at_ms / 1000, UTC)
+            self._at_text = b"%b.%03dZ" % (at.strftime("%Y-%m-%dT%H:%M:%S").encode(), at_ms % 1000)
+        return self._at_text
+
     def image(self, request: Request, is_secure: bool) -> bytes:
         """The transparent image; of HEAD its headers."""
-        key = (request.keep_alive, is_secure, request.http_version, request.method == "HEAD")
+        head = request.head
+        key = (head.keep_alive, is_secure, head.http_version, head.method == "HEAD")
         answer = self._images.get(key)
         if answer is None:
             answer = self.make(request, is_secure, 200, _IMAGE_FIELDS, IMAGE)
@@ -83,10 +95,12 @@ class Answers:
             self._date,
             _ALWAYS,
             _HSTS if is_secure else b"",
-            _CONNECTION.get((request.keep_alive, request.http_version), b"Connection: close\r\n"),
+            _CONNECTION.get(
+                (request.head.keep_alive, request.head.http_version), b"Connection: close\r\n"
+            ),
             lines,
             size,
-            b"" if request.method == "HEAD" else body,
+            b"" if request.head.method == "HEAD" else body,
         )
 
 

@@ -12,10 +12,10 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 
 from .request import Request
 
-__all__ = ["Limiter", "Proxies"]
+__all__ = ["WINDOW_SECONDS", "Limiter", "Proxies"]
 
-_MAX_ADDRESSES = 50_000  # of which a limiter knows something: 10 MB
-_BURST_SECONDS = 10.0  # of its rate, that an address may use up at once
+WINDOW_SECONDS = 10  # an address may use up its rate for this long at once
+_MAX_ADDRESSES = 200_000  # in one window: 30 MB; more are a flood
 
 
 class Proxies:
@@ -25,28 +25,25 @@ class Proxies:
         self._networks = tuple(networks)
         self._is_trusted = lru_cache(4096)(self._look_up)
 
-    def client(self, request: Request) -> str:
-        """The last address of X-Forwarded-For that is no trusted proxy; else the peer.
+    def origin(self, request: Request) -> tuple[str, bool]:
+        """The client's address, and whether it came by TLS.
 
+        The address is the last one of X-Forwarded-For that is no trusted proxy, else the peer's.
         Only what trusted proxies added is read, from the right: the rest anybody can write.
         """
         address = request.peer
         if not self._networks or not self._is_trusted(address):
-            return address
-        for text in reversed(request.control.get("x-forwarded-for", "").split(",")):
+            return address, request.is_tls
+        control = request.head.control
+        is_secure = request.is_tls or control.get("x-forwarded-proto", "").lower() == "https"
+        for text in reversed(control.get("x-forwarded-for", "").split(",")):
             forwarded = _address(text.strip())
             if forwarded is None:
                 break
             address = forwarded
             if not self._is_trusted(address):
                 break
-        return address
-
-    def is_secure(self, request: Request) -> bool:
-        """Whether the client came by TLS, to us or to a trusted proxy."""
-        if request.is_tls or not self._networks or not self._is_trusted(request.peer):
-            return request.is_tls
-        return request.control.get("x-forwarded-proto", "").lower() == "https"
+        return address, is_secure
 
     def _look_up(self, address: str) -> bool:
         ip = ip_address(address)
@@ -66,23 +63,25 @@ def _address(text: str) -> str | None:
 
 
 class Limiter:
-    """A token bucket for each address; the least recently seen are forgotten first."""
+    """Counts the hits of each address in a window of time."""
 
     def __init__(self, per_second: float) -> None:
-        self._per_second = per_second
-        self._burst = per_second * _BURST_SECONDS
-        self._buckets: dict[str, tuple[float, float]] = {}
+        self._most = per_second * WINDOW_SECONDS
+        self._counts: dict[str, int] = {}
 
-    def allows(self, address: str, now: float) -> bool:
-        """Whether a hit of this address is to be recorded; `now` in seconds of any steady clock."""
-        key = address if ":" not in address else _network_64(address)
-        left, since = self._buckets.pop(key, (self._burst, now))
-        left = min(self._burst, left + (now - since) * self._per_second)
-        is_allowed = left >= 1.0
-        self._buckets[key] = (left - 1.0 if is_allowed else left, now)
-        if len(self._buckets) > _MAX_ADDRESSES:
-            del self._buckets[next(iter(self._buckets))]
-        return is_allowed
+    def begin_window(self) -> None:
+        """Forget all counts; called every `WINDOW_SECONDS`."""
+        self._counts.clear()
+
+    def allows(self, address: str) -> bool:
+        """Whether a hit of this address is to be recorded; counts it."""
+        if ":" in address:
+            address = _network_64(address)
+        count = self._counts.get(address, 0) + 1
+        if count > self._most or (count == 1 and len(self._counts) >= _MAX_ADDRESSES):
+            return False
+        self._counts[address] = count
+        return True
 
 
 @lru_cache(4096)

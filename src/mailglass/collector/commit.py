@@ -71,19 +71,25 @@ class Commits:
 
     def submit(self, line: bytes, waiter: Waiter, answer: bytes) -> None:
         """Have `waiter` reply with `answer` as soon as `line` is on stable storage."""
-        if self._size + len(line) > self._backlog_bytes:
-            self._counters.shed["full"] += 1
-            waiter.reply(answer)
+        size = self._size + len(line)
+        if self.fault is not None or size > self._backlog_bytes:
+            self._submit_late(line, waiter, answer)
             return
+        self._size = size
         self._lines.append(line)
-        self._size += len(line)
-        if self.fault is not None:
-            self._counters.late += 1
-            waiter.reply(answer)
-            return
         self._waiting.append((waiter, answer))
         if not self._is_gathering and not self._started_at:
             self._begin_gathering()
+
+    def _submit_late(self, line: bytes, waiter: Waiter, answer: bytes) -> None:
+        """Answer at once; keep the hit for when the disk takes it, if there is room."""
+        if self._size + len(line) > self._backlog_bytes:
+            self._counters.shed["full"] += 1
+        else:
+            self._size += len(line)
+            self._lines.append(line)
+            self._counters.late += 1
+        waiter.reply(answer)
 
     def tick(self) -> None:
         """Every second: let nobody wait longer for a disk that does not answer."""

@@ -15,7 +15,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Protocol, cast
 
@@ -25,7 +24,8 @@ from .answer import Answers
 from .commit import Waiter
 from .endpoints import Answer, Download
 from .metrics import Counters
-from .request import Request
+from .request import Fields, Head, Request
+from .wire import Wire
 
 __all__ = ["Connection", "Site"]
 
@@ -37,6 +37,9 @@ _MAX_BODY_BYTES = 16384  # a form with one button takes 30
 _MAX_PIPELINED = 32  # requests waiting on one connection; browsers do not pipeline at all
 _CHUNK_BYTES = 65536
 _LINGER_SECONDS = 2.0  # for a refused client to read its answer (RFC 9112 section 9.6)
+_MAX_KNOWN = 4096  # heads that are remembered, of
+_MAX_KNOWN_BYTES = 2048  # each: 8 MiB in all
+_PLAIN_GET = re.compile(rb"GET (/[\w/.~%?=&:+-]*)(?= HTTP/1\.)", re.ASCII)
 _EIGHT_BIT = re.compile(rb"[\x80-\xff]")
 
 
@@ -59,6 +62,7 @@ class Site:
     stall_seconds: float
     max_connections: int
     connections: dict[Connection, None] = field(default_factory=dict)
+    heads: dict[bytes, Head] = field(default_factory=dict)  # see `Connection._remember`
     is_draining: bool = False
 
     def tick(self, now: float) -> None:
@@ -81,6 +85,17 @@ class Site:
             connection.abort()
 
 
+@dataclass(slots=True)
+class _Arriving:
+    """A request that is being read."""
+
+    at_ms: int
+    url: bytes = b""
+    fields: Fields = field(default_factory=Fields)
+    head_bytes: int = 0
+    body: bytes = b""
+
+
 class _Refused(Exception):
     """A request that is not read to its end; `status` is the answer."""
 
@@ -92,54 +107,50 @@ class _Refused(Exception):
 class Connection(asyncio.Protocol):
     """The protocol of one connection; also the receiver of the parser's callbacks."""
 
-    __slots__ = (
-        "_current",
-        "_head_bytes",
-        "_is_refused",
-        "_is_tls",
-        "_parser",
-        "_peer",
-        "_request",
-        "_sending",
-        "_site",
-        "_transport",
-        "_waiting",
-        "deadline",
-    )
+    # Defaults of the class: most connections bring one plain request and never set the others.
+    deadline = 0.0  # on the monotonic clock; what takes longer is closed
+    _transport: asyncio.Transport | Wire | None = None
+    _parser: httptools.HttpRequestParser | None = None
+    _arriving: _Arriving | None = None  # the request that is being read
+    _current: Request | None = None  # the one that is answered
+    _waiting: deque[Request] | None = None  # pipelined behind it
+    _sending: _Sending | None = None
+    _is_last = False  # the answer under way ends the connection
+    _is_refused = False  # what still arrives is thrown away
+    _last_head: Head | None = None  # of the request that was parsed last
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._transport: asyncio.Transport | None = None
-        self._parser: httptools.HttpRequestParser | None = None  # made with the first byte
-        self._request: Request | None = None  # the one that arrives
-        self._current: Request | None = None  # the one that is answered
-        self._waiting: deque[Request] | None = None  # pipelined behind it
-        self._sending: _Sending | None = None
-        self._is_refused = False  # what still arrives is thrown away
-        self._head_bytes = 0
-        self.deadline = 0.0
+
+    @property
+    def wants_more(self) -> bool:
+        """Whether it is open and no request is being answered."""
+        return self._current is None and self._transport is not None
 
     @property
     def is_idle(self) -> bool:
         """Whether no request is being read or answered."""
-        return self._request is None and self._current is None
+        return self._arriving is None and self._current is None
 
     def reply(self, answer: bytes) -> None:
         """Send the answer, or the rest of it, of the current request; then see to the next."""
         current, self._current = self._current, None
-        if self._transport is None or current is None:
+        transport = self._transport
+        if transport is None or current is None:
             return
-        self._transport.write(answer)
-        if not current.keep_alive or self._site.is_draining:
-            self._transport.close()
+        transport.write(answer)
+        if self._is_last or not current.head.keep_alive or self._site.is_draining:
+            transport.close()
         elif self._waiting:
             self._begin(self._waiting.popleft())
         else:
             self.deadline = time.monotonic() + self._site.idle_seconds
+            if isinstance(transport, Wire):
+                transport.resume_reading()
 
     def expire(self) -> None:
         """The deadline has passed."""
-        if self._request is not None and self._current is None and not self._is_refused:
+        if self._arriving is not None and self._current is None and not self._is_refused:
             self._site.counters.closed["slow"] += 1
             self._refuse(408)
         else:
@@ -154,11 +165,16 @@ class Connection(asyncio.Protocol):
     # What the event loop calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        site = self._site
-        self._transport = cast(asyncio.Transport, transport)
         peer = transport.get_extra_info("peername")
-        self._peer: str = peer[0] if peer else "0.0.0.0"
-        self._is_tls = transport.get_extra_info("sslcontext") is not None
+        is_tls = transport.get_extra_info("sslcontext") is not None
+        self.connect(cast(asyncio.Transport, transport), peer[0], is_tls=is_tls)
+
+    def connect(self, transport: asyncio.Transport | Wire, peer: str, *, is_tls: bool) -> None:
+        """Take over a connection that was accepted."""
+        site = self._site
+        self._transport = transport
+        self._peer = peer.removeprefix("::ffff:") if "." in peer else peer
+        self._is_tls = is_tls
         self.deadline = time.monotonic() + site.head_seconds
         site.connections[self] = None
         if len(site.connections) > site.max_connections:
@@ -176,7 +192,7 @@ class Connection(asyncio.Protocol):
         """A client may close its half after the request; it still gets the answer."""
         if self._current is None or self._is_tls:
             return False
-        self._current.keep_alive = False
+        self._is_last = True
         return True
 
     def pause_writing(self) -> None:
@@ -191,10 +207,18 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._is_refused:
             return
+        if self._current is None and self._arriving is None:
+            match = _PLAIN_GET.match(data)
+            head = self._site.heads.get(data[match.end() :]) if match else None
+            if match is not None and head is not None:  # nothing that the parser would add
+                at_ms = int(time.time() * 1000)
+                self._begin(Request(at_ms, self._peer, self._is_tls, match[1], head))
+                return
         if self._parser is None:
             self._parser = httptools.HttpRequestParser(self)
-        if self._request is None and not data.isascii():
+        if self._arriving is None and not data.isascii():
             data = _quote_target(data)
+        self._last_head = None
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -202,56 +226,75 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserCallbackError as error:
             self._refuse_because(error.__context__)
         except httptools.HttpParserError:
-            if self._request is not None or self._current is None:
+            if self._arriving is not None or self._current is None:
                 self._refuse(400)
             else:  # bytes behind a request that said it was the last
-                self._current.keep_alive = False
+                self._is_last = self._is_refused = True
+        else:
+            self._remember(data)
+
+    def _remember(self, data: bytes) -> None:
+        """Keep the head when `data` was one whole request of the plain kind.
+
+        The bytes behind the target decide all that the parser says of it, so the same bytes need
+        not be parsed again: mail proxies send the same ones with each of their requests.
+        """
+        match = _PLAIN_GET.match(data)
+        rest = data[match.end() :] if match else b""
+        if self._last_head is None or not rest.endswith(b"\r\n\r\n"):
+            return
+        if rest.count(b"\r\n\r\n") == 1 and len(rest) <= _MAX_KNOWN_BYTES:
+            heads = self._site.heads
+            if len(heads) >= _MAX_KNOWN:
+                heads.clear()
+            heads[rest] = self._last_head
 
     # What the parser calls.
 
     def on_message_begin(self) -> None:
-        now = time.time()
-        self._request = Request(
-            datetime.fromtimestamp(int(now * 1000) / 1000, UTC), self._peer, self._is_tls
-        )
-        self._head_bytes = 0
+        self._arriving = _Arriving(int(time.time() * 1000))
         if self._current is None:
             self.deadline = time.monotonic() + self._site.head_seconds
 
     def on_url(self, url: bytes) -> None:
-        request = cast(Request, self._request)
-        request.url += url
-        self._head_bytes += len(url)
-        if self._head_bytes > _MAX_URL_BYTES:
+        arriving = cast(_Arriving, self._arriving)
+        arriving.url += url
+        if len(arriving.url) > _MAX_URL_BYTES:
             raise _Refused(414)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._head_bytes += len(name) + len(value)
-        if self._head_bytes > _MAX_HEAD_BYTES:
+        arriving = cast(_Arriving, self._arriving)
+        arriving.head_bytes += len(name) + len(value)
+        if arriving.head_bytes > _MAX_HEAD_BYTES:
             raise _Refused(431)
-        cast(Request, self._request).add_header(name, value)
+        arriving.fields.add(name, value)
 
     def on_headers_complete(self) -> None:
-        request, parser = self._request, self._parser
-        assert request is not None
-        assert parser is not None
-        request.method = parser.get_method().decode("ascii")
-        request.http_version = parser.get_http_version()
-        if "expect" in request.control and self._current is None and self._transport:
+        fields = cast(_Arriving, self._arriving).fields
+        if "expect" in fields.control and self._current is None and self._transport:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, body: bytes) -> None:
-        request = cast(Request, self._request)
-        request.body += body
-        if len(request.body) > _MAX_BODY_BYTES:
+        arriving = cast(_Arriving, self._arriving)
+        arriving.body += body
+        if len(arriving.body) > _MAX_BODY_BYTES:
             raise _Refused(413)
 
     def on_message_complete(self) -> None:
-        request, parser = self._request, self._parser
-        assert request is not None
+        arriving, parser = self._arriving, self._parser
+        assert arriving is not None
         assert parser is not None
-        request.keep_alive = parser.should_keep_alive() and not parser.should_upgrade()
-        self._request = None
+        self._arriving = None
+        head = arriving.fields.head(
+            parser.get_method().decode("ascii"),
+            parser.get_http_version(),
+            keep_alive=parser.should_keep_alive() and not parser.should_upgrade(),
+        )
+        if "expect" not in head.control:
+            self._last_head = head
+        request = Request(
+            arriving.at_ms, self._peer, self._is_tls, arriving.url, head, arriving.body
+        )
         if self._current is None:
             self._begin(request)
             return
@@ -287,13 +330,14 @@ class Connection(asyncio.Protocol):
         """
         self._site.counters.refused[str(status)] += 1
         self._is_refused = True
-        self._request = None
+        self._arriving = None
         if self._transport is None:
             return
         if self._current is not None and status != 500:
-            self._current.keep_alive = False  # the answer under way is the last
+            self._is_last = True  # the answer under way is the end of it
             return
-        request = Request(datetime.now(UTC), self._peer, self._is_tls, http_version="1.1")
+        head = Fields().head("GET", "1.1", keep_alive=False)
+        request = Request(0, self._peer, self._is_tls, b"", head)
         fields = (("Content-Type", "text/plain"),)
         text = f"{status} {HTTPStatus(status).phrase}\n".encode()
         self._transport.write(self._site.answers.make(request, self._is_tls, status, fields, text))
@@ -318,7 +362,8 @@ class _Sending:
         self._ahead = head  # written before the next chunk
         self._taken = 0  # bytes of the body that the system took
         self.is_paused = False
-        transport = cast(asyncio.Transport, connection._transport)
+        transport = connection._transport
+        assert transport is not None
         self._transport = transport
         transport.set_write_buffer_limits(high=0)  # so that resume_writing means: all is taken
 

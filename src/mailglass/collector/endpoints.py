@@ -15,14 +15,13 @@ from __future__ import annotations
 
 import os
 import re
-import time
 from dataclasses import dataclass, replace
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 from urllib.parse import parse_qsl, quote
 
 from ..errors import BadToken
 from ..ids import delivery_time
-from ..journal import Attachments, encode
+from ..journal import Attachments, encode, encode_prepared
 from ..model import Hit
 from ..tokens import Kind, Locator, Ring, Token, read_url
 from .answer import Answers, safe_location
@@ -37,6 +36,7 @@ __all__ = ["Answer", "Download", "Endpoints"]
 
 _GLIMPSE = re.compile(r"/([ocauns])/([^/?#]{0,64})", re.IGNORECASE)
 _FOLLOWED = re.compile(r"https?://[^/?#\\\s@]", re.IGNORECASE)
+_OPEN = Kind.OPEN  # looking an enumeration up takes 0.1 µs
 _SAFE_METHODS = ("GET", "HEAD")
 _ASKED_BY_FORM = {("list-unsubscribe", "one-click"), ("confirm", "yes")}
 _FORM_PART = re.compile(
@@ -74,8 +74,7 @@ class Download:
         return self.endpoints.record(replace(self.hit, bytes_sent=bytes_sent, completed=completed))
 
 
-@dataclass(slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What to send, what to put on stable storage before that, and a file to stream."""
 
     data: bytes
@@ -133,35 +132,73 @@ class Endpoints:
 
     def answer(self, request: Request) -> Answer:
         """The answer to a request that arrived whole."""
+        answer = self._plain_beacon(request)
+        if answer is not None:
+            return answer
         visit = self._visit(request)
         if visit is None:
             return self._elsewhere(request)
         return self._by_kind[visit.path_kind](visit)
 
+    def _plain_beacon(self, request: Request) -> Answer | None:
+        """The answer to a beacon spelled as we write it, with a token of ours; None for others.
+
+        The same as the way through `_visit` and `_beacon` in a third of the time, for the request
+        that a mailing brings by the thousand.
+        """
+        url = request.url
+        if url[:3] != b"/o/" or url[-4:] != b".gif":
+            return None
+        text = url[3:-4]
+        try:
+            token = self._ring.read(text.decode("latin-1"), _OPEN)
+        except BadToken:
+            return None
+        if token.anonymous:
+            return None
+        head = request.head
+        address, is_secure = self._proxies.origin(request)
+        answer = self._answers.image(request, is_secure)
+        if not self._is_recorded(address, token.delivery_id, anonymous=False):
+            return Answer(answer)
+        self._counters.hits["o"] += 1
+        at = self._answers.time_text(request.at_ms)
+        says = token[1:3]
+        return Answer(answer, encode_prepared(at, b"o", text.lower(), address, says, head.prepared))
+
     def record(self, hit: Hit) -> bytes | None:
         """The line of a hit; None when it is not to be recorded, which is counted."""
         number = hit.delivery_id
         if hit.action is None:  # what a recipient asks for is always recorded
-            if number is not None and not hit.anonymous and self._switch.is_untracked(number):
-                self._counters.untracked += 1
+            if not self._is_recorded(hit.address, number, anonymous=hit.anonymous):
                 return None
-            limiter = self._junk if number is None else self._hits
-            if not limiter.allows(hit.address, time.monotonic()):
-                self._counters.shed["rate"] += 1
+            if number is None and self._is_elsewhere(hit.headers.get("host", "")):
+                self._counters.shed["host"] += 1
                 return None
-        if number is None and self._is_elsewhere(hit.headers.get("host", "")):
-            self._counters.shed["host"] += 1
-            return None
         (self._counters.junk if number is None else self._counters.hits)[hit.path_kind] += 1
         return encode(hit)
+
+    def _is_recorded(self, address: str, delivery_id: int | None, *, anonymous: bool) -> bool:
+        if delivery_id is not None and not anonymous and self._switch.is_untracked(delivery_id):
+            self._counters.untracked += 1
+            return False
+        limiter = self._junk if delivery_id is None else self._hits
+        if not limiter.allows(address):
+            self._counters.shed["rate"] += 1
+            return False
+        return True
+
+    def begin_window(self) -> None:
+        """Begin to count the hits of each address anew."""
+        self._hits.begin_window()
+        self._junk.begin_window()
 
     def _is_elsewhere(self, host: str) -> bool:
         return bool(self._hosts) and host.partition(":")[0].lower() not in self._hosts
 
     def _visit(self, request: Request) -> _Visit | None:
         text = request.url.decode("utf-8", "replace")
-        address = self._proxies.client(request)
-        is_secure = self._proxies.is_secure(request)
+        address, is_secure = self._proxies.origin(request)
         try:
             locator = read_url(text)
         except BadToken:
@@ -193,21 +230,21 @@ class Endpoints:
         return Hit(
             at=request.at,
             path_kind=visit.path_kind,
-            method=request.method,
+            method=request.head.method,
             token=visit.token_text,
             delivery_id=token.delivery_id if token else None,
             target=token.target if token else None,
             anonymous=token.anonymous if token else False,
             address=visit.address,
-            http_version=request.http_version,
-            headers=request.headers,
+            http_version=request.head.http_version,
+            headers=request.head.headers,
             to=to if to is None or token else to[:_MAX_JUNK_TO],
             name=name if name is None else name[:_MAX_NAME],
             action=action,
         )
 
     def _elsewhere(self, request: Request) -> Answer:
-        is_secure = self._proxies.is_secure(request)
+        _, is_secure = self._proxies.origin(request)
         path = request.url.partition(b"?")[0]
         if path == b"/robots.txt":
             text = b"User-agent: *\nDisallow: /\n"
@@ -220,7 +257,7 @@ class Endpoints:
     def _page_bytes(
         self, request: Request, is_secure: bool, status: int, name: str, **values: str
     ) -> bytes:
-        language = choose_language(request.headers.get("accept-language", ""))
+        language = choose_language(request.head.headers.get("accept-language", ""))
         body = page(name, language, **values)
         fields = PAGE_FIELDS if status != 405 else (*PAGE_FIELDS, ("Allow", "GET, HEAD, POST"))
         return self._answers.make(request, is_secure, status, fields, body)
@@ -238,7 +275,7 @@ class Endpoints:
 
     def _link(self, visit: _Visit) -> Answer:
         to = visit.locator.to if visit.locator else None
-        if visit.request.method not in _SAFE_METHODS:
+        if visit.request.head.method not in _SAFE_METHODS:
             return self._page(visit, 405, "method")
         if to is None:
             return self._page(visit, 404, "link_incomplete")
@@ -252,7 +289,7 @@ class Endpoints:
         return Answer(data, self.record(self._hit(visit)))
 
     def _attachment(self, visit: _Visit) -> Answer:
-        if visit.request.method not in _SAFE_METHODS:
+        if visit.request.head.method not in _SAFE_METHODS:
             return self._page(visit, 405, "method")
         if visit.token is None or visit.locator is None or visit.locator.digest is None:
             return self._page(visit, 404, "attachment_changed")
@@ -264,7 +301,7 @@ class Endpoints:
 
     def _file(self, visit: _Visit, file: BinaryIO, digest: str, name: str) -> Answer:
         part = choose_part(
-            {**visit.request.headers, **visit.request.control},
+            {**visit.request.head.headers, **visit.request.head.control},
             f'"{digest}"',
             os.fstat(file.fileno()).st_size,
         )
@@ -283,7 +320,7 @@ class Endpoints:
             visit.request, visit.is_secure, part.status, fields, length=length
         )
         download = Download(file, part, self._hit(visit), self)
-        if visit.request.method == "HEAD" or part.length == 0:
+        if visit.request.head.method == "HEAD" or part.length == 0:
             file.close()
             return Answer(head, download.line(0) if part.length else download.line(part.length))
         return Answer(head, None, download)
@@ -304,7 +341,7 @@ class Endpoints:
 
     def _ask(self, visit: _Visit, action: str, asks: str, done: str, **values: str) -> Answer:
         """GET asks; POST with the button's or the one-click value acts."""
-        method = visit.request.method
+        method = visit.request.head.method
         if method in _SAFE_METHODS or (method == "POST" and not _is_asked(visit.request)):
             return self._page(visit, 200, asks, **values)
         if method != "POST":
@@ -333,7 +370,7 @@ _LETTER = {
 
 def _is_asked(request: Request) -> bool:
     """Whether a POST carries what RFC 8058 section 3.2 or our own button sends."""
-    if request.control.get("content-type", "").lower().startswith("multipart/form-data"):
+    if request.head.control.get("content-type", "").lower().startswith("multipart/form-data"):
         pairs = [(n.decode(), v.decode("latin-1")) for n, v in _FORM_PART.findall(request.body)]
     else:
         pairs = parse_qsl(request.body.decode("latin-1"), max_num_fields=50)

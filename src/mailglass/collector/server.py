@@ -13,7 +13,6 @@ import resource
 import signal
 import socket
 import ssl
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,10 +20,10 @@ from contextlib import suppress
 import uvloop
 
 from ..errors import ConfigurationError
-from ..journal import Attachments, Writer
+from ..journal import Attachments, Disk, Writer
 from ..tokens import Ring
 from .answer import Answers
-from .client import Proxies
+from .client import WINDOW_SECONDS, Proxies
 from .commit import Commits
 from .config import Config
 from .connection import Connection, Site
@@ -33,21 +32,20 @@ from .metrics import Counters, exposition
 from .request import Request
 from .switch import KillSwitch
 from .tls import Certificates
+from .wire import Door
 
 __all__ = ["Collector", "run"]
 
 log = logging.getLogger("mailglass.collector")
 
-_BACKLOG = 4096  # connections that the system holds for us; Linux' own limit since 5.4
 _SPARE_FILES = 200  # descriptors for everything that is no client
-_DEFER_SECONDS = 1  # see `_listen`
 
 
 class Collector:
     """One running endpoint; `start` and `stop` within an event loop."""
 
-    def __init__(self, config: Config) -> None:
-        """Opens the journal and reads keys, certificates and kill switch.
+    def __init__(self, config: Config, *, disk: Disk | None = None) -> None:
+        """Opens the journal, on `disk` if one is given, and reads keys, certificates, kill switch.
 
         Raises ConfigurationError or StorageUnavailable, before any socket is opened.
         """
@@ -57,7 +55,9 @@ class Collector:
         if config.tls_port is not None and not config.certificates:
             raise ConfigurationError("tls_port is set, but there is no certificate")
         self._certificates = Certificates(config.certificates) if config.certificates else None
-        self._writer = Writer(config.journal_directory, segment_bytes=config.segment_bytes)
+        self._writer = Writer(
+            config.journal_directory, segment_bytes=config.segment_bytes, disk=disk
+        )
         if self._writer.cut:
             cut = self._writer.cut
             log.warning(
@@ -68,7 +68,7 @@ class Collector:
             )
         self.counters = Counters()
         self._answers = Answers()
-        self._servers: list[asyncio.AbstractServer] = []
+        self._doors: list[Door | asyncio.AbstractServer] = []
         self._ticker: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -113,8 +113,8 @@ class Collector:
 
     async def stop(self) -> None:
         """Take no more connections, answer what is under way, write it, close."""
-        for server in self._servers:
-            server.close()
+        for door in self._doors:
+            door.close()
         self._site.drain()
         until = time.monotonic() + self._config.drain_seconds
         while self._site.connections and time.monotonic() < until:
@@ -158,19 +158,23 @@ class Collector:
     async def _serve(
         self, site: Site, host: str, port: int, context: ssl.SSLContext | None = None
     ) -> int:
-        listening = _listen(host, port)
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(
-            lambda: Connection(site), sock=listening, ssl=context, backlog=_BACKLOG
-        )
-        self._servers.append(server)
+        listening = _bind(host, port)
         bound: int = listening.getsockname()[1]
+        loop = asyncio.get_running_loop()
+        if context is None:
+            self._doors.append(Door(loop, listening, lambda: Connection(site)))
+        else:
+            self._doors.append(
+                await loop.create_server(lambda: Connection(site), sock=listening, ssl=context)
+            )
         return bound
 
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(1)
             now = time.monotonic()
+            if int(now) % WINDOW_SECONDS == 0:
+                self._endpoints.begin_window()
             self._answers.tick()
             self._commits.tick()
             self._endpoints.is_failing = self._commits.fault is not None
@@ -229,24 +233,17 @@ async def _serve_until_told(collector: Collector, on_ready: Callable[[], None]) 
     await collector.stop()
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    """A listening socket whose connections wake us when their first bytes are there.
-
-    TCP_DEFER_ACCEPT saves a turn of the loop for each connection, and lets more requests share a
-    commit; a client that says nothing costs us nothing in its first second.
-    """
+def _bind(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
+    bound = socket.socket(family, socket.SOCK_STREAM)
     try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if sys.platform == "linux":
-            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, _DEFER_SECONDS)
-        listening.bind((host, port))
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((host, port))
     except OSError as error:
-        listening.close()
+        bound.close()
         raise ConfigurationError(f"cannot listen on {host} port {port}: {error}") from error
-    listening.setblocking(False)
-    return listening
+    bound.setblocking(False)
+    return bound
 
 
 def _allowed_connections(config: Config) -> int:

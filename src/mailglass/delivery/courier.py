@@ -144,6 +144,8 @@ class Courier:
         )
         await client.connect()
         self._client, self._sent = client, 1
+        if client.is_ehlo_or_helo_needed:  # sign-in and STARTTLS have said it already
+            await client.ehlo()
         return client
 
     async def _failed(self, step: Step, error: Exception) -> Outcome:
@@ -174,7 +176,11 @@ class Courier:
 
     def _outcome(self, step: Step, reply: Reply) -> Outcome:
         client = self._client
-        encrypted = client is not None and client.get_transport_info("sslcontext") is not None
+        encrypted = (
+            client is not None
+            and client.is_connected  # a 421 has closed it
+            and client.get_transport_info("sslcontext") is not None
+        )
         return Outcome(step=step, reply=reply, encrypted=encrypted)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from typing import Any
 
 from ..errors import RetryLater
 from ..ids import Ids
-from ..instrument import Options, Template, compile_message
+from ..instrument import Options, Template, attachment_digest, compile_message
 from ..model import EventType
 from ..spool import Job, Spool
 from ..tokens import Ring
@@ -86,7 +87,8 @@ class Delivering:
         self._jobs: asyncio.Queue[Job] = asyncio.Queue()
         self._freed = asyncio.Event()
         self._rest_seconds = 0.0
-        self._templates: OrderedDict[int, Template | bytes] = OrderedDict()
+        self._templates: OrderedDict[int, Template] = OrderedDict()
+        self._templates_lock = threading.Lock()
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Deliver until `stopping`; then let the attempts under way end."""
@@ -136,6 +138,12 @@ class Delivering:
                 except RetryLater as error:
                     # not recorded, so it is repeated: better twice than never
                     _log.error("%s", error, extra={"action": "spool-unavailable"})
+                except Exception:
+                    # a fault of ours with one delivery must not stop the others
+                    _log.exception(
+                        "an attempt failed; it will be repeated",
+                        extra={"action": "attempt-failed", "delivery_id": job.delivery.id},
+                    )
                 finally:
                     self._under_way.discard(job.delivery.id)
                     self._freed.set()
@@ -178,23 +186,39 @@ class Delivering:
         _log_outcome(job, outcome)
 
     def _copy(self, job: Job, raw: bytes) -> bytes:
-        """The recipient's own copy: instrumented, or as it came when that cannot be done."""
-        template = self._template(job, raw)
-        if isinstance(template, bytes):
-            return template
-        return template.render(job.delivery.id, self._ring)
+        """The recipient's own copy; as it came when nothing is tracked or it cannot be edited.
 
-    def _template(self, job: Job, raw: bytes) -> Template | bytes:
-        message_id = job.delivery.message_id
-        if message_id not in self._templates:
-            options = Options(**job.tracking) if job.tracking else None
-            self._templates[message_id] = (
-                compile_message(raw, options, ring=self._ring, store=None) if options else raw
+        A fault of ours in the edits must cost the tracking, never the mail.
+        """
+        if not job.tracking:
+            return raw
+        try:
+            return self._template(job, raw).render(job.delivery.id, self._ring)
+        except Exception:
+            _log.exception(
+                "message %d goes out untracked: it cannot be instrumented",
+                job.delivery.message_id,
+                extra={"action": "not-instrumented", "delivery_id": job.delivery.id},
             )
-        self._templates.move_to_end(message_id)
-        found = self._templates[message_id]
-        while len(self._templates) > _TEMPLATES:
-            self._templates.popitem(last=False)
+            return raw
+
+    def _template(self, job: Job, raw: bytes) -> Template:
+        message_id = job.delivery.message_id
+        with self._templates_lock:
+            found = self._templates.get(message_id)
+        if found is None:
+            # the intake has stored the attachments; here only their names are needed again
+            found = compile_message(
+                raw,
+                Options(**job.tracking),
+                ring=self._ring,
+                store=lambda content, _: attachment_digest(content),
+            )
+        with self._templates_lock:
+            self._templates[message_id] = found
+            self._templates.move_to_end(message_id)
+            while len(self._templates) > _TEMPLATES:
+                self._templates.popitem(last=False)
         return found
 
 

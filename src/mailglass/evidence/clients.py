@@ -40,9 +40,9 @@ _ENGINES = (
 _IMITATED = frozenset({"Chrome", "Chromium", "Edge", "Opera"})  # on desktops, as scanners do
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Client:
-    """What a user agent claims."""
+    """What a user agent claims; one object for each row of the table and each browser seen."""
 
     kind: str  # as the table's column `class`, or current_browser and its like, none, unrecognised
     name: str  # for people: "Gmail", "Chrome 120"

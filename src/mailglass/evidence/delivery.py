@@ -8,20 +8,32 @@ The order in which the hits are handed in does not matter, only their times.
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
 
 from ..model import Hit, Judgement, TargetKind
-from .judge import judge_hit
-from .networks import network_key
+from .delays import told_delay
+from .judge import judge_alike
+from .look import SCANNING_ROLES, Seen, look
+from .networks import Network, network_key
 from .rules import Rules
-from .signals import SCANNING_ROLES, Seen, look
-from .surroundings import Crowd, DeliveryFacts, Origin, Surroundings
+from .surroundings import (
+    NOTHING_AROUND,
+    NOWHERE,
+    SURROUNDINGS,
+    Crowd,
+    DeliveryFacts,
+    Origin,
+    Surroundings,
+)
+from .windows import count_near, distinct_near
 
 __all__ = ["judge_delivery", "surroundings_of"]
 
-_NOWHERE = Origin()
-_ALONE = Crowd()
 _CLICKABLE = frozenset({TargetKind.LINK, TargetKind.UNSUBSCRIBE, TargetKind.NOTICE})
+_FOLLOWED = _CLICKABLE | {TargetKind.HONEYPOT}
 _KIND_OF_PATH = {
     "o": TargetKind.BEACON,
     "c": TargetKind.LINK,
@@ -29,18 +41,24 @@ _KIND_OF_PATH = {
     "u": TargetKind.UNSUBSCRIBE,
     "n": TargetKind.NOTICE,
 }
+_FEW_LINKS = 2  # a message with no more may have all of them followed by a person
+
+_DEFAULTS = {name: getattr(NOTHING_AROUND, name) for name in SURROUNDINGS}
 
 
 @dataclass(slots=True)
-class _Story:
-    """The hits of one delivery in order of time, and what the windows over them counted."""
+class _Place:
+    """One hit among the others, in order of time."""
 
-    hits: list[Hit]
-    kinds: list[TargetKind]
-    seen: list[Seen]
-    visitors: list[Hashable]  # the owner of a scanning network, else the /24 or /48
-    times: list[float]
-    arounds: list[Surroundings]
+    hit: Hit
+    kind: TargetKind
+    seen: Seen
+    visitor: Hashable  # the owner of a scanning network, else the /24 or /48
+    time: float
+    link: int | None  # the target, when it is one that is followed
+    # All of a Surroundings in the making and in its order: copying the record for each addition
+    # doubled the time of a hit (measured 2026-11-22).  Any: as its fields.
+    fields: dict[str, Any]
 
 
 def judge_delivery(
@@ -55,20 +73,18 @@ def judge_delivery(
 
     `crowds` stands beside `hits`; `origins` is by address.  Time and memory are linear in `hits`.
     """
-    order = sorted(range(len(hits)), key=lambda i: (hits[i].at, hits[i].path_kind, i))
-    story = _story(facts, [hits[i] for i in order], rules, origins or {})
-    if crowds is not None:
-        story.arounds = [
-            a if crowds[i] is _ALONE else replace(a, crowd=crowds[i])
-            for a, i in zip(story.arounds, order, strict=True)
-        ]
-    first = [judge_hit(h, a, rules=rules) for h, a in zip(story.hits, story.arounds, strict=True)]
+    order: Sequence[int] = range(len(hits))
     if len(hits) > 1:
-        first = _second_round(facts, story, first, rules)
-    judgements: list[Judgement | None] = [None] * len(hits)
-    for place, judgement in zip(order, first, strict=True):
-        judgements[place] = judgement
-    return [j for j in judgements if j is not None]
+        order = sorted(order, key=lambda i: (hits[i].at, hits[i].path_kind, i))
+    places = _places(facts, [hits[i] for i in order], rules, origins)
+    if crowds is not None:
+        for place, i in zip(places, order, strict=True):
+            place.fields["crowd"] = crowds[i]
+    judged = [_judge(place, rules) for place in places]
+    if len(hits) > 1:
+        judged = _second_round(facts, places, judged, rules)
+    by_index = dict(zip(order, judged, strict=True))
+    return [by_index[i] for i in range(len(hits))]
 
 
 def surroundings_of(
@@ -80,79 +96,80 @@ def surroundings_of(
 ) -> list[Surroundings]:
     """What the first round knows around each hit, in the order of their times."""
     ordered = sorted(hits, key=lambda h: (h.at, h.path_kind))
-    return _story(facts, ordered, rules, origins or {}).arounds
+    return [Surroundings(**p.fields) for p in _places(facts, ordered, rules, origins)]
 
 
-def _story(
-    facts: DeliveryFacts, hits: list[Hit], rules: Rules, origins: Mapping[str, Origin]
-) -> _Story:
-    kinds = [_kind(facts, hit) for hit in hits]
-    arounds = [
-        _alone(facts, hit, kind, origins.get(hit.address, _NOWHERE), rules)
-        for hit, kind in zip(hits, kinds, strict=True)
-    ]
-    seen = [look(hit, around, rules) for hit, around in zip(hits, arounds, strict=True)]
-    story = _Story(
-        hits=hits,
-        kinds=kinds,
-        seen=seen,
-        visitors=[_visitor(h, s) for h, s in zip(hits, seen, strict=True)],
-        times=[hit.at.timestamp() for hit in hits],
-        arounds=arounds,
-    )
-    if len(hits) > 1:
-        _add_windows(story, rules)
-    return story
+def _judge(place: _Place, rules: Rules) -> Judgement:
+    return judge_alike(place.seen, tuple(place.fields.values()), rules)
 
 
-def _kind(facts: DeliveryFacts, hit: Hit) -> TargetKind:
+def _places(
+    facts: DeliveryFacts,
+    hits: Sequence[Hit],
+    rules: Rules,
+    origins: Mapping[str, Origin] | None,
+) -> list[_Place]:
+    places = []
+    for hit in hits:
+        origin = origins.get(hit.address, NOWHERE) if origins else NOWHERE
+        places.append(_place(facts, hit, origin, rules))
+    if len(places) > 1:
+        _add_company(places, rules)
+    return places
+
+
+def _place(facts: DeliveryFacts, hit: Hit, origin: Origin, rules: Rules) -> _Place:
     kind = facts.targets.get(hit.target) if hit.target is not None else None
-    return kind or _KIND_OF_PATH.get(hit.path_kind, TargetKind.LINK)
-
-
-def _visitor(hit: Hit, seen: Seen) -> Hashable:
-    """Who is taken for one visitor: a scanner's whole fleet, else one small network."""
-    if seen.network is not None and seen.network.role in SCANNING_ROLES:
-        return seen.network
-    return network_key(hit.address)
+    kind = kind or _KIND_OF_PATH.get(hit.path_kind, TargetKind.LINK)
+    seen = look(hit, origin, rules, is_click=kind in _FOLLOWED)
+    near = network_key(hit.address)
+    scans = seen.network is not None and seen.network.role in SCANNING_ROLES
+    return _Place(
+        hit=hit,
+        kind=kind,
+        seen=seen,
+        visitor=seen.network if scans else near,
+        time=hit.at.timestamp(),
+        link=hit.target if kind in _FOLLOWED else None,
+        fields=_alone(facts, hit, kind, origin, near, rules),
+    )
 
 
 def _alone(
-    facts: DeliveryFacts, hit: Hit, kind: TargetKind, origin: Origin, rules: Rules
-) -> Surroundings:
+    facts: DeliveryFacts, hit: Hit, kind: TargetKind, origin: Origin, near: str, rules: Rules
+) -> dict[str, Any]:
     """What the delivery says of a hit, whatever the other hits are."""
-    near = network_key(hit.address)
     agent = hit.headers.get("user-agent", "")
-    delay = None
-    if facts.delivered_at is not None:
-        delay = (hit.at - facts.delivered_at).total_seconds()
-    return Surroundings(
-        kind=kind,
-        seconds_since_delivery=delay,
-        asn=origin.asn,
-        host_name=origin.host_name,
-        host_name_confirmed=origin.host_name_confirmed,
-        links_in_burst=1 if kind in _CLICKABLE else None,
-        links_sent=facts.links_sent,
-        click_without_open=kind in _CLICKABLE,
-        honeypot=kind is TargetKind.HONEYPOT,
-        after_forward=_soon_after(facts.forwarded_at, hit, rules),
-        known_network=near in facts.known_networks,
-        known_device=bool(agent) and agent in facts.known_agents,
-        sender_sign=_sender_sign(facts, hit, near, agent, rules),
-        sender_network=near in facts.sender_networks,
-        domain_hits=facts.domain_hits,
-    )
+    clickable = kind in _CLICKABLE
+    delay = _seconds_after(facts.delivered_at, hit)
+    return _DEFAULTS | {
+        "kind": kind,
+        "origin": origin,
+        "seconds_since_delivery": None if delay is None else told_delay(delay),
+        "links_in_burst": 1 if clickable else None,
+        "links_sent": facts.links_sent,
+        "click_without_open": clickable,
+        "honeypot": kind is TargetKind.HONEYPOT,
+        "after_forward": _is_soon_after(facts.forwarded_at, hit, rules),
+        "known_network": near in facts.known_networks,
+        "known_device": bool(agent) and agent in facts.known_agents,
+        "sender_sign": _sender_sign(facts, hit, near, agent, rules),
+        "sender_network": near in facts.sender_networks,
+        "domain_hits": facts.domain_hits,
+    }
 
 
-def _soon_after(moment: object, hit: Hit, rules: Rules) -> bool:
-    if moment is None:
-        return False
-    seconds = (hit.at - moment).total_seconds()  # type: ignore[operator]
-    return bool(0 <= seconds <= rules.numbers["times"]["isolation"])
+def _seconds_after(moment: datetime | None, hit: Hit) -> float | None:
+    return None if moment is None else (hit.at - moment).total_seconds()
+
+
+def _is_soon_after(moment: datetime | None, hit: Hit, rules: Rules) -> bool:
+    seconds = _seconds_after(moment, hit)
+    return seconds is not None and 0 <= seconds <= rules.numbers["times"]["isolation"]
 
 
 def _sender_sign(facts: DeliveryFacts, hit: Hit, near: str, agent: str, rules: Rules) -> str | None:
+    """Why a hit is the sender's own view; None when nothing says so."""
     if (hit.address, agent) in facts.sender_visitors:
         return "this browser was marked as the sender's own"
     limit = rules.numbers["times"]["heads_up"]
@@ -162,12 +179,12 @@ def _sender_sign(facts: DeliveryFacts, hit: Hit, near: str, agent: str, rules: R
     replied = facts.replied_at
     if replied is not None and hit.at > replied and near in facts.sender_networks:
         return "the recipient's reply quotes the message, and this is the network of its author"
-    if _from_senders_provider(facts, agent, rules):
+    if _is_from_senders_provider(facts, agent, rules):
         return "the images were fetched by the sender's mailbox provider, not the recipient's"
     return None
 
 
-def _from_senders_provider(facts: DeliveryFacts, agent: str, rules: Rules) -> bool:
+def _is_from_senders_provider(facts: DeliveryFacts, agent: str, rules: Rules) -> bool:
     if facts.sender_provider is None or facts.recipient_provider is None:
         return False
     client = rules.clients.classify(agent)
@@ -177,177 +194,124 @@ def _from_senders_provider(facts: DeliveryFacts, agent: str, rules: Rules) -> bo
     )
 
 
-def _add_windows(story: _Story, rules: Rules) -> None:
+def _add_company(places: Sequence[_Place], rules: Rules) -> None:
+    """Add to each hit what its visitor did besides, at any time and within the windows."""
+    trapped = {p.visitor for p in places if p.kind is TargetKind.HONEYPOT}
+    shown = {p.hit.address for p in places if p.link is None}
+    both = {p.hit.address for p in places if p.link is not None and p.hit.address in shown}
+    for place in places:
+        if trapped and place.kind is not TargetKind.HONEYPOT:
+            place.fields["honeypot_elsewhere"] = place.visitor in trapped
+        place.fields["open_and_click_of_address"] = place.hit.address in both
+    widest = rules.numbers["times"]["agents"]
+    if any(b.time - a.time <= widest for a, b in pairwise(places)):
+        _add_windows(places, rules)
+
+
+def _add_windows(places: Sequence[_Place], rules: Rules) -> None:
     """Count what happened around each hit, for the visitor and for the same user agent."""
-    times, number = story.times, rules.numbers["times"]
-    links = [
-        hit.target if kind in _CLICKABLE or kind is TargetKind.HONEYPOT else None
-        for hit, kind in zip(story.hits, story.kinds, strict=True)
-    ]
-    agents: list[Hashable] = [
-        _agent_group(h, s) for h, s in zip(story.hits, story.seen, strict=True)
-    ]
-    acts: list[Hashable] = ["shown" if link is None else link for link in links]
-    by_visitor = _distinct_near(times, story.visitors, links, number["burst"])
-    by_agent = _distinct_near(times, agents, links, number["burst"])
-    volleys = _count_near(times, story.visitors, links, number["volley"])
-    seconds = _distinct_near(times, story.visitors, acts, number["same_second"])
-    leaving = _near_kind(story, TargetKind.UNSUBSCRIBE, number["burst"])
-    programs = _distinct_near(
-        times,
-        [hit.address for hit in story.hits],
-        [_browser_of(h, s) for h, s in zip(story.hits, story.seen, strict=True)],
-        number["agents"],
+    seconds = rules.numbers["times"]
+    times = [p.time for p in places]
+    visitors = [p.visitor for p in places]
+    links = [p.link for p in places]
+    acts = ["shown" if p.link is None else p.link for p in places]
+    leaving = [1 if p.kind is TargetKind.UNSUBSCRIBE else None for p in places]
+    agents = [_agent_of(p) for p in places]
+    by_visitor = distinct_near(times, visitors, links, seconds["burst"])
+    by_agent = distinct_near(
+        times, [a or v for a, v in zip(agents, visitors, strict=True)], links, seconds["burst"]
     )
-    trapped = {
-        v for v, k in zip(story.visitors, story.kinds, strict=True) if k is TargetKind.HONEYPOT
-    }
-    shown = {h.address for h, link in zip(story.hits, links, strict=True) if link is None}
-    followed = {h.address for h, link in zip(story.hits, links, strict=True) if link is not None}
-    for i, around in enumerate(story.arounds):
+    volleys = count_near(times, visitors, links, seconds["volley"])
+    at_once = distinct_near(times, visitors, acts, seconds["same_second"])
+    left = distinct_near(times, visitors, leaving, seconds["burst"])
+    programs = distinct_near(times, [p.hit.address for p in places], agents, seconds["agents"])
+    for i, place in enumerate(places):
         burst = max(by_visitor[i], by_agent[i])
-        sent = around.links_sent
-        is_link = links[i] is not None
-        story.arounds[i] = replace(
-            around,
-            links_in_burst=max(burst, 1) if is_link else (burst if burst > 2 else None),
-            all_links_in_burst=sent is not None and sent > 2 and burst >= sent,
-            clicks_in_volley=volleys[i] if is_link else 0,
-            events_in_second=seconds[i],
-            unsubscribe_too=leaving[i] and burst > 1,
-            honeypot_elsewhere=story.visitors[i] in trapped and not around.honeypot,
-            open_and_click_of_address=story.hits[i].address in shown & followed,
-            agents_of_address=programs[i],
-        )
+        sent = place.fields["links_sent"]
+        if place.link is not None:
+            place.fields["links_in_burst"] = max(burst, 1)
+            place.fields["clicks_in_volley"] = volleys[i]
+        elif burst > _FEW_LINKS:
+            place.fields["links_in_burst"] = burst
+        place.fields["all_links_in_burst"] = sent is not None and _FEW_LINKS < sent <= burst
+        place.fields["events_in_second"] = at_once[i]
+        place.fields["unsubscribe_too"] = left[i] > 0 and burst > 1
+        place.fields["agents_of_address"] = programs[i]
 
 
-def _agent_group(hit: Hit, seen: Seen) -> Hashable:
-    """The user agent, where it may betray one scanner behind many addresses."""
-    if seen.client is None or not seen.client.is_browser:
-        return network_key(hit.address)
-    return hit.headers.get("user-agent", "")
-
-
-def _browser_of(hit: Hit, seen: Seen) -> Hashable | None:
-    return hit.headers.get("user-agent") if seen.client and seen.client.is_browser else None
-
-
-def _distinct_near(
-    times: Sequence[float],
-    groups: Sequence[Hashable],
-    values: Sequence[Hashable | None],
-    radius: float,
-) -> list[int]:
-    """For each place, how many different values its group has within `radius`, None left out."""
-    held: dict[tuple[Hashable, Hashable], int] = {}
-    distinct: dict[Hashable, int] = {}
-    result, low, high = [], 0, 0
-    for i, time in enumerate(times):
-        while high < len(times) and times[high] <= time + radius:
-            if values[high] is not None:
-                pair = (groups[high], values[high])
-                held[pair] = held.get(pair, 0) + 1
-                if held[pair] == 1:
-                    distinct[groups[high]] = distinct.get(groups[high], 0) + 1
-            high += 1
-        while times[low] < time - radius:
-            if values[low] is not None:
-                pair = (groups[low], values[low])
-                held[pair] -= 1
-                if not held[pair]:
-                    del held[pair]
-                    distinct[groups[low]] -= 1
-            low += 1
-        result.append(distinct.get(groups[i], 0))
-    return result
-
-
-def _count_near(
-    times: Sequence[float],
-    groups: Sequence[Hashable],
-    values: Sequence[Hashable | None],
-    radius: float,
-) -> list[int]:
-    """As `_distinct_near`, every hit counted for itself."""
-    each = [None if value is None else i for i, value in enumerate(values)]
-    return _distinct_near(times, groups, each, radius)
-
-
-def _near_kind(story: _Story, kind: TargetKind, radius: float) -> list[bool]:
-    marks = [1 if k is kind else None for k in story.kinds]
-    return [bool(n) for n in _distinct_near(story.times, story.visitors, marks, radius)]
+def _agent_of(place: _Place) -> str | None:
+    """The user agent of a browser, which may betray one scanner behind many addresses."""
+    client = place.seen.client
+    return place.hit.headers.get("user-agent") if client and client.is_browser else None
 
 
 def _second_round(
-    facts: DeliveryFacts, story: _Story, first: list[Judgement], rules: Rules
+    facts: DeliveryFacts, places: Sequence[_Place], first: list[Judgement], rules: Rules
 ) -> list[Judgement]:
     """Judge again the hits for which it matters who made the others."""
-    scanned = _after_scans(story, rules)
-    reader: tuple[Hashable, str] | None = None
+    scanned = _after_scans(places, rules)
+    reader: _Place | None = None
     readers: set[Hashable] = set()
     was_shown = False
     judged = []
-    for i, (hit, around) in enumerate(zip(story.hits, story.arounds, strict=True)):
-        changed = around
-        agent = hit.headers.get("user-agent", "")
+    for i, place in enumerate(places):
+        changes: dict[str, Any] = {}
         if i in scanned:
-            changed = replace(changed, after_scan=True)
-        if around.click_without_open and was_shown:
-            follows = story.visitors[i] in readers
-            changed = replace(changed, click_without_open=False, follows_reader=follows)
-        if reader is not None and _is_stranger(facts, story, i, reader, agent):
-            changed = replace(changed, read_before=True, elsewhere="a new device and network")
-        judgement = first[i] if changed is around else judge_hit(hit, changed, rules=rules)
-        judged.append(judgement)
-        if first[i].probability_human <= rules.human_above:
-            continue
-        was_shown = was_shown or around.kind is TargetKind.BEACON
-        if not _is_proxy(story.seen[i]):
-            readers.add(story.visitors[i])
-            reader = reader or (story.visitors[i], agent)
+            changes["after_scan"] = True
+        if was_shown and place.fields["click_without_open"]:
+            changes["click_without_open"] = False
+            changes["follows_reader"] = place.visitor in readers
+        if reader is not None and _is_stranger(facts, place, reader):
+            changes.update(read_before=True, elsewhere="a new device and network")
+        place.fields.update(changes)
+        judged.append(_judge(place, rules) if changes else first[i])
+        if first[i].probability_human > rules.human_above:
+            was_shown = was_shown or place.kind is TargetKind.BEACON
+            if not _is_proxied(place.seen):
+                readers.add(place.visitor)
+                reader = reader or place
     return judged
 
 
-def _after_scans(story: _Story, rules: Rules) -> set[int]:
-    """The clicks that a scanner's click on the same link accompanies, as a person's do."""
-    radius = rules.numbers["times"]["pair"]
-    single: list[Hashable | None] = [
-        story.hits[i].target
-        if kind is TargetKind.LINK
-        and isinstance(story.visitors[i], type(story.seen[i].network))
-        and story.seen[i].network is not None
-        and (story.arounds[i].links_in_burst or 0) <= 1
-        else None
-        for i, kind in enumerate(story.kinds)
-    ]
-    if not any(target is not None for target in single):
+def _after_scans(places: Sequence[_Place], rules: Rules) -> set[int]:
+    """The clicks that a scanner's click on the same link accompanies, as a person's do.
+
+    A scanner that follows several links is at work for itself, not because somebody clicked.
+    """
+    scans = [_lone_scan(place) for place in places]
+    if not any(target is not None for target in scans):
         return set()
-    near = _distinct_near(
-        story.times,
-        [hit.target for hit in story.hits],
-        single,
-        radius,
+    near = distinct_near(
+        [p.time for p in places], [p.link for p in places], scans, rules.numbers["times"]["pair"]
     )
     return {
         i
-        for i, kind in enumerate(story.kinds)
-        if kind is TargetKind.LINK and near[i] and single[i] is None
+        for i, place in enumerate(places)
+        if place.kind is TargetKind.LINK and near[i] and scans[i] is None
     }
 
 
-def _is_stranger(
-    facts: DeliveryFacts, story: _Story, i: int, reader: tuple[Hashable, str], agent: str
-) -> bool:
-    """Whether neither device nor network is the reader's, nor any known of the recipient."""
-    if not facts.known_networks or _is_proxy(story.seen[i]):
-        return False  # whose other devices are unknown may well be using one of them
-    around = story.arounds[i]
-    if around.known_network or around.known_device:
+def _lone_scan(place: _Place) -> int | None:
+    """The link that a scanning network followed, when it followed that one alone."""
+    if place.kind is not TargetKind.LINK or not isinstance(place.visitor, Network):
+        return None
+    return place.link if place.fields["links_in_burst"] == 1 else None
+
+
+def _is_stranger(facts: DeliveryFacts, place: _Place, reader: _Place) -> bool:
+    """Whether neither device nor network is the reader's, nor any known of the recipient.
+
+    A recipient of whom nothing is known may well be using another device of their own.
+    """
+    if not facts.known_networks or _is_proxied(place.seen):
         return False
-    return story.visitors[i] != reader[0] and agent != reader[1]
+    if place.fields["known_network"] or place.fields["known_device"]:
+        return False
+    agents = (p.hit.headers.get("user-agent", "") for p in (place, reader))
+    return place.visitor != reader.visitor and len(set(agents)) > 1
 
 
-def _is_proxy(seen: Seen) -> bool:
+def _is_proxied(seen: Seen) -> bool:
     """Whether address and user agent are a provider's and say nothing of the device."""
     if seen.client is not None and seen.client.kind in ("reader_proxy", "privacy_proxy"):
         return True

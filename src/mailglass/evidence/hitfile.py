@@ -14,7 +14,7 @@ from typing import Any
 
 from ..errors import InputError
 from ..model import Hit
-from .surroundings import Crowd, Surroundings
+from .surroundings import Crowd, Origin, Surroundings
 
 __all__ = ["BadHit", "hit_of_record"]
 
@@ -62,9 +62,12 @@ def hit_of_record(record: object) -> tuple[str, Hit, Surroundings]:
     around = Surroundings(
         agent_known=agent_known or "user-agent" in headers,
         seconds_since_delivery=delay,
-        asn=None if asn is None else int(asn),
-        host_name=_text(record, "rdns"),
-        network_word=_text(record, "ip_class"),
+        origin=Origin(
+            asn=None if asn is None else int(asn),
+            host_name=_text(record, "rdns"),
+            host_name_confirmed=facts.pop("host_name_confirmed", None),
+            network_word=_text(record, "ip_class"),
+        ),
         **facts,
     )
     return str(record.get("id", "")), hit, around

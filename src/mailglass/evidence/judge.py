@@ -11,15 +11,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
 
 from ..model import Actor, EventType, Evidence, Hit, Judgement, TargetKind
+from .look import Seen, is_followed, look
 from .rules import Rules
-from .signals import Seen, Sign, is_click, look, signs_of
-from .surroundings import NOTHING_AROUND, Surroundings
+from .signals import Sign, signs_of
+from .surroundings import NOTHING_AROUND, SURROUNDINGS, Surroundings
 
-__all__ = ["event_of", "judge_hit", "log_odds", "prior_of", "verdict_word"]
+__all__ = [
+    "event_of",
+    "judge_alike",
+    "judge_hit",
+    "judge_seen",
+    "log_odds",
+    "prior_of",
+    "verdict_word",
+]
 
 _UNDECIDED = 0.5
+_REMEMBERED = 16384  # judgements of hits that look alike, about 2 kB each
+_ABOVE = 0.01  # of log-odds: just inside the band of doubt
 _NAMING = frozenset(
     f"client.{kind}" for kind in ("gmail_prefetch", "scanner", "preview", "crawler", "tool")
 ) | {"request.declared_prefetch"}
@@ -48,14 +61,32 @@ def judge_hit(hit: Hit, around: Surroundings = NOTHING_AROUND, *, rules: Rules) 
 
     The weights of the evidence add up to the log-odds of the probability.
     """
-    seen = look(hit, around, rules)
+    is_click = is_followed(hit, around.kind)
+    known = around.agent_known
+    seen = look(hit, around.origin, rules, is_click=is_click, agent_known=known)
+    return judge_seen(seen, around, rules)
+
+
+@lru_cache(_REMEMBERED)
+def judge_alike(seen: Seen, fields: tuple[Any, ...], rules: Rules) -> Judgement:
+    """As `judge_seen`, remembered; `fields` are those of a Surroundings in their order, and of
+    their types.
+
+    Most hits look like others: a campaign's readers share a few dozen clients, networks and
+    delays, and only the first of each is weighed.
+    """
+    return judge_seen(seen, Surroundings(**dict(zip(SURROUNDINGS, fields, strict=True))), rules)
+
+
+def judge_seen(seen: Seen, around: Surroundings, rules: Rules) -> Judgement:
+    """As `judge_hit`, when the tables were asked already."""
     if _is_privacy_fetch(seen):
         return _privacy_fetch(seen, rules)
-    signs = signs_of(hit, around, rules, seen)
-    prior = prior_of(hit, around, rules)
-    evidence = [_prior_evidence(prior, seen.is_click), *_weighed(signs, rules)]
-    total = sum(item.weight for item in evidence)
-    total = _bounded(total, evidence, hit, seen, rules)
+    signs = signs_of(seen, around, rules)
+    prior = _prior_evidence(prior_of(seen, around, rules), seen.is_click)
+    evidence = _weighed(signs, rules)
+    total = prior.weight + sum(item.weight for item in evidence)
+    total = _bounded(total, evidence, seen, rules)
     probability = 1 / (1 + math.exp(-total))
     actor = _actor(probability, signs, seen, rules)
     if around.sender_sign is not None:
@@ -64,12 +95,11 @@ def judge_hit(hit: Hit, around: Surroundings = NOTHING_AROUND, *, rules: Rules) 
     elif around.read_before and around.elsewhere and probability >= rules.machine_below:
         actor = Actor.THIRD_PARTY
         evidence.append(_gate(rules, "gate.third_party", around.elsewhere))
-    first, rest = evidence[0], evidence[1:]
-    rest.sort(key=lambda item: (-abs(item.weight), item.signal))
+    evidence.sort(key=lambda item: (-abs(item.weight), item.signal))
     return Judgement(
         actor=actor,
         probability_human=probability,
-        evidence=(*rest, first),
+        evidence=(*evidence, prior),
         rules_version=rules.version,
     )
 
@@ -95,14 +125,14 @@ def verdict_word(judgement: Judgement, rules: Rules) -> str:
     return "human" if judgement.probability_human > rules.human_above else "unknown"
 
 
-def prior_of(hit: Hit, around: Surroundings, rules: Rules) -> float:
+def prior_of(seen: Seen, around: Surroundings, rules: Rules) -> float:
     """The share of people among such hits, before this one is looked at.
 
     A Beta distribution: the kind's own share, worth `strength` hits, and the recipient domain's
     counted hits beside it.  Bounded so that a domain's past alone decides nothing.
     """
     numbers = rules.numbers["priors"]
-    base = numbers[_prior_key(hit, around)]
+    base = numbers[_prior_key(seen, around)]
     humans, machines = around.domain_hits
     counted = humans + machines
     if counted <= 0:
@@ -118,12 +148,13 @@ def log_odds(probability: float) -> float:
     return math.log(probability / (1 - probability))
 
 
-def _prior_key(hit: Hit, around: Surroundings) -> str:
-    if hit.path_kind == "a" or around.kind is TargetKind.ATTACHMENT:
+def _prior_key(seen: Seen, around: Surroundings) -> str:
+    if seen.path_kind == "a" or around.kind is TargetKind.ATTACHMENT:
         return "download"
-    return "click" if is_click(hit, around) else "open"
+    return "click" if seen.is_click else "open"
 
 
+@lru_cache(4096)
 def _prior_evidence(prior: float, clicked: bool) -> Evidence:
     what = "clicks" if clicked else "loads"
     return Evidence(
@@ -135,33 +166,40 @@ def _prior_evidence(prior: float, clicked: bool) -> Evidence:
 
 def _weighed(signs: Sequence[Sign], rules: Rules) -> list[Evidence]:
     """The signs with what each still counts for beside the others of its family and direction."""
-    ranked = sorted(signs, key=lambda s: (-abs(s.signal.weight * s.share), s.signal.name))
+    keys = {(sign.signal.family, sign.signal.weight < 0) for sign in signs}
+    if len(keys) < len(signs):
+        signs = sorted(signs, key=lambda s: (-abs(s.signal.weight * s.share), s.signal.name))
     counted: dict[tuple[str, bool], float] = {}
     shrink = rules.numbers["caps"]["shrink"]
     evidence = []
-    for sign in ranked:
-        weight = sign.signal.weight * sign.share
-        key = (sign.signal.family, weight < 0)
+    for signal, text, share in signs:
+        weight = signal.weight * share
+        key = (signal.family, weight < 0)
         factor = counted.get(key, 1.0)
         counted[key] = factor * shrink
-        evidence.append(Evidence(signal=sign.signal.name, weight=weight * factor, text=sign.text))
+        evidence.append(Evidence(signal=signal.name, weight=weight * factor, text=text))
     return evidence
 
 
-def _bounded(total: float, evidence: list[Evidence], hit: Hit, seen: Seen, rules: Rules) -> float:
+def _bounded(total: float, evidence: list[Evidence], seen: Seen, rules: Rules) -> float:
     """Apply the cap and the gates that hold a probability back, each as an item of evidence."""
     cap = rules.numbers["caps"]["total"]
-    bounds = [("cap", -cap, cap)]
-    if hit.method == "HEAD":
-        bounds.append(("gate.head", -cap, log_odds(_UNDECIDED)))
-    if _is_true_reader_proxy(seen):
-        bounds.append(("gate.reader_proxy", log_odds(rules.machine_below) + 0.01, cap))
-    for name, low, high in bounds:
-        held = min(max(total, low), high)
-        if held != total:
-            evidence.append(_held_back(rules, name, held - total))
-            total = held
+    total = _held(total, -cap, cap, "cap", evidence, rules)
+    if seen.method == "HEAD":
+        total = _held(total, -cap, log_odds(_UNDECIDED), "gate.head", evidence, rules)
+    if seen.client is not None and seen.client.kind == "reader_proxy" and _is_trusted(seen):
+        least = log_odds(rules.machine_below) + _ABOVE
+        total = _held(total, least, cap, "gate.reader_proxy", evidence, rules)
     return total
+
+
+def _held(
+    total: float, low: float, high: float, name: str, evidence: list[Evidence], rules: Rules
+) -> float:
+    held = min(max(total, low), high)
+    if held != total:
+        evidence.append(_held_back(rules, name, held - total))
+    return held
 
 
 def _held_back(rules: Rules, name: str, weight: float) -> Evidence:
@@ -170,9 +208,9 @@ def _held_back(rules: Rules, name: str, weight: float) -> Evidence:
     return Evidence(signal=name, weight=weight, text=rules.signals[name].text)
 
 
-def _is_true_reader_proxy(seen: Seen) -> bool:
-    """A reader's proxy by its user agent, and no network that gives the name the lie."""
-    if seen.client is None or seen.client.kind != "reader_proxy" or seen.is_click:
+def _is_trusted(seen: Seen) -> bool:
+    """Whether no network gives the name of a reader's proxy the lie."""
+    if seen.is_click:
         return False
     return seen.network is None or seen.network.role not in ("hosting", "false_engagement")
 
@@ -197,11 +235,13 @@ def _is_privacy_fetch(seen: Seen) -> bool:
 
 
 def _privacy_fetch(seen: Seen, rules: Rules) -> Judgement:
-    gate = "gate.privacy_proxy" if seen.client else "gate.privacy_network"
+    """Outside the sum: whatever else was seen, the device may have fetched of its own accord."""
+    gate = rules.signals["gate.privacy_proxy" if seen.client else "gate.privacy_network"]
+    probability = rules.numbers["priors"]["privacy"]
     return Judgement(
         actor=Actor.PRIVACY_PROXY,
-        probability_human=_UNDECIDED,
-        evidence=(_gate(rules, gate, ""),),
+        probability_human=probability,
+        evidence=(Evidence(signal=gate.name, weight=log_odds(probability), text=gate.text),),
         rules_version=rules.version,
     )
 

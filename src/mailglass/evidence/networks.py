@@ -19,9 +19,9 @@ __all__ = ["Network", "NetworkTable", "network_key"]
 _REMEMBERED = 65536  # addresses; each costs about 200 bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Network:
-    """Who owns an address and what the owner does with it."""
+    """Who owns an address and what the owner does with it; one object for each that differs."""
 
     owner: str  # for people
     role: str  # as the rules' table of roles
@@ -33,18 +33,27 @@ class NetworkTable:
 
     def __init__(self, networks: Iterable[Row], names: Sequence[Row], words: Iterable[Row]) -> None:
         """Raises BadRules on a row whose network or expression cannot be read."""
+        self._known: dict[tuple[str, str, float], Network] = {}
         self._prefixes: dict[tuple[int, int], dict[int, Network]] = {}
         self._systems: dict[int, Network] = {}
         for row in networks:
             self._add(row)
-        self._suffixes, self._patterns = _names(names)
-        self._words = {r["word"]: Network(r["owner"], r["role"]) for r in words if r["role"]}
+        self._suffixes: dict[str, Network] = {}
+        self._patterns: list[tuple[Callable[[str], object], Network]] = []
+        for row in names:
+            self._add_name(row)
+        self._words = {r["word"]: self.network(r["owner"], r["role"]) for r in words if r["role"]}
         self._order = _longest_first(self._prefixes)
         self.of_address: Callable[[str], Network | None] = lru_cache(_REMEMBERED)(self._of_address)
         self.of_name: Callable[[str], Network | None] = lru_cache(_REMEMBERED)(self._of_name)
 
+    def network(self, owner: str, role: str, fresh: float = 1.0) -> Network:
+        """The one object for an owner in a role."""
+        key = (owner, role, fresh)
+        return self._known.setdefault(key, Network(owner, role, fresh))
+
     def _add(self, row: Row) -> None:
-        text, network = row["network"].strip(), Network(row["owner"], row["role"])
+        text, network = row["network"].strip(), self.network(row["owner"], row["role"])
         try:
             if text[:2].upper() == "AS":
                 self._systems[int(text[2:])] = network
@@ -58,6 +67,16 @@ class NetworkTable:
         shift = prefix.max_prefixlen - prefix.prefixlen
         table = self._prefixes.setdefault((prefix.version, shift), {})
         table[int(prefix.network_address) >> shift] = network
+
+    def _add_name(self, row: Row) -> None:
+        text, network = row["pattern"], self.network(row["owner"], row["role"])
+        if not text.startswith("regex:"):
+            self._suffixes[text.lstrip(".").lower()] = network
+            return
+        try:
+            self._patterns.append((re.compile(text.removeprefix("regex:")).search, network))
+        except re.error as error:
+            raise row.refuse(f"the expression does not compile: {error}") from error
 
     def add_list(self, prefixes: Iterable[str], network: Network) -> None:
         """Add a refreshed list, whose prefixes were checked when it was fetched."""
@@ -97,23 +116,6 @@ class NetworkTable:
             if found is not None:
                 return found
         return next((network for search, network in self._patterns if search(host)), None)
-
-
-def _names(
-    rows: Sequence[Row],
-) -> tuple[dict[str, Network], list[tuple[Callable[[str], object], Network]]]:
-    suffixes: dict[str, Network] = {}
-    patterns: list[tuple[Callable[[str], object], Network]] = []
-    for row in rows:
-        text, network = row["pattern"], Network(row["owner"], row["role"])
-        if not text.startswith("regex:"):
-            suffixes[text.lstrip(".").lower()] = network
-            continue
-        try:
-            patterns.append((re.compile(text.removeprefix("regex:")).search, network))
-        except re.error as error:
-            raise row.refuse(f"the expression does not compile: {error}") from error
-    return suffixes, patterns
 
 
 def _longest_first(

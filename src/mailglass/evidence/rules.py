@@ -12,7 +12,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import UTC, date, datetime
 from hashlib import blake2b
 from importlib.resources import files
 from pathlib import Path
@@ -20,6 +20,8 @@ from typing import Any
 
 from ..model import Actor
 from .clients import ClientTable
+from .delays import told_delay
+from .lists import add_lists, kept_lists
 from .networks import NetworkTable
 from .tables import BadRules, Row, read_table
 
@@ -34,7 +36,9 @@ _ROWS = {
     "names": ("pattern", "owner", "role", "source", "as_of"),
 }
 _SIGNAL_KEYS = frozenset({"ratio", "text", "source", "as_of", "actor", "below_seconds"})
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 _SITE = "the site's own rule"
+_WHOLE_UNITS = "whole seconds below 2 minutes, whole minutes below 2 hours, whole hours beyond"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,7 @@ class Signal:
     file: str  # where it stands
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Rules:
     """All that judging needs besides the hit and its surroundings."""
 
@@ -76,14 +80,18 @@ class Rules:
         return self.numbers["bands"]["human_above"]
 
 
-def load_rules(extra: Path | None = None) -> Rules:
+def load_rules(
+    extra: Path | None = None, *, lists: Path | None = None, now: datetime | None = None
+) -> Rules:
     """The packaged rules, with a site's own file over them when one is given.
 
-    Raises BadRules naming the file, the line and the reason; nothing of a bad file is used.
+    `lists` is the directory of refreshed network lists; `now` tells their age, and without it they
+    count as fresh.  Raises BadRules naming the file, the line and the reason; nothing of a bad file
+    is used.
     """
     packaged = _packaged("rules.toml")
     sheets = [_Sheet(packaged, "rules.toml", is_packaged=True)]
-    version = sheets[0].version()
+    version = str(sheets[0].data["version"])
     if extra is not None:
         text = _read(extra)
         sheets.append(_Sheet(text, str(extra)))
@@ -96,27 +104,49 @@ def load_rules(extra: Path | None = None) -> Rules:
         for name in _ROWS
     }
     roles = _roles(sheets[0], signals)
-    for name in ("networks", "names"):
-        for row in rows[name]:
-            if row["role"] not in roles:
-                raise row.refuse(f"role {row['role']!r} is none of {', '.join(sorted(roles))}")
+    _check_roles(rows, roles)
+    _check_delays(numbers, signals, sheets[-1])
+    networks = NetworkTable(reversed(rows["networks"]), rows["names"], _packaged_rows("words.tsv"))
+    if lists is not None:
+        kept = kept_lists(lists)
+        add_lists(networks, kept, now or max((k.fetched_at for k in kept), default=_NEVER))
     return Rules(
         version=version,
         numbers=numbers,
         signals=signals,
-        delays=tuple(
-            sorted(
-                (s for s in signals.values() if s.family == "timing" and s.below_seconds > 0),
-                key=lambda s: s.below_seconds,
-            )
-        ),
+        delays=_delays(signals),
         roles=roles,
         clients=ClientTable(rows["clients"], numbers["browsers"]),
-        networks=NetworkTable(
-            reversed(rows["networks"]), rows["names"], _packaged_rows("words.tsv")
-        ),
+        networks=networks,
         rows=rows,
     )
+
+
+def _check_roles(
+    rows: Mapping[str, Sequence[Row]], roles: Mapping[str, tuple[Signal, Signal]]
+) -> None:
+    for name in ("networks", "names"):
+        for row in rows[name]:
+            if row["role"] not in roles:
+                raise row.refuse(f"role {row['role']!r} is none of {', '.join(sorted(roles))}")
+
+
+def _check_delays(
+    numbers: Mapping[str, Mapping[str, float]], signals: Mapping[str, Signal], sheet: _Sheet
+) -> None:
+    """Delays are judged in the units in which they are told, so bounds must lie between them."""
+    for signal in signals.values():
+        if told_delay(signal.below_seconds) != signal.below_seconds:
+            path = ("signal", signal.family, signal.name.split(".")[1], "below_seconds")
+            raise sheet.refuse(path, f"{signal.below_seconds:g} s: {_WHOLE_UNITS}")
+    for key in ("isolation", "clock_error"):
+        if told_delay(numbers["times"][key]) != numbers["times"][key]:
+            raise sheet.refuse(("times", key), f"{key}: {_WHOLE_UNITS}")
+
+
+def _delays(signals: Mapping[str, Signal]) -> tuple[Signal, ...]:
+    bounded = (s for s in signals.values() if s.family == "timing" and s.below_seconds > 0)
+    return tuple(sorted(bounded, key=lambda s: s.below_seconds))
 
 
 def _packaged(name: str) -> str:
@@ -139,8 +169,8 @@ class _Sheet:
 
     def __init__(self, text: str, file: str, *, is_packaged: bool = False) -> None:
         self.file = file
-        self.text = text
         self.is_packaged = is_packaged
+        self._lines = _lines_of(text)
         try:
             self.data: dict[str, Any] = tomllib.loads(text)  # Any: a stranger's file
         except tomllib.TOMLDecodeError as error:
@@ -152,40 +182,20 @@ class _Sheet:
             if name not in known:
                 raise self.refuse((name,), f"{name!r} is none of {', '.join(sorted(known))}")
 
-    def version(self) -> str:
-        return str(self.data["version"])
-
     def refuse(self, path: Sequence[str], reason: str, *, occurrence: int = 0) -> BadRules:
+        """The error that names the line of a table or key, or of the table around it."""
         return BadRules(f"{self.file} line {self.line_of(path, occurrence)}: {reason}")
 
     def line_of(self, path: Sequence[str], occurrence: int = 0) -> int:
-        """The line of a table or of a key in it; 1 when it is written in a way not looked for."""
-        best, depth = 1, 0
-        table: tuple[str, ...] = ()
-        for number, line in enumerate(self.text.splitlines(), 1):
-            head = re.match(r"\s*\[+\s*([^\]]+?)\s*\]", line)
-            key = re.match(r"""\s*["']?([\w .-]+?)["']?\s*=""", line)
-            if head:
-                table = tuple(part.strip(" \"'") for part in head.group(1).split("."))
-                here = table
-                if line.lstrip().startswith("[[") and table == tuple(path[:1]):
-                    occurrence -= 1
-            elif key:
-                here = (*table, key.group(1))
-            else:
-                continue
-            common = 0
-            while common < min(len(here), len(path)) and here[common] == path[common]:
-                common += 1
-            if occurrence < 0 and path[0] in _ROWS and common == 1 and depth == 0:
-                best, depth = number, 1
-            elif path[0] in _ROWS and occurrence != -1:
-                continue
-            elif common > depth:
-                best, depth = number, common
-        return best
+        """The line where a path, or what of it is found, is written for the n-th time."""
+        for length in range(len(path), 0, -1):
+            lines = self._lines.get(tuple(path[:length]))
+            if lines is not None:
+                return lines[min(occurrence, len(lines) - 1)]
+        return 1
 
     def table(self, *path: str) -> dict[str, Any]:
+        """A table of the file; an empty one when the file does not speak of it."""
         found: Any = self.data
         for part in path:
             found = found.get(part, {})
@@ -194,12 +204,12 @@ class _Sheet:
         return dict(found)
 
     def rows(self, name: str) -> Iterator[Row]:
+        """The rows written as [[name]]."""
         entries = self.data.get(name, [])
         if not isinstance(entries, list):
             raise self.refuse((name,), f"{name} must be written as [[{name}]]")
         for number, entry in enumerate(entries):
-            line = self.line_of((name,), number)
-            row = Row({"source": _SITE, "as_of": ""}, self.file, line)
+            row = Row({"source": _SITE, "as_of": ""}, self.file, self.line_of((name,), number))
             if not isinstance(entry, dict):
                 raise row.refuse(f"{name} must be written as [[{name}]]")
             for key, value in entry.items():
@@ -207,6 +217,23 @@ class _Sheet:
                     raise row.refuse(f"{key!r} is none of {', '.join(_ROWS[name])}")
                 row[key] = str(value)
             yield row
+
+
+_HEAD = re.compile(r"\s*\[+\s*([^\]]+?)\s*\]")
+_KEY = re.compile(r"""\s*["']?([\w .-]+?)["']?\s*=""")
+
+
+def _lines_of(text: str) -> dict[tuple[str, ...], list[int]]:
+    """Where each table and key stands, as far as they are written in the usual way."""
+    lines: dict[tuple[str, ...], list[int]] = {}
+    table: tuple[str, ...] = ()
+    for number, line in enumerate(text.splitlines(), 1):
+        if head := _HEAD.match(line):
+            table = tuple(part.strip(" \"'") for part in head[1].split("."))
+            lines.setdefault(table, []).append(number)
+        elif key := _KEY.match(line):
+            lines.setdefault((*table, key[1]), []).append(number)
+    return lines
 
 
 def _merge_numbers(sheets: Sequence[_Sheet]) -> dict[str, dict[str, float]]:
@@ -227,9 +254,12 @@ def _check_ranges(numbers: Mapping[str, Mapping[str, float]], sheet: _Sheet) -> 
     bands = numbers["bands"]
     if not 0 < bands["machine_below"] < bands["human_above"] < 1:
         raise sheet.refuse(("bands",), "0 < machine_below < human_above < 1 must hold")
-    for key in ("open", "click", "download"):
+    for key in ("open", "click", "download", "floor", "ceiling"):
         if not 0 < numbers["priors"][key] < 1:
             raise sheet.refuse(("priors", key), f"{key} must lie between 0 and 1")
+    if not bands["machine_below"] <= numbers["priors"]["privacy"] <= bands["human_above"]:
+        # Apple's fetch is never called a person's, nor a machine's.
+        raise sheet.refuse(("priors", "privacy"), "privacy must lie between the bands")
     for key, value in numbers["verdict"].items():
         if not 0 < value < 1:
             raise sheet.refuse(("verdict", key), f"{key} must lie between 0 and 1")

@@ -1,4 +1,4 @@
-"""From a hit and its surroundings to named observations, family by family.
+"""From what was seen and what lies around it to named observations, family by family.
 
 Nothing here is weighed against anything else: that is for `judge`.  Each function looks at one
 family and names what it sees by the signals of the rules.
@@ -6,40 +6,23 @@ family and names what it sees by the signals of the rules.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import NamedTuple, TypeAlias
 
-from ..model import Hit, TargetKind
-from .clients import Client
-from .networks import Network
+from .delays import duration
+from .look import SCANNING_ROLES, Seen
 from .rules import Rules, Signal
-from .surroundings import Surroundings
+from .surroundings import ALONE, Crowd, Surroundings
 
-__all__ = ["SCANNING_ROLES", "Seen", "Sign", "duration", "look", "signs_of"]
+__all__ = ["Sign", "signs_of"]
 
-_CLICK_PATHS = frozenset("cun")
-_BROWSER_ALWAYS_SENDS = "accept"  # every browser since 1996; scanners' libraries leave it out
-_NO_BROWSER_SENDS = {"te": "TE", "content-length": "Content-Length"}  # on a GET
-_SPEAKS_OF_PREFETCH = (
-    ("sec-purpose", "prefetch"),
-    ("purpose", "prefetch"),
-    ("purpose", "preview"),
-    ("x-purpose", "preview"),
-    ("x-purpose", "prefetch"),
-    ("x-moz", "prefetch"),
-    ("x-moz", "preview"),
-)
-# Headers that say nothing about whether the others were kept.
-_ALWAYS_KEPT = frozenset({"user-agent", "referer"})
 _PROXYING_ROLES = frozenset({"reader_proxy", "provider_proxy", "private_relay", "web_proxy"})
-_VAGUE_ROLES = frozenset({"google", "web_proxy"})  # owners with several uses of one network
-SCANNING_ROLES = frozenset(
-    {"scanner", "scanner_name", "isolating", "vendor", "vendor_by_name", "microsoft", "hosting"}
-)
+_MANY_LINKS, _SEVERAL_LINKS = 5, 3  # newsletter code: 5 in 10 s; below 3 a person may do it
+_VOLLEY = 3  # Trend Micro Phish Insight: more than 3 clicks in 3 s
 
 
-@dataclass(frozen=True, slots=True)
-class Sign:
+class Sign(NamedTuple):  # a tuple, because a few are made for every hit
     """One observation, in words."""
 
     signal: Signal
@@ -47,31 +30,10 @@ class Sign:
     share: float = 1.0  # of the signal's weight; below 1 where its data has aged
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What the tables say about a hit, before anything is weighed."""
-
-    client: Client | None  # None when the user agent was not kept
-    network: Network | None
-    is_click: bool
+_Note: TypeAlias = Callable[..., None]
 
 
-def look(hit: Hit, around: Surroundings, rules: Rules) -> Seen:
-    """Ask the tables who is behind the user agent and the address."""
-    client = (
-        rules.clients.classify(hit.headers.get("user-agent", "")) if around.agent_known else None
-    )
-    return Seen(client, _network_of(hit, around, rules), is_click(hit, around))
-
-
-def is_click(hit: Hit, around: Surroundings) -> bool:
-    """Whether the hit followed a link, rather than loaded an image or an attachment."""
-    if around.kind is not None:
-        return around.kind not in (TargetKind.BEACON, TargetKind.ATTACHMENT)
-    return hit.path_kind in _CLICK_PATHS
-
-
-def signs_of(hit: Hit, around: Surroundings, rules: Rules, seen: Seen) -> list[Sign]:
+def signs_of(seen: Seen, around: Surroundings, rules: Rules) -> list[Sign]:
     """All observations of a hit."""
     signs: list[Sign] = []
 
@@ -79,50 +41,26 @@ def signs_of(hit: Hit, around: Surroundings, rules: Rules, seen: Seen) -> list[S
         signal = rules.signals[name]
         text = signal.text
         if "{" in text:
-            text = text.format(
-                client=seen.client.name if seen.client else "",
-                network=seen.network.owner if seen.network else "",
-                method=hit.method[:16],
-                delay=detail,
-                detail=detail,
-            )
+            client = seen.client.name if seen.client else ""
+            network = seen.network.owner if seen.network else ""
+            text = _told(text, client, network, seen.method, str(detail))
         signs.append(Sign(signal, text, share))
 
     _client(around, seen, note)
-    _network(hit, around, rules, seen, note)
-    _request(hit, seen, note)
+    _network(around, rules, seen, note)
+    for name, detail in seen.shape:
+        note(name, detail)
     _timing(around, rules, note)
-    _behaviour(around, rules, seen, note)
+    _behaviour(around, seen, note)
     _history(around, rules, seen, note)
     return signs
 
 
-_Note = Callable[..., None]
-
-
-def _network_of(hit: Hit, around: Surroundings, rules: Rules) -> Network | None:
-    """The most telling owner: a confirmed name, a prefix, a word, an autonomous system."""
-    table = rules.networks
-    named = table.of_name(around.host_name) if around.host_name else None
-    if named is not None and around.host_name_confirmed:
-        return named
-    found = table.of_address(hit.address) if hit.address else None
-    worded = table.of_word(around.network_word) if around.network_word else None
-    vague = worded if found is None else found
-    if named is not None and around.host_name_confirmed is None and _may_speak(named, vague, hit):
-        return named
-    if found is not None and (worded is None or found.role not in _VAGUE_ROLES):
-        return found
-    if worded is None and around.asn is not None:
-        return table.of_system(around.asn)
-    return worded
-
-
-def _may_speak(named: Network, other: Network | None, hit: Hit) -> bool:
-    """Whether a name that nobody confirmed is believed: where nothing else says more."""
-    if named.role in SCANNING_ROLES:
-        return False
-    return other.role in _VAGUE_ROLES if other is not None else not hit.address
+@lru_cache(8192)
+def _told(template: str, client: str, network: str, method: str, detail: str) -> str:
+    return template.format(
+        client=client, network=network, method=method, delay=detail, detail=detail
+    )
 
 
 def _client(around: Surroundings, seen: Seen, note: _Note) -> None:
@@ -132,37 +70,32 @@ def _client(around: Surroundings, seen: Seen, note: _Note) -> None:
     if seen.client is None:
         return
     match seen.client.kind:
-        case "privacy_proxy":
+        case "privacy_proxy" | "unrecognised":
             note("client.unrecognised_click" if seen.is_click else "client.unrecognised_open")
         case "office_probe":
             note("request.office_probe")
-        case "unrecognised":
-            note("client.unrecognised_click" if seen.is_click else "client.unrecognised_open")
         case kind:
             note(f"client.{kind}")
 
 
-def _network(hit: Hit, around: Surroundings, rules: Rules, seen: Seen, note: _Note) -> None:
-    network = seen.network
+def _network(around: Surroundings, rules: Rules, seen: Seen, note: _Note) -> None:
+    network, origin = seen.network, around.origin
     if around.known_network:
         note("network.known")
-    if around.host_name and around.host_name_confirmed is None:
-        named = rules.networks.of_name(around.host_name)
+    if origin.host_name and origin.host_name_confirmed is None:
+        named = rules.networks.of_name(origin.host_name)
         if named is not None and named.role in SCANNING_ROLES:
             note("network.unconfirmed_name", named.owner)
     if network is None:
-        if around.asn is not None:
-            note("network.unlisted_provider", f"AS{around.asn}")
-        elif hit.address and not around.known_network:
+        if origin.asn is not None:
+            note("network.unlisted_provider", f"AS{origin.asn}")
+        elif seen.has_address and not around.known_network:
             note("network.unlisted_address")
-        return
-    if network.role == "isolating":
+    elif network.role == "isolating":
         note(_isolation(around, rules))
-        return
-    if seen.client and seen.client.kind == "reader_proxy" and network.role == "google":
-        return  # Gmail's proxy in Google's network: one fact, already told by its user agent
-    name = rules.roles[network.role][seen.is_click].name
-    note(name, network.owner, network.fresh)
+    elif not (network.role == "google" and seen.client and seen.client.kind == "reader_proxy"):
+        # Gmail's proxy in Google's network is one fact, told by its user agent already.
+        note(rules.roles[network.role][seen.is_click].name, network.owner, network.fresh)
 
 
 def _isolation(around: Surroundings, rules: Rules) -> str:
@@ -173,77 +106,28 @@ def _isolation(around: Surroundings, rules: Rules) -> str:
     return "network.isolating_late" if late else "network.isolating_early"
 
 
-def _request(hit: Hit, seen: Seen, note: _Note) -> None:
-    headers = hit.headers
-    if hit.method != "GET" and not (seen.client and seen.client.kind == "office_probe"):
-        note("request.not_get")
-    if not headers:
-        return
-    for name, word in _SPEAKS_OF_PREFETCH:
-        if name in headers and word in headers[name].lower():
-            note("request.declared_prefetch")
-            break
-    if "range" in headers:
-        note("request.range")
-    accept = headers.get("accept", "")
-    if not seen.is_click and "image/" in accept and headers.get("referer"):
-        note("request.image_from_page")
-    if seen.client and seen.client.is_browser:
-        _browser_headers(hit, seen, note)
-
-
-def _browser_headers(hit: Hit, seen: Seen, note: _Note) -> None:
-    headers = hit.headers
-    odd = [word for name, word in _NO_BROWSER_SENDS.items() if name in headers]
-    if hit.method != "GET":
-        odd = [word for word in odd if word != "Content-Length"]
-    if _BROWSER_ALWAYS_SENDS not in headers and not _ALWAYS_KEPT.issuperset(headers):
-        odd.append("no Accept")
-    if odd:
-        note("request.contradicts_agent", ", ".join(odd))
-    elif "accept-language" in headers and "sec-fetch-dest" in headers:
-        wanted = "document" if seen.is_click else "image"
-        if headers["sec-fetch-dest"] == wanted:
-            note("request.reader_headers")
-
-
 def _timing(around: Surroundings, rules: Rules, note: _Note) -> None:
     delay = around.seconds_since_delivery
-    if around.before_delivery or (
-        delay is not None and delay < -rules.numbers["times"]["clock_error"]
-    ):
+    early = -rules.numbers["times"]["clock_error"]
+    if around.before_delivery or (delay is not None and delay < early):
         note("timing.before_delivery")
-        return
-    if delay is None:
-        return
-    for signal in rules.delays:
-        if delay < signal.below_seconds:
-            note(signal.name, duration(delay))
-            return
-    note("timing.later", duration(delay))
+    elif delay is not None:
+        later = rules.signals["timing.later"]
+        signal = next((s for s in rules.delays if delay < s.below_seconds), later)
+        note(signal.name, duration(delay))
 
 
-def duration(seconds: float) -> str:
-    """A delay in the unit that people would use."""
-    if seconds < 0:
-        seconds = 0.0
-    for bound, size, unit in ((120, 1, "s"), (7200, 60, "min"), (172800, 3600, "h")):
-        if seconds < bound:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds / 86400:.0f} days"
-
-
-def _behaviour(around: Surroundings, rules: Rules, seen: Seen, note: _Note) -> None:
+def _behaviour(around: Surroundings, seen: Seen, note: _Note) -> None:
     if around.honeypot:
         note("behaviour.honeypot")
     if around.honeypot_elsewhere:
         note("behaviour.honeypot_elsewhere")
-    if around.altered_token:
+    if around.altered_token or around.crowd.altered_tokens_of_address:
         note("behaviour.altered_token")
     _links(around, seen, note)
-    if around.clicks_in_volley > 3:
+    if around.clicks_in_volley > _VOLLEY:
         note("behaviour.volley", around.clicks_in_volley)
-    if around.events_in_second >= 2 and not _is_outlook(seen):
+    if around.events_in_second >= 2 and not _is_mail_app(seen):
         note("behaviour.same_second", around.events_in_second)
     if around.unsubscribe_too:
         note("behaviour.unsubscribe_too")
@@ -258,34 +142,51 @@ def _behaviour(around: Surroundings, rules: Rules, seen: Seen, note: _Note) -> N
         note("behaviour.after_scan")
     if around.images_asked_for:
         note("behaviour.images_asked_for")
-    since_open = around.seconds_from_open
-    if since_open is not None and 0 <= since_open < 1 and not _is_outlook(seen):
-        note("behaviour.click_at_once")
-    elif around.follows_reader or (since_open is not None and since_open >= 3):
-        note("behaviour.follows_reader")
+    _after_open(around, seen, note)
 
 
 def _links(around: Surroundings, seen: Seen, note: _Note) -> None:
     links = around.links_in_burst
-    if around.all_links_in_burst or (links is not None and links >= 5):
+    if around.all_links_in_burst or (links is not None and links >= _MANY_LINKS):
         what = "all links were" if around.all_links_in_burst else f"{links} links were"
         note("behaviour.all_links", what)
-    elif links is not None and links >= 3:
+    elif links is not None and links >= _SEVERAL_LINKS:
         note("behaviour.several_links", f"{links} links were")
     elif links == 1 and seen.is_click and around.links_sent != 1:
         note("behaviour.one_link")
 
 
-def _is_outlook(seen: Seen) -> bool:
+def _after_open(around: Surroundings, seen: Seen, note: _Note) -> None:
+    seconds = around.seconds_from_open
+    if seconds is not None and 0 <= seconds < 1 and not _is_mail_app(seen):
+        note("behaviour.click_at_once")
+    elif around.follows_reader or (seconds is not None and seconds >= 3):
+        note("behaviour.follows_reader")
+
+
+def _is_mail_app(seen: Seen) -> bool:
     """Outlook on a desktop opens and clicks in one instant (warmbly PR 412)."""
     return seen.client is not None and seen.client.kind == "mail_app"
 
 
 def _history(around: Surroundings, rules: Rules, seen: Seen, note: _Note) -> None:
-    crowd, limits = around.crowd, rules.numbers["crowd"]
     proxies = (seen.client is not None and seen.client.kind == "reader_proxy") or (
         seen.network is not None and seen.network.role in _PROXYING_ROLES
     )
+    if around.crowd is not ALONE:
+        _crowd(around, rules, proxies, note)
+    if around.domain_pattern:
+        note("history.domain_pattern")
+    if around.agents_of_address >= 2 and not _is_mail_app(seen) and not proxies:
+        note("history.agents_of_address", around.agents_of_address)
+    if around.known_device:
+        note("history.known_device")
+    if around.sender_network:
+        note("history.sender_network")
+
+
+def _crowd(around: Surroundings, rules: Rules, proxies: bool, note: _Note) -> None:
+    crowd, limits = around.crowd, rules.numbers["crowd"]
     many = crowd.recipients_of_address >= limits["recipients_of_address"]
     if many and not proxies and not _one_company(around, rules):
         note("history.many_recipients", crowd.recipients_of_address)
@@ -293,14 +194,8 @@ def _history(around: Surroundings, rules: Rules, seen: Seen, note: _Note) -> Non
         note("history.wave", crowd.recipients_of_network)
     if crowd.hosters_of_agent >= limits["hosters_of_agent"]:
         note("history.agent_of_hosters", crowd.hosters_of_agent)
-    if around.domain_pattern or _shares_pattern(around, limits["deliveries_of_domain"], rules):
+    if not around.domain_pattern and not proxies and _shares_pattern(crowd, limits):
         note("history.domain_pattern")
-    if around.agents_of_address >= 2 and not _is_outlook(seen) and not proxies:
-        note("history.agents_of_address", around.agents_of_address)
-    if around.known_device:
-        note("history.known_device")
-    if around.sender_network:
-        note("history.sender_network")
 
 
 def _one_company(around: Surroundings, rules: Rules) -> bool:
@@ -310,9 +205,7 @@ def _one_company(around: Surroundings, rules: Rules) -> bool:
     return around.crowd.domains_of_address == 1 and late
 
 
-def _shares_pattern(around: Surroundings, at_least: float, rules: Rules) -> bool:
-    crowd = around.crowd
-    if crowd.same_pattern_of_domain < at_least:
+def _shares_pattern(crowd: Crowd, limits: Mapping[str, float]) -> bool:
+    if crowd.same_pattern_of_domain < limits["deliveries_of_domain"]:
         return False
-    share = rules.numbers["crowd"]["share_of_domain"]
-    return crowd.same_pattern_of_domain >= share * crowd.deliveries_of_domain
+    return crowd.same_pattern_of_domain >= limits["share_of_domain"] * crowd.deliveries_of_domain

@@ -7,12 +7,21 @@ A record of facts, all optional; what was not looked at stays at its default and
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 
 from ..model import TargetKind
 
-__all__ = ["NOTHING_AROUND", "Crowd", "DeliveryFacts", "Origin", "Surroundings"]
+__all__ = [
+    "ALONE",
+    "NOTHING_AROUND",
+    "NOWHERE",
+    "SURROUNDINGS",
+    "Crowd",
+    "DeliveryFacts",
+    "Origin",
+    "Surroundings",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,9 +34,10 @@ class Crowd:
     hosters_of_agent: int = 0  # unrelated data centres that sent this user agent within 2 hours
     deliveries_of_domain: int = 0  # deliveries of this recipient domain seen within 2 hours
     same_pattern_of_domain: int = 0  # those with the same early kind of hit
+    altered_tokens_of_address: int = 0  # tokens that no key of ours made, within 2 hours
 
 
-_ALONE = Crowd()
+ALONE = Crowd()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +46,11 @@ class Origin:
 
     asn: int | None = None
     host_name: str | None = None
-    host_name_confirmed: bool | None = None  # whether the name leads back to the address
+    host_name_confirmed: bool | None = None  # whether it leads back; None when nobody asked
+    network_word: str | None = None  # a word of `data/words.tsv`, said from outside
+
+
+NOWHERE = Origin()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,11 +83,7 @@ class Surroundings:
     # time
     seconds_since_delivery: float | None = None  # negative before it
     before_delivery: bool = False
-    # the origin, where the address alone does not say
-    asn: int | None = None
-    host_name: str | None = None
-    host_name_confirmed: bool | None = None  # None when nobody asked
-    network_word: str | None = None  # a word of `data/words.tsv`
+    origin: Origin = NOWHERE
     # the delivery's other hits
     links_in_burst: int | None = None  # different links followed by this visitor within 10 s
     links_sent: int | None = None
@@ -103,8 +113,10 @@ class Surroundings:
     sender_network: bool = False
     domain_hits: tuple[float, float] = (0.0, 0.0)
     # other deliveries
-    crowd: Crowd = _ALONE
+    crowd: Crowd = ALONE
     domain_pattern: bool = False
 
 
 NOTHING_AROUND = Surroundings()
+# The names of the fields in their order, and the defaults beside them.
+SURROUNDINGS = tuple(f.name for f in fields(Surroundings))

@@ -34,6 +34,9 @@ _AUTH_TRIES = 3
 # RFC 5321 2.3.11 asks only for local-part@domain; what is longer than 4.5.3.1 allows is refused.
 _ADDRESS = re.compile(r"[^\s<>\x00-\x1f\x7f]{1,64}@[^\s<>@\x00-\x1f\x7f]{1,255}")
 
+# How aiosmtpd writes the null return path; an empty text would mean that there was no MAIL FROM.
+_NULL = "<>"
+
 # aiosmtpd's own replies lack enhanced codes; told apart by how they begin (aiosmtpd 1.4).
 _REPLIES = (
     ("500 Line too long", "500 5.5.2 A line is longer than 998 characters; nothing was taken"),
@@ -300,7 +303,7 @@ class _Handler:
         address: str,
         mail_options: list[str],
     ) -> str:
-        if address and not _ADDRESS.fullmatch(address):
+        if address != _NULL and not _ADDRESS.fullmatch(address):
             return "553 5.1.7 The address is not of the form name@domain"
         envelope.mail_from = address
         envelope.mail_options.extend(mail_options)
@@ -321,7 +324,7 @@ class _Handler:
             receipt = await asyncio.to_thread(
                 self._intake.accept,
                 envelope.original_content or b"",
-                return_path=envelope.mail_from or "",
+                return_path="" if envelope.mail_from == _NULL else envelope.mail_from or "",
                 recipients=envelope.rcpt_tos,
                 submitter=submitter,
             )

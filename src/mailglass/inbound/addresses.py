@@ -32,7 +32,7 @@ def mentions(line: str) -> list[Mention]:
         local = _LOCAL.match(line[max(0, at - _MAX_LOCAL) : at][::-1])
         if domain and local:
             name = local[0][::-1].lstrip("'*=.-|`")
-            if name:
+            if name and not name.endswith("..."):  # "david...@": a group's archive cut it
                 address = f"{name}@{domain[0].rstrip('-')}"
                 found.append(Mention(address, line[: at - len(name)], line[domain.end() :]))
         at = line.find("@", at + 1)

@@ -1,18 +1,16 @@
 """Tells an automatic answer from a person's, and a person's own words from what they quote.
 
 Automatic (RFC 3834): the header says so, or a subject that only vacation programs write.
-`Auto-Submitted: no` is a person's mail by its own word; a list's or bulk mail answers nobody, unless
-it is marked as an answer (Dovecot's vacation carries both marks).
+`Auto-Submitted: no` is a person's mail by its own word; a list's or bulk mail answers nobody,
+unless it is marked as an answer (Dovecot's vacation carries both marks).
 """
 
 from __future__ import annotations
 
-import html
-import re
 from collections.abc import Sequence
 from functools import cache
 
-from .parts import Fields, Part
+from .parts import Fields, Part, plain_text
 from .wording import table
 
 __all__ = ["is_automatic", "is_bulk", "is_reply", "own_words"]
@@ -29,11 +27,6 @@ _ANSWER_FIELDS = (
 _ANSWER_PRECEDENCE = ("auto_reply", "auto-reply", "autoreply")
 _BULK_PRECEDENCE = ("bulk", "list", "junk")
 _MAX_TEXT = 65_536  # characters of an answer that are read
-_TAG = re.compile(r"<[^<>]{0,2000}>")
-_BREAK = re.compile(r"<(?:br|/p|/div|/tr|/li)\b[^<>]{0,200}>", re.I)
-_UNSEEN = re.compile(
-    r"<(?:style|script|head)\b[^<>]{0,200}>.*?(?:</(?:style|script|head)>|\Z)", re.I | re.S
-)
 
 
 @cache
@@ -93,7 +86,7 @@ def own_words(parts: Sequence[Part]) -> tuple[str, str]:
             return _split_text(part.text[:_MAX_TEXT])
     for part in parts:
         if part.content_type == "text/html":
-            own, quoted = _split_html(part.text[:_MAX_TEXT])
+            own, quoted = _split_html(part.decoded[:_MAX_TEXT])
             return _split_text(own) if not quoted else (own, quoted)
     return "", ""
 
@@ -133,10 +126,4 @@ def _split_html(text: str) -> tuple[str, str]:
     starts = [lowered.find(mark) for mark in _words("html-quote")]
     cut = min((start for start in starts if start >= 0), default=len(text))
     cut = lowered.rfind("<", 0, cut + 1) if 0 < cut < len(text) else cut
-    return _plain(text[:cut]), _plain(text[cut:])
-
-
-def _plain(text: str) -> str:
-    text = _BREAK.sub("\n", _UNSEEN.sub(" ", text))
-    lines = html.unescape(_TAG.sub(" ", text)).split("\n")
-    return "\n".join(" ".join(line.split()) for line in lines).strip()
+    return plain_text(text[:cut]), plain_text(text[cut:])

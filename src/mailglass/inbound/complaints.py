@@ -34,7 +34,7 @@ def read_complaint(report: str, original: Fields, fields: Fields) -> list[Record
 
 def _addressees(original: Fields, told: Fields) -> list[str]:
     """Whom the original was for, as far as its header and the report show."""
-    for name in ("x-hmxmroriginalrecipient", "delivered-to", "x-original-to", "to"):
+    for name in ("x-hmxmroriginalrecipient", "to", "x-original-to", "delivered-to"):
         found = [m.address for value in original.get(name, []) for m in mentions(value[:2000])]
         if found:
             return found

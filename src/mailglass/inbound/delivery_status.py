@@ -19,9 +19,8 @@ from .records import Action
 __all__ = ["Group", "Status", "read_status"]
 
 _MAX_GROUPS = 1000  # recipients; RFC 5321 section 4.5.3.1.10 guarantees 100 a transaction
-_GROUP_STARTS = re.compile(r"(?:^|\n)(?=(?:original-recipient|final-recipient) ?:)", re.I)
 _TYPE = re.compile(r"\s*[\w-]{1,20}\s*;\s*")
-_STATUS = re.compile(r"\s*(\d\.\d{1,3}\.\d{1,3})")
+_STATUS = re.compile(r"\s*(\d\.\d{1,3}\.\d{1,3})\s*(?:\(([^()]*)\))?")
 _ACTIONS = {
     **{action.value: action for action in Action},
     "fail": Action.FAILED,
@@ -73,11 +72,26 @@ def _blocks(text: str) -> list[str]:
     found: list[str] = []
     for block in text.split("\n\n"):
         lowered = block.lower()
-        if lowered.count("final-recipient") > 1 or lowered.count("\nstatus:") > 1:
-            found += _GROUP_STARTS.split(block)
+        if lowered.count("final-recipient") > 1:
+            found += _regrouped(block)
         elif block.strip():
             found.append(block)
     return found
+
+
+def _regrouped(block: str) -> list[str]:
+    """The groups of a block without empty lines: one ends where one of its names comes again."""
+    groups: list[list[str]] = [[]]
+    seen: set[str] = set()
+    for line in block.split("\n"):
+        name = line.partition(":")[0].strip().lower()
+        if name in ("original-recipient", "final-recipient"):
+            if name in seen:
+                groups.append([])
+                seen.clear()
+            seen.add(name)
+        groups[-1].append(line)
+    return ["\n".join(lines) for lines in groups]
 
 
 def _is_group(fields: Fields) -> bool:
@@ -100,12 +114,38 @@ def _group(fields: Fields) -> Group:
     diagnostic = get("diagnostic-code")
     kind = _TYPE.match(diagnostic)
     status = _STATUS.match(get("status"))
+    original = clean_address(get("original-recipient"))
     return Group(
-        recipient=clean_address(get("final-recipient")) or clean_address(get("x-actual-recipient")),
-        original_recipient=clean_address(get("original-recipient")),
+        recipient=_recipient(fields, original),
+        original_recipient=original,
         action=_ACTIONS.get((get("action").lower().split() or [""])[0].strip("()\"';,.")),
         status=status[1] if status and is_status(status[1]) else None,
-        diagnostic=diagnostic[kind.end() :] if kind else diagnostic,
+        diagnostic=_words(diagnostic[kind.end() :] if kind else diagnostic, status),
         diagnostic_type=kind[0].strip(" ;\t").lower() if kind else "",
         remote_mta=_value(get("remote-mta")),
     )
+
+
+def _recipient(fields: Fields, original: str | None) -> str | None:
+    """The final recipient, but the original one when the final is a name inside its own site.
+
+    Such a name (of the same domain or below, or without a dot) means nothing to the sender, while
+    an alias that leads to another site failed there.
+    """
+    names = fields.get("final-recipient", []) + fields.get("x-actual-recipient", [])
+    found = [address for name in names for address in (clean_address(name),) if address]
+    final = next(iter(found), None)
+    if original is None or final is None:
+        return final or original
+    home, place = original.rpartition("@")[2].lower(), final.rpartition("@")[2].lower()
+    return original if "." not in place or f".{place}".endswith(f".{home}") else final
+
+
+def _words(diagnostic: str, status: re.Match[str] | None) -> str:
+    """The diagnostic, or the comment that some servers put behind the status instead.
+
+    A diagnostic without letters is the exit status of a program (sendmail's `X-Unix; 71`).
+    """
+    if any(letter.isalpha() for letter in diagnostic):
+        return diagnostic
+    return (status[2] if status else None) or ""

@@ -21,17 +21,25 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from .addresses import Mention, mentions
-from .wording import says
+from .wording import ends_in, says
 
 __all__ = ["Notice", "read_notice"]
 
 _MAX_LINES = 1500  # a notice of the corpora has 300 before the original at most
 _MAX_LINE = 1000  # RFC 5321 section 4.5.3.1.6
 _MAX_REASON_LINES = 40
-_HEADER_LINE = re.compile(r"(?:received|return-path|message-id|dkim-signature|x-[\w-]+): ?\S", re.I)
+_HEADER_LINE = re.compile(
+    r"(?:received|return-path|message-id|dkim-signature|reporting-mta|final-recipient"
+    r"|original-recipient|content-type|x-[\w-]+): ?\S",
+    re.I,
+)
+_LONE_NAME = re.compile(r"[A-Za-z0-9][\w.+-]{1,63}")
 _CODE_BEFORE = re.compile(r"(?:[245]\d\d[ -]?)?(?:\(?#?[245]\.\d{1,3}\.\d{1,3}\)?)?:?$")
 _OPENING = " \t<\"'([{*-•·>|=»;,"
 _SEPARATOR = re.compile(r"[-=_*|~#>\s]{3,}")
+_DIALOGUE = re.compile(
+    r">>>|<<<|(?:\.\.\. )?[Ww]hile talking to |[45]\d\d \S{1,255} \(\w{1,20}\)\.\.\."
+)
 _SERVICE = ("postmaster@", "mailer-daemon@", "abuse@", "noreply@", "no-reply@")
 
 
@@ -49,8 +57,8 @@ class _Rank(IntEnum):
 class Notice:
     """What a notice says."""
 
-    reasons: dict[str, str]  # recipient -> the words that belong to it; keys in order
-    general: str  # words before the first recipient
+    reasons: dict[str, str]  # recipient -> the lines that belong to it; keys in order
+    general: str  # lines before the first recipient
     is_delay: bool
     has_named_recipient: bool  # the shape says so; False when only sentences name addresses
 
@@ -73,6 +81,7 @@ class _Reader:
         self.is_listing = False
         self.is_open = False  # the last line was an address: the next one joins it
         self.lone_names: list[str] = []
+        self.dialogue: list[str] = []  # a transcript's lines, which stand before their recipient
 
     def read(self, lines: Sequence[str]) -> None:
         for raw in lines[:_MAX_LINES]:
@@ -82,14 +91,17 @@ class _Reader:
             lowered = line.lower()
             if _begins_original(line, lowered):
                 break
-            if "@" in line and self._read_mentions(line, raw):
-                pass
-            else:
-                self._read_words(line, lowered)
+            is_heard = line.startswith("<<<")  # what the peer said names nobody by itself
+            if is_heard or "@" not in line or not self._read_mentions(line):
+                self._read_words(line)
             if says("intro", lowered):
                 self.is_listing = True
+        if self.current:
+            self._take_dialogue(_Rank.LISTED)
+        else:
+            self.general += self.dialogue
 
-    def _read_mentions(self, line: str, raw: str) -> bool:
+    def _read_mentions(self, line: str) -> bool:
         """Note the recipients of a line; whether there was one."""
         named = [(m, self._rank(m)) for m in mentions(line)]
         named = [(m, rank) for m, rank in named if rank is not None]
@@ -103,22 +115,30 @@ class _Reader:
             self.current = [*self.current, *now] if joins else now
             self.is_open = is_bare
         if not is_bare:
-            self._read_words(line, "")
+            self._read_words(line)
+            self._take_dialogue(best)
             self.is_open = False
         return True
 
+    def _take_dialogue(self, rank: _Rank) -> None:
+        """sendmail shows what it said and heard, then the recipient whom it concerns."""
+        if rank >= _Rank.OPENS_LINE:
+            for found in self.current:
+                found.lines += self.dialogue
+            self.dialogue = []
+
     def _rank(self, mention: Mention) -> _Rank | None:
         """How the shape speaks, None for an address that cannot be the failed one."""
-        before = mention.before.lower().rstrip(_OPENING)
+        before = mention.before.lower().rstrip(_OPENING).lstrip()
         after = mention.after.lstrip(">)]}\"'")
         if before.endswith(("rcpt to:", "rcpt to", "recipient to:")):
-            is_command = ">>>" in mention.before or before in ("rcpt to:", "rcpt to")
+            is_command = before.startswith((">>>", "rcpt to", "in: "))
             return _Rank.COMMAND if is_command else _Rank.ELSEWHERE
-        if says("never", before[-60:], at_end=True):
+        if ends_in("never", before[-60:]):
             return None
         if not before.strip(_OPENING) or _CODE_BEFORE.fullmatch(before.strip(_OPENING)):
             return self._rank_at_start(mention, before, after)
-        if says("before", before[-60:], at_end=True):
+        if ends_in("before", before[-60:]):
             is_label = before.endswith((":", "=")) and len(before) < 60
             return _Rank.LISTED if is_label else _Rank.SENTENCE
         return _Rank.ELSEWHERE
@@ -136,14 +156,19 @@ class _Reader:
         found.rank = max(found.rank, rank)
         return found
 
-    def _read_words(self, line: str, lowered: str) -> None:
+    def _read_words(self, line: str) -> None:
         self.is_open = False
         if _SEPARATOR.fullmatch(line):
             return
+        if line.startswith("While talking to"):
+            self.dialogue = []
+        if _DIALOGUE.match(line):
+            self.dialogue = [*self.dialogue[-_MAX_REASON_LINES:], line]
+            return
         if not self.current:
             self.general.append(line)
-            if self.is_listing and " " not in line and line.isascii() and line[:1].isalnum():
-                self.lone_names.append(line.strip("<>:.,\"'"))
+            if self.is_listing and _LONE_NAME.fullmatch(line):
+                self.lone_names.append(line)
         for found in self.current:
             if len(found.lines) < _MAX_REASON_LINES:
                 found.lines.append(line)
@@ -172,13 +197,13 @@ def read_notice(
 ) -> Notice:
     """What a notice says.
 
-    `known` are recipients that the header names (X-Failed-Recipients): then they alone are reported.
+    `known` are recipients that the header names (X-Failed-Recipients): they alone are reported.
     `ours` are addresses, in lower case, that cannot be the failed one: the notice's own sender and
     addressee. `domain` completes a bare user name, as AOL lists them.
     """
     reader = _Reader(ours)
     reader.read(text.split("\n", _MAX_LINES))
-    general = " ".join(reader.general[:_MAX_REASON_LINES])
+    general = "\n".join(reader.general[:_MAX_REASON_LINES])
     chosen, is_named = _choose(reader, known, subject, domain)
     return Notice(
         reasons={found.address: _reason(found) for found in chosen},
@@ -190,7 +215,7 @@ def read_notice(
 
 
 def _reason(found: _Found) -> str:
-    return " ".join(found.lines)
+    return "\n".join(found.lines)
 
 
 def _choose(
@@ -211,7 +236,7 @@ def _choose(
         return in_subject, False
     if domain and reader.lone_names and not found:
         return [_Found(f"{n}@{domain}", _Rank.LISTED) for n in reader.lone_names], True
-    return found[:1], False
+    return (found if len(found) == 1 else []), False
 
 
 def _only(reader: _Reader, address: str) -> _Found:

@@ -51,10 +51,19 @@ class _Mail:
     subject: str  # decoded
     author: str | None
     original: bytes
-    original_fields: Fields
+
+    @property
+    def original_fields(self) -> Fields:
+        """The returned header; read when somebody asks, since most reports name it all."""
+        return split(self.original)[0] if self.original else {}
 
     def first(self, *types: str) -> Part | None:
         return next((part for part in self.parts if part.content_type in types), None)
+
+    @property
+    def is_marked(self) -> bool:
+        """Whether the header calls it a delivery report (RFC 3462), whatever the parts hold."""
+        return "delivery-status" in self.fields.get("content-type", ("",))[0].lower()
 
     @property
     def text(self) -> str:
@@ -92,8 +101,7 @@ def _read(raw: bytes) -> _Mail:
     author = clean_address(fields.get("from", ("",))[0])
     subject = decoded_words(fields.get("subject", ("",))[0])
     original = _original(parts, body)
-    original_fields = split(original)[0] if original else {}
-    return _Mail(fields, body, parts, subject, author, original, original_fields)
+    return _Mail(fields, body, parts, subject, author, original)
 
 
 def _original(parts: Sequence[Part], body: bytes) -> bytes:
@@ -182,21 +190,27 @@ def _record_of_group(group: Group, status: Status, notice: Notice, mail: _Mail) 
     recipient = group.recipient or _other_name(group, notice, mail)
     action = group.action or (Action.DELAYED if (group.status or "5")[0] == "4" else Action.FAILED)
     if action not in (Action.FAILED, Action.DELAYED):
-        explained = explain_reply(group.diagnostic)
         return Record(
             recipient=recipient,
             original_recipient=group.original_recipient,
             action=action,
-            enhanced_status=group.status or explained.enhanced_status,
+            enhanced_status=group.status,
             reply_code=_success_code(group.diagnostic),
             diagnostic=group.diagnostic or None,
             remote_mta=group.remote_mta,
         )
     words = _words_for(recipient, notice)
-    explained = _explain(group.diagnostic or words, group.remote_mta, recipient, group.status)
+    explained = explain_reply(
+        group.diagnostic or words, mx=group.remote_mta, recipient=recipient, status=group.status
+    )
     if explained.class_ is ReplyClass.UNDETERMINED and group.diagnostic:
         more = _words_for(recipient, notice if notice.reasons else _read_words(mail))
-        told = _explain(f"{group.diagnostic} {more}", group.remote_mta, recipient, group.status)
+        told = explain_reply(
+            f"{group.diagnostic} {more}",
+            mx=group.remote_mta,
+            recipient=recipient,
+            status=group.status,
+        )
         explained = told if told.class_ is not ReplyClass.UNDETERMINED else explained
     return _record(
         recipient,
@@ -234,24 +248,15 @@ def _words_for(recipient: str | None, notice: Notice) -> str:
     for address, words in notice.reasons.items():
         if address.lower() == lowered:
             return words or notice.general
-    return " ".join(notice.reasons.values()) or notice.general
-
-
-def _explain(
-    words: str, host: str | None, recipient: str | None, status: str | None
-) -> Explanation:
-    domain = recipient.rpartition("@")[2] if recipient else None
-    explained = explain_reply(words, mx=host, status=status)
-    if explained.provider is None and domain:
-        explained = explain_reply(words, mx=domain, status=status)
-    return explained
+    return notice.general
 
 
 def _status(field: str | None, words: str | None) -> str | None:
-    """The more precise of the two: gateways write x.0.0 beside a reply that says more."""
-    if field is None or (words and field.endswith(".0.0")):
-        return words or field
-    return field
+    """The reply's own before the report's field.
+
+    Exim writes 5.0.0 beside every reply, sendmail 4.4.7 when the time ran out.
+    """
+    return field if field and (words is None or words.endswith(".0.0")) else words
 
 
 def _record(
@@ -273,7 +278,7 @@ def _record(
         class_=explained.class_,
         permanent=explained.permanent,
         suppress=explained.suppress and action is Action.FAILED,
-        diagnostic=words[:2000] or None,
+        diagnostic=" ".join(words[:4000].split())[:2000] or None,
         remote_mta=remote_mta,
     )
 
@@ -292,8 +297,14 @@ def _is_notice(mail: _Mail) -> bool:
         "x-failed-recipients" in mail.fields
         or says("author", author)
         or says("subject", mail.subject.lower())
-        or mail.fields.get("return-path", [""])[0] == "<>"
+        or _has_null_sender(mail.fields)
+        or mail.is_marked
     )
+
+
+def _has_null_sender(fields: Fields) -> bool:
+    """Whether it came with the empty return path of reports (RFC 5321 section 4.5.5)."""
+    return fields.get("return-path", ("",))[0] == "<>"
 
 
 def _read_words(mail: _Mail) -> Notice:
@@ -315,29 +326,46 @@ def _notice(mail: _Mail) -> Report | None:
     if not _is_notice(mail):
         return None
     author = decoded_words("".join(mail.fields.get("from", [])[:1])).lower()
-    is_by_system = says("author", author)
-    is_titled = says("subject", mail.subject.lower())
+    is_by_system = says("author", author) or _has_null_sender(mail.fields)
+    is_titled = says("subject", mail.subject.lower()) or mail.is_marked
     if is_automatic(mail.fields, "") and not is_by_system and not is_titled:
         return None
     notice = _read_words(mail)
+    if not notice.reasons and b"delivery-status" in mail.original[:65_536]:
+        return _delivery_report(_read(mail.original))  # a gateway wrapped the report in its own
     if not (is_titled or (is_by_system and notice.has_named_recipient)):
         return None
-    reasons = notice.reasons
+    reasons = notice.reasons or _addressee(mail, notice)
     action = Action.DELAYED if notice.is_delay else Action.FAILED
     records = tuple(
         _record_of_words(address, words, action, notice, mail) for address, words in reasons.items()
     )
-    if not records:
-        return None
+    if not any(is_titled or r.class_ is not ReplyClass.UNDETERMINED for r in records):
+        return None  # a postmaster may write an address on a line of its own in an ordinary mail
     return Report(kind=_kind([action]), records=records)
+
+
+def _addressee(mail: _Mail, notice: Notice) -> dict[str, str]:
+    """Whom the returned message was for, when the notice names nobody and only one is possible."""
+    named = mentions("".join(mail.original_fields.get("to", [])[:1])[:1000])
+    routed = [
+        found[1].lower()
+        for value in mail.original_fields.get("received", [])
+        for found in _FOR.finditer(value[:1000])
+    ]
+    only = {m.address.lower() for m in named} | set(routed)
+    return {named[0].address: notice.general} if named and len(only) == 1 else {}
+
+
+_FOR = re.compile(r"\bfor <([^<>\s]{3,320})>")
 
 
 def _record_of_words(
     address: str, words: str, action: Action, notice: Notice, mail: _Mail
 ) -> Record:
-    explained = _explain(words or notice.general, None, address, None)
+    explained = explain_reply(words or notice.general, recipient=address)
     if explained.class_ is ReplyClass.UNDETERMINED:
-        told = _explain(f"{words} {notice.general} {mail.subject}", None, address, None)
+        told = explain_reply(f"{words}\n{notice.general}\n{mail.subject}", recipient=address)
         if told.class_ is not ReplyClass.UNDETERMINED:
             explained = told
     return _record(
@@ -376,11 +404,11 @@ def _answer(mail: _Mail) -> Report:
 def _about(report: Report, mail: _Mail) -> Report:
     """The report with what it names of the message that it is about."""
     own = _ids(mail.fields, "in-reply-to") + _ids(mail.fields, "references")[::-1]
-    returned = _ids(mail.original_fields, "message-id")
+    returned = _MESSAGE_ID_FIELD.findall(mail.original[: _header_end(mail.original)])
     if report.kind in (Kind.REPLY, Kind.AUTO_REPLY, Kind.OTHER):
         found = [*report.message_ids, *own]
     else:
-        found = [*report.message_ids, *returned, *own]
+        found = [*report.message_ids, *(i.decode("latin-1") for i in returned), *own]
     message_ids = tuple(dict.fromkeys(found))[:50]  # 50: references of a long thread
     return replace(
         report,
@@ -389,6 +417,14 @@ def _about(report: Report, mail: _Mail) -> Report:
         message_ids=message_ids,
         in_reply_to=message_ids[0] if message_ids else None,
     )
+
+
+_MESSAGE_ID_FIELD = re.compile(rb"(?im)^[ \t]{0,8}message-id[ \t]*:\s*(<[^<>\s]{1,998}>)")
+
+
+def _header_end(original: bytes) -> int:
+    end = original.find(b"\n\n", 0, 65_536)
+    return end if end >= 0 else 65_536
 
 
 def _ids(fields: Fields, name: str) -> list[str]:

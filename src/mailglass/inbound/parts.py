@@ -10,13 +10,23 @@ Limits: 200 parts, 8 levels, 64 KiB of header or of decoded text; what lies beyo
 from __future__ import annotations
 
 import binascii
+import html
 import quopri
 import re
 from dataclasses import dataclass
 from email.errors import HeaderParseError
 from email.header import decode_header
 
-__all__ = ["Fields", "Part", "decoded_words", "normalised", "read_fields", "read_parts", "split"]
+__all__ = [
+    "Fields",
+    "Part",
+    "decoded_words",
+    "normalised",
+    "plain_text",
+    "read_fields",
+    "read_parts",
+    "split",
+]
 
 _MAX_PARTS = 200
 _MAX_DEPTH = 8
@@ -38,9 +48,16 @@ class Part:
     body: bytes  # as it came, still encoded
 
     @property
-    def text(self) -> str:
+    def decoded(self) -> str:
         """The decoded body, at most 64 KiB of it."""
         return _decoded(self)
+
+    @property
+    def text(self) -> str:
+        """The decoded body as a person reads it: of HTML without its tags."""
+        if self.content_type == "text/html":
+            return plain_text(self.decoded)
+        return self.decoded
 
 
 def normalised(raw: bytes) -> bytes:
@@ -66,11 +83,14 @@ def split(data: bytes) -> tuple[Fields, bytes]:
 def read_fields(header: str) -> Fields:
     """The fields of a header block, lines that are none passed over."""
     found: Fields = {}
-    for match in _FIELD.finditer(header):
-        value = match[2]
+    for name, value in _FIELD.findall(header):
         if "\n" in value:
             value = " ".join(value.split())
-        found.setdefault(match[1].lower(), []).append(value.strip())
+        name = name.lower()
+        if name in found:
+            found[name].append(value.strip())
+        else:
+            found[name] = [value.strip()]
     return found
 
 
@@ -88,7 +108,8 @@ def read_parts(fields: Fields, body: bytes) -> list[Part]:
     while waiting and len(leaves) < _MAX_PARTS:
         fields, body, depth = waiting.pop()
         content_type, parameters = _content_type(fields)
-        if content_type.startswith("multipart/") and depth < _MAX_DEPTH:
+        may_hold = content_type.startswith("multipart/") or _is_unmarked_report(fields, body)
+        if may_hold and depth < _MAX_DEPTH:
             pieces = _pieces(body, parameters.get("boundary", ""))
             if pieces:
                 waiting += [(*split(piece), depth + 1) for piece in reversed(pieces)]
@@ -97,9 +118,14 @@ def read_parts(fields: Fields, body: bytes) -> list[Part]:
     return leaves
 
 
+def _is_unmarked_report(fields: Fields, body: bytes) -> bool:
+    """Whether a relay lost the Content-Type of a report; its parts still say what they are."""
+    return "content-type" not in fields and b"message/delivery-status" in body[:_MAX_TEXT_BYTES]
+
+
 def _content_type(fields: Fields) -> tuple[str, dict[str, str]]:
     value = fields.get("content-type", ("text/plain",))[0]
-    word = value.partition(";")[0].strip().lower()
+    word = (value.partition(";")[0].split() or [""])[0].lower()
     if len(word) == len(value):
         return word, {}
     found = {m[1].lower(): m[3] if m[2] is None else m[2] for m in _PARAMETER.finditer(value)}
@@ -159,3 +185,30 @@ def decoded_words(value: str) -> str:
         piece if isinstance(piece, str) else _as_text(piece, charset or "utf-8")
         for piece, charset in pieces
     )
+
+
+# Bounded, so that a text of nothing but "<" costs a constant for each of them.
+_TAG = re.compile(r"<[^<>]{0,2000}>")
+_BREAK = re.compile(r"<(?:br|/p|/div|/tr|/li)\b[^<>]{0,200}>", re.I)
+_UNSEEN = re.compile(r"<(style|script|head)\b[^<>]{0,200}>", re.I)
+
+
+def plain_text(markup: str) -> str:
+    """What HTML shows, without its tags; not for display, only to find words in it."""
+    text = _BREAK.sub("\n", _without_unseen(markup))
+    lines = html.unescape(_TAG.sub(" ", text)).split("\n")
+    return "\n".join(" ".join(line.split()) for line in lines).strip()
+
+
+def _without_unseen(markup: str) -> str:
+    """The markup without style sheets, scripts and the head."""
+    lowered = markup.lower()
+    kept: list[str] = []
+    at = 0
+    while found := _UNSEEN.search(markup, at):
+        kept.append(markup[at : found.start()])
+        end = lowered.find(f"</{found[1].lower()}", found.end())
+        if end < 0:
+            return " ".join(kept)
+        at = end
+    return " ".join([*kept, markup[at:]])

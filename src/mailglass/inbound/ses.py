@@ -25,8 +25,7 @@ def read_notification(text: str) -> Report | None:
         return None
     kind = told.get("notificationType") or told.get("eventType")
     reader = {"Bounce": _bounce, "Complaint": _complaint, "Delivery": _delivery}.get(str(kind))
-    report = reader(_mapping(told.get(str(kind).lower()))) if reader else None
-    return report
+    return reader(_mapping(told.get(str(kind).lower()))) if reader else None
 
 
 # JSON of others: any value can be of any type, and every use below checks.
@@ -89,12 +88,12 @@ def _complaint(told: Mapping[str, Any]) -> Report:
 
 def _delivery(told: Mapping[str, Any]) -> Report:
     reply = str(told.get("smtpResponse") or "")
-    explained = explain_reply(reply)
+    status = next((word for word in reply.split()[:3] if is_status(word)), None)
     records = [
         Record(
             recipient=_address(address),
             action=Action.DELIVERED,
-            enhanced_status=explained.enhanced_status,
+            enhanced_status=status,
             reply_code=int(reply[:3]) if reply[:3].isdecimal() else None,
             diagnostic=reply or None,
             remote_mta=str(told.get("reportingMTA") or "") or None,

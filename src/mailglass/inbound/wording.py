@@ -9,7 +9,7 @@ import re
 from functools import cache
 from importlib.resources import files
 
-__all__ = ["says", "table", "words_of"]
+__all__ = ["ends_in", "says", "table", "words_of"]
 
 
 def table(name: str) -> list[dict[str, str]]:
@@ -26,15 +26,38 @@ def words_of(use: str) -> tuple[str, ...]:
 
 
 @cache
-def _pattern(use: str, at_end: bool) -> re.Pattern[str]:
-    """One pattern for a use; `at_end` asks for the words at the end of the text.
+def _plain_words(use: str) -> tuple[str, ...]:
+    return tuple(words for words in words_of(use) if " * " not in words)
 
-    A gap spans at most 40 characters, so that no text makes the search quadratic.
+
+@cache
+def _with_gaps(use: str) -> tuple[re.Pattern[str], ...]:
+    """The words that have a gap, which spans at most 40 characters: no text makes it quadratic."""
+    return tuple(
+        re.compile(re.escape(words).replace(r"\ \*\ ", ".{0,40}"))
+        for words in words_of(use)
+        if " * " in words
+    )
+
+
+def says(use: str, text: str) -> bool:
+    """Whether the lower-case text holds any words of this use.
+
+    One `in` a phrase: an alternation of a hundred literals costs thirty times as much in `re`.
     """
-    choices = "|".join(re.escape(w).replace(r"\ \*\ ", ".{0,40}") for w in words_of(use))
-    return re.compile(rf"(?:^|\b|(?<=\W))(?:{choices})\Z" if at_end else f"(?:{choices})")
+    for words in _plain_words(use):
+        if words in text:
+            return True
+    return any(pattern.search(text) for pattern in _with_gaps(use))
 
 
-def says(use: str, text: str, *, at_end: bool = False) -> bool:
-    """Whether the lower-case text holds, or ends with, any words of this use."""
-    return _pattern(use, at_end).search(text) is not None
+def ends_in(use: str, text: str) -> bool:
+    """Whether the lower-case text ends in any words of this use, from the start of a word on."""
+    if not text.endswith(_plain_words(use)):
+        return False
+    for words in _plain_words(use):
+        if text.endswith(words):
+            start = len(text) - len(words)
+            if start == 0 or not text[start - 1].isalnum():
+                return True
+    return False

@@ -23,7 +23,6 @@ from ..journal import START, Cursor, Poison, read
 from ..model import Delivery, Event, EventType, Target, TargetKind
 from ..spool import Spool, SpoolEvent
 from .judging import judge_again, remember
-from .lens import TimeLens
 
 __all__ = ["Ingest"]
 
@@ -38,8 +37,6 @@ _SETTLE_SECONDS = 30.0  # between looks for verdicts whose settling time is over
 _NEIGHBOUR_TIME = timedelta(hours=4)
 _NEIGHBOURS = 100_000
 
-_REAL_TIME = TimeLens()
-
 _JOURNAL, _SPOOL = "journal", "spool"
 
 
@@ -53,16 +50,18 @@ class Ingest:
         spool: Spool,
         journal_directory: Path,
         rules: Rules,
-        lens: TimeLens = _REAL_TIME,
+        told_at: Callable[[datetime, datetime], datetime] = lambda _, at: at,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`lens` turns the times of records, and `clock`'s, into those of the history."""
+        """`told_at` gives the time to store for a hit from its delivery's 250 and its own time:
+        its own, unless a simulated world lives faster than we do.
+        """
         self._history = history
         self._spool = spool
         self._journal = journal_directory
         self._rules = rules
-        self._lens: TimeLens = lens
-        self._clock: Callable[[], datetime] = lambda: lens(clock())
+        self._told_at = told_at
+        self._clock = clock
         self._neighbours: Neighbours | None = None
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -96,7 +95,7 @@ class Ingest:
             items = read(self._journal, cursor, _BATCH)
             seq = int(t.cursor(_SPOOL) or 0)
             told = self._spool.events(seq, _BATCH)
-            touched = set(self._take_told(t, told))
+            touched = set(_take_told(t, told))
             if told:
                 t.set_cursor(_SPOOL, str(told[-1].seq))
             if items and len(told) < _BATCH:
@@ -130,53 +129,54 @@ class Ingest:
         """Write the hits; returns the deliveries that they are about."""
         hits = []
         named = {i.delivery_id for _, i in items if not isinstance(i, Poison)}
-        known = {d.id for d in t.deliveries(n for n in named if n is not None)}
+        known = {d.id: d.delivered_at for d in t.deliveries(n for n in named if n is not None)}
         for cursor, item in items:
             if isinstance(item, Poison):
                 _log.error("a record cannot be read: %s", item, extra={"action": "poison"})
                 t.add_poison(f"journal:{cursor}", self._clock(), item.reason, item.raw)
                 continue
             ours = item.delivery_id if item.delivery_id in known else None
-            hit = replace(item, at=self._lens(item.at))
-            hits.append(StoredHit(id=str(cursor), delivery_id=ours, hit=hit))
+            if ours is not None and (delivered_at := known[ours]):
+                item = replace(item, at=self._told_at(delivered_at, item.at))
+            hits.append(StoredHit(id=str(cursor), delivery_id=ours, hit=item))
         t.add_hits(hits)
         return {h.delivery_id for h in hits if h.delivery_id is not None}
 
-    def _take_told(self, t: Transaction, events: Iterable[SpoolEvent]) -> Iterable[int]:
-        """Write what the spool told; yields the deliveries that it is about."""
-        known: set[int] = set()
-        for told in events:
-            at = self._lens(told.at)
-            if told.type is EventType.QUEUED:
-                if "account_id" not in told.body:
-                    continue  # a delivery report of ours, which nobody tracks
-                deliveries = [
-                    Delivery(id=i, message_id=told.message_id, recipient=r)
-                    for i, r in told.body["deliveries"]
-                ]
-                t.add_message(_message(told, at), deliveries)
-                ids = [d.id for d in deliveries]
-            elif told.delivery_id in known or (
-                told.delivery_id is not None and t.deliveries([told.delivery_id])
-            ):
-                ids = [told.delivery_id]
-                if told.type is EventType.DELIVERED:
-                    t.set_delivered(told.delivery_id, at)
-            else:
-                continue
-            known.update(ids)
-            raw: Mapping[str, Any] = {} if told.type is EventType.QUEUED else told.body
-            event = Event(type=told.type, at=at, raw=raw)
-            t.add_events([StoredEvent(delivery_id=i, event=event) for i in ids])
-            yield from ids
+
+def _take_told(t: Transaction, events: Iterable[SpoolEvent]) -> Iterable[int]:
+    """Write what the spool told; yields the deliveries that it is about."""
+    known: set[int] = set()
+    for told in events:
+        if told.type is EventType.QUEUED:
+            if "account_id" not in told.body:
+                continue  # a delivery report of ours, which nobody tracks
+            deliveries = [
+                Delivery(id=i, message_id=told.message_id, recipient=r)
+                for i, r in told.body["deliveries"]
+            ]
+            t.add_message(_message(told), deliveries)
+            ids = [d.id for d in deliveries]
+        elif told.delivery_id in known or (
+            told.delivery_id is not None and t.deliveries([told.delivery_id])
+        ):
+            ids = [told.delivery_id]
+            if told.type is EventType.DELIVERED:
+                t.set_delivered(told.delivery_id, told.at)
+        else:
+            continue
+        known.update(ids)
+        raw: Mapping[str, Any] = {} if told.type is EventType.QUEUED else told.body
+        event = Event(type=told.type, at=told.at, raw=raw)
+        t.add_events([StoredEvent(delivery_id=i, event=event) for i in ids])
+        yield from ids
 
 
-def _message(told: SpoolEvent, at: datetime) -> StoredMessage:
+def _message(told: SpoolEvent) -> StoredMessage:
     body = told.body
     return StoredMessage(
         id=told.message_id,
         account_id=body["account_id"],
-        accepted_at=at,
+        accepted_at=told.at,
         return_path=body["return_path"],
         author=body["author"],
         subject=body["subject"],

@@ -15,8 +15,8 @@ from ..mime import (
     Attribute,
     Change,
     Content,
-    Hole,
     Pieces,
+    Room,
     Token,
     TokenKind,
     conditional_content,
@@ -41,7 +41,7 @@ _RAW = ("script", "style", "title", "textarea", "xmp", "iframe", "noembed", "nof
 _HEAD = frozenset(
     ("html", "head", "title", "base", "link", "meta", "style", "script", "noscript", "basefont")
 )
-_PLACES = frozenset(("body", "html", "frameset", *_RAW))
+_PLACES = frozenset(("body", "html", "frameset", "template", *_RAW))
 _NAMES = _LINKS | _PLACES
 _OWN_IMAGE = re.compile(r"/o/[a-z2-7]{29,31}\.gif", re.IGNORECASE)
 _OWN_LINK = re.compile(r"/[caun]/[a-z2-7]{29}", re.IGNORECASE)
@@ -80,8 +80,9 @@ class _Seen:
     body_start: int | None = None
     body_end: int | None = None
     html_end: int | None = None
-    open_from: int | None = None  # where a tag, comment or raw text begins that never ends
+    open_from: int | None = None  # where a tag, comment, raw text or template begins and never ends
     has_frames: bool = False
+    templates: list[int] = field(default_factory=list)  # where the open ones begin
 
 
 def instrument_document(content: Content, rules: DocumentRules, additions: Additions) -> list[Wish]:
@@ -92,13 +93,13 @@ def instrument_document(content: Content, rules: DocumentRules, additions: Addit
     for token in seen.links:
         wishes += _link(content, token, rules)
     wishes += [wish for token in seen.images for wish in _old_beacon(content, token, rules)]
-    if additions.beacon is not None and seen.has_frames:
-        rules.report("beacon", 0, "a frameset displays no text of its own")
-        additions = Additions(card=additions.card)
     added = _added(additions)
     if added:
         growth = sum(_growth(wish.change) for wish in wishes)
-        place = _place(markup, seen, growth)
+        place = None if seen.has_frames else _place(markup, seen, growth)
+        if place is None:
+            rules.report("document", 0, "it displays no text of its own, so no beacon stands in it")
+            added, place = [], 0
         wishes += [
             Wish(Change(place, place, new), kind, None, reason) for new, kind, reason in added
         ]
@@ -108,35 +109,50 @@ def instrument_document(content: Content, rules: DocumentRules, additions: Addit
 
 def _look(markup: str) -> _Seen:
     seen = _Seen()
-    names = _NAMES | {"img"} if _OWN_IMAGE.search(markup) else _NAMES
+    has_image = ("/o/" in markup or "/O/" in markup) and _OWN_IMAGE.search(markup)
+    names = _NAMES | {"img"} if has_image else _NAMES
     last_start = 0
-    for token in tokenize(markup, names=names):
+    for token in tokenize(markup, names=names, ends=_PLACES):
         kind = token.kind
         if kind is TokenKind.START:
             last_start = token.start
-            if token.name in _LINKS:
-                seen.links.append(token)
-            elif token.name == "img":
-                seen.images.append(token)
-            elif token.name == "body" and seen.body_start is None:
-                seen.body_start = token.end
-            elif token.name == "frameset":
-                seen.has_frames = seen.body_start is None
+            _note_start(seen, token)
         elif kind is TokenKind.END:
-            if token.name == "body":
-                seen.body_end = token.start
-            elif token.name == "html":
-                seen.html_end = token.start
-        elif kind is TokenKind.COMMENT:
+            _note_end(seen, token)
+        elif kind is TokenKind.COMMENT and not seen.templates:
             _look_inside(markup, token, seen)
-            if token.end == len(markup) and not markup.endswith(">"):
-                seen.open_from = token.start
-        elif kind is TokenKind.RAW:
-            if token.end == len(markup):
+        if token.end == len(markup):
+            if kind is TokenKind.RAW:
                 seen.open_from = last_start
-        elif kind is TokenKind.CUT or (token.end == len(markup) and not markup.endswith(">")):
-            seen.open_from = token.start
+            elif kind is TokenKind.CUT or not markup.endswith(">"):
+                seen.open_from = token.start
+    if seen.templates:
+        seen.open_from = seen.templates[0]
     return seen
+
+
+def _note_start(seen: _Seen, token: Token) -> None:
+    if token.name == "template":
+        seen.templates.append(token.start)
+    elif seen.templates:
+        return  # nothing in a template is displayed
+    elif token.name in _LINKS:
+        seen.links.append(token)
+    elif token.name == "img":
+        seen.images.append(token)
+    elif token.name == "body" and seen.body_start is None:
+        seen.body_start = token.end
+    elif token.name == "frameset":
+        seen.has_frames = seen.body_start is None
+
+
+def _note_end(seen: _Seen, token: Token) -> None:
+    if token.name == "template" and seen.templates:
+        seen.templates.pop()
+    elif token.name == "body" and not seen.templates:
+        seen.body_end = token.start
+    elif token.name == "html" and not seen.templates:
+        seen.html_end = token.start
 
 
 def _look_inside(markup: str, comment: Token, seen: _Seen) -> None:
@@ -283,21 +299,24 @@ def _beacon(stamp: Stamp) -> Pieces:
 
 
 def _growth(change: Change) -> int:
-    new = 0
-    for piece in change.new:
-        if isinstance(piece, str):
-            new += len(piece)
-        elif isinstance(piece, Hole):
-            new += piece.length
+    new = sum(
+        len(piece) if isinstance(piece, str) else piece.length
+        for piece in change.new
+        if not isinstance(piece, Room)
+    )
     return new - (change.end - change.start)
 
 
-def _place(markup: str, seen: _Seen, growth: int) -> int:
-    """Where the beacon stands: at the end, unless Gmail would clip it off there."""
+def _place(markup: str, seen: _Seen, growth: int) -> int | None:
+    """Where the beacon stands: at the end, unless Gmail would clip it off there.
+
+    None when nothing is displayed: there is nothing but a head, or a title that never ends.
+    """
     end = seen.body_end if seen.body_end is not None else seen.html_end
     if end is None:
-        stop = len(markup) if seen.open_from is None else seen.open_from
-        end = max(len(markup[:stop].rstrip()), 0)
+        end = len(markup[: seen.open_from].rstrip())
+        if _first_displayed(markup, end) == end:
+            return None
     if end + growth <= _CLIP:
         return end
     return seen.body_start if seen.body_start is not None else _first_displayed(markup, end)
@@ -307,9 +326,10 @@ def _first_displayed(markup: str, end: int) -> int:
     """Before the first text or element of a fragment that belongs to no head."""
     at = 0
     for token in tokenize(markup, 0, end):
-        if markup[at : token.start].strip() or (
-            token.kind is TokenKind.START and token.name not in _HEAD
-        ):
-            break
+        text = markup[at : token.start]
+        if text.strip():
+            return token.start - len(text.lstrip())
+        if token.kind is TokenKind.START and token.name not in _HEAD:
+            return token.start
         at = token.end
-    return at
+    return end - len(markup[at:end].lstrip())

@@ -11,7 +11,7 @@ This room leaves to others what a hit means (evidence) and what becomes of it (h
 from __future__ import annotations
 
 from .attachments import Attachments
-from .codec import decode, encode
+from .codec import decode, encode, encode_prepared, prepare
 from .layout import START, Cursor, published_end
 from .reader import Poison, read
 from .retention import expire
@@ -30,7 +30,9 @@ __all__ = [
     "Writer",
     "decode",
     "encode",
+    "encode_prepared",
     "expire",
+    "prepare",
     "published_end",
     "read",
     "verify",

@@ -9,6 +9,7 @@ is what the unused rest of a segment is filled with. Fields without a value are 
 from __future__ import annotations
 
 from binascii import crc32
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -17,13 +18,47 @@ import orjson
 from ..errors import CorruptRecord
 from ..model import Hit
 
-__all__ = ["MAX_LINE_BYTES", "decode", "encode", "seal", "unseal"]
+__all__ = [
+    "MAX_LINE_BYTES",
+    "decode",
+    "encode",
+    "encode_prepared",
+    "prepare",
+    "seal",
+    "unseal",
+]
 
 MAX_LINE_BYTES = (
     65536  # the collector bounds a hit to about a third of this; a longer line is damage
 )
 
 _OPTIONAL = ("to", "name", "bytes_sent", "completed", "action")
+
+
+def prepare(method: str, http_version: str, headers: Mapping[str, str]) -> bytes:
+    """What hits with the same head have in common, encoded once (see `encode_prepared`)."""
+    common = {"method": method, "http_version": http_version, "headers": headers}
+    return orjson.dumps(common)[1:-1]
+
+
+def encode_prepared(
+    at: bytes,
+    path_kind: bytes,
+    token: bytes,
+    address: str,
+    token_says: tuple[int, int],
+    head: bytes,
+) -> bytes:
+    """The line of a hit from its parts, for whoever counts microseconds: 1 instead of 5.
+
+    `at` is written as RFC 3339 with milliseconds, `token` has verified (so that none of the parts
+    needs escaping), `token_says` is the delivery and the target, `head` comes from `prepare`.
+    """
+    text = (
+        b'{"at":"%b","path_kind":"%b","token":"%b","address":"%b","delivery_id":%d,"target":%d,%b}'
+        % (at, path_kind, token, address.encode(), *token_says, head)
+    )
+    return b"%08x %b\n" % (crc32(text), text)
 
 
 def encode(hit: Hit) -> bytes:

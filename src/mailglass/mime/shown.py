@@ -36,6 +36,7 @@ _SEALING = {
 }
 # Faults after which two readers may disagree about what the part is.
 _UNCERTAIN = ("repeated Content-Type", "multipart without a boundary", "parts deep")
+_UNCERTAIN_LEAF = (*_UNCERTAIN, "no empty line after the header")
 
 
 def standings(message: Message) -> list[Standing]:
@@ -85,7 +86,7 @@ def _of_leaf(
         return Standing.OTHER
     if part.disposition not in ("", "inline"):  # RFC 2183 section 2.8: unknown is attachment
         return Standing.ATTACHMENT
-    if any(fault.endswith(_UNCERTAIN) for fault in part.faults):
+    if any(fault.endswith(_UNCERTAIN_LEAF) for fault in part.faults):
         return Standing.UNREADABLE
     if part.file_name is None or parent is None:
         return Standing.SHOWN

@@ -173,11 +173,18 @@ class _Walker:
             content_type=content_type,
             faults=faults,
         )
+        if not self._has_empty_line(start, body):
+            opened.faults += ("no empty line after the header",)
         if parent is not None:
             parent.children += 1
         self.parts.append(None)
         self.chain.append(opened)
         return opened
+
+    def _has_empty_line(self, start: int, body: int) -> bool:
+        """Whether an empty line, or nothing at all, stands between header and body."""
+        before = self.raw[max(start, body - 4) : body].replace(b"\r\n", b"\n")
+        return before.endswith((b"\n\n", b"\r\r")) or not before.strip(b"\r\n")
 
     def _content_type(
         self, fields: tuple[Field, ...], parent: _Open | None

@@ -19,12 +19,14 @@ from .knowledge import (
     ReplyClass,
     advice,
     class_meanings,
-    codes_of_provider,
     phrase_index,
     phrases,
+    provider_hints,
+    provider_marks,
     provider_of_host,
     providers,
     reply_code_meanings,
+    rows_of_provider,
     status_meanings,
 )
 
@@ -61,24 +63,30 @@ class _Judged:
 
 
 def explain_reply(
-    text: str, *, provider: str | None = None, mx: str | None = None, status: str | None = None
+    text: str,
+    *,
+    provider: str | None = None,
+    mx: str | None = None,
+    recipient: str | None = None,
+    status: str | None = None,
 ) -> Explanation:
     """What an SMTP reply or the words of a bounce mean.
 
-    `provider` names whose reply it is, else `mx` (the answering host, or the recipient's domain)
-    and the words themselves tell. `status` is what a report says beside the words (RFC 3464
-    section 2.3.4); it counts only where they carry none. Only the first 4,096 characters are read.
+    Whose reply it is decides `provider`, else `mx` (the host that answered), else the words
+    themselves, else the domain of `recipient`. `status` is what a report says beside the words
+    (RFC 3464 section 2.3.4); it counts only where they carry none. Only the first 4,096 characters
+    are read.
     """
     text = text[:_MAX_TEXT]
     codes = find_codes(text)
     lowered = _plain(text)
-    provider = provider or _provider(text, lowered, mx)
+    provider = provider or _provider(text, lowered, mx, recipient)
     enhanced = codes.enhanced_status or status
     row = _provider_row(provider, codes, enhanced, lowered)
     if row and not provider:
         provider = row.provider
     judged = _judge(row, codes, enhanced, lowered)
-    permanent = _is_permanent(codes.reply_code, enhanced, judged.class_)
+    permanent = _is_permanent(codes.reply_code, enhanced, judged)
     return Explanation(
         provider=provider,
         reply_code=codes.reply_code,
@@ -99,6 +107,8 @@ def _plain(text: str) -> str:
     An address or a path may hold any word ("spam@", "/help_spam_16.htm").
     """
     words = text.lower().split()
+    if len(words) > 3 and words[-3:] == ["retry", "timeout", "exceeded"]:
+        del words[-3:]  # Exim's epilogue to a reply that it quotes says nothing of the reply
     if "@" in text or "://" in text:
         words = [_bare(word) for word in words]
     return " ".join(words)
@@ -117,16 +127,17 @@ def _bare(word: str) -> str:
     return "<>" + word[end:].lstrip(">")
 
 
-def _provider(text: str, lowered: str, mx: str | None) -> str | None:
+def _provider(text: str, lowered: str, mx: str | None, recipient: str | None) -> str | None:
     found = provider_of_host(mx) if mx else None
     if found:
         return found
-    for known in providers().values():
-        if known.code_pattern and known.code_pattern.search(text):
+    for hint, known in provider_hints():
+        if hint in text and known.code_pattern and known.code_pattern.search(text):
             return known.name
-        if any(mark in lowered for mark in known.marks):
-            return known.name
-    return None
+    for mark, name in provider_marks():
+        if mark in lowered:
+            return name
+    return provider_of_host(recipient.rpartition("@")[2]) if recipient else None
 
 
 def _own_code(provider: str | None, text: str) -> str | None:
@@ -140,10 +151,12 @@ def _provider_row(
 ) -> ProviderCode | None:
     """The best row: one whose status fits before one whose reply code fits before the others."""
     best, best_score = None, 0
-    for row in codes_of_provider(provider):
-        if row.statuses and enhanced not in row.statuses:
-            continue
-        length = max((len(key) for key in row.keys if key in lowered), default=0)
+    rows = rows_of_provider(provider)
+    for row in (*rows.by_status.get(enhanced or "", ()), *rows.others):
+        length = 0
+        for key in row.keys:
+            if key in lowered and len(key) > length:
+                length = len(key)
         if not length:
             continue
         score = length + 100 * (codes.reply_code in row.reply_codes) + 200 * bool(row.statuses)
@@ -234,10 +247,10 @@ def _word_start(text: str, part: str, whole: bool) -> int:
     return -1
 
 
-def _is_permanent(reply_code: int | None, status: str | None, class_: ReplyClass) -> bool:
-    """By the reply's class; without any code, words about the address itself are final."""
+def _is_permanent(reply_code: int | None, status: str | None, judged: _Judged) -> bool:
+    """By the reply's class; without any code, words about a dead address are final."""
     if reply_code is not None:
         return reply_code >= 500
     if status is not None:
         return status[0] == "5"
-    return class_ in (ReplyClass.UNKNOWN_USER, ReplyClass.MAILBOX_DISABLED, ReplyClass.RELAY)
+    return judged.is_dead or judged.class_ is ReplyClass.RELAY

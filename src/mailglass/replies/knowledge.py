@@ -19,17 +19,20 @@ __all__ = [
     "Phrase",
     "Provider",
     "ProviderCode",
+    "ProviderRows",
     "ReplyClass",
     "advice",
     "class_meanings",
-    "codes_of_provider",
     "phrase_index",
     "phrases",
     "provider_codes",
+    "provider_hints",
+    "provider_marks",
     "provider_names",
     "provider_of_host",
     "providers",
     "reply_code_meanings",
+    "rows_of_provider",
     "status_meanings",
 ]
 
@@ -68,6 +71,7 @@ class Provider:
     name: str
     hosts: tuple[str, ...]  # suffixes of its MX hosts, and its own mail domains
     marks: tuple[str, ...]  # words that only it writes, lower case
+    code_hints: tuple[str, ...]  # one of them stands in every text that the pattern fits
     code_pattern: re.Pattern[str] | None  # the shape of its own codes, over the text as it came
     source: str
     date: str
@@ -139,6 +143,7 @@ def providers() -> Mapping[str, Provider]:
             name=row["provider"],
             hosts=_listed(row["hosts"]),
             marks=_listed(row["marks"]),
+            code_hints=_listed(row["code_hints"]),
             code_pattern=re.compile(row["code_pattern"]) if row["code_pattern"] else None,
             source=row["source"],
             date=row["date"],
@@ -232,14 +237,39 @@ def phrase_index(*, weak: bool) -> Mapping[str, tuple[tuple[int, str], ...]]:
     return {start: tuple(entries) for start, entries in index.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class ProviderRows:
+    """A provider's rows, those that ask for an enhanced status by that status."""
+
+    by_status: Mapping[str, tuple[ProviderCode, ...]]
+    others: tuple[ProviderCode, ...]
+
+
 @cache
-def codes_of_provider(provider: str | None) -> tuple[ProviderCode, ...]:
+def rows_of_provider(provider: str | None) -> ProviderRows:
     """A provider's rows; without a provider those whose words name one by themselves."""
-    return tuple(
-        row
-        for row in provider_codes()
-        if (row.provider == provider if provider else row.is_distinct)
-    )
+    by_status: dict[str, list[ProviderCode]] = {}
+    others: list[ProviderCode] = []
+    for row in provider_codes():
+        if not (row.provider == provider if provider else row.is_distinct):
+            continue
+        for status in row.statuses:
+            by_status.setdefault(status, []).append(row)
+        if not row.statuses:
+            others.append(row)
+    return ProviderRows({status: tuple(rows) for status, rows in by_status.items()}, tuple(others))
+
+
+@cache
+def provider_marks() -> tuple[tuple[str, str], ...]:
+    """Every mark with the provider that writes it."""
+    return tuple((mark, known.name) for known in providers().values() for mark in known.marks)
+
+
+@cache
+def provider_hints() -> tuple[tuple[str, Provider], ...]:
+    """Every code hint with its provider."""
+    return tuple((hint, known) for known in providers().values() for hint in known.code_hints)
 
 
 @cache

@@ -12,6 +12,7 @@ from .answers import Answers, Fate
 from .letters import Letter, letters
 from .live import LiveDelivery, LiveWorld, Visit
 from .maildrop import Maildrop
+from .pace import EvenPace, Pace, SlowingPace
 from .population import Mailbox, Place, Population
 from .reading import ReceivedMail, read_mail
 from .records import Act, Fetch, Story, Truth
@@ -23,6 +24,7 @@ from .tables import Figures, Provider
 __all__ = [
     "Act",
     "Answers",
+    "EvenPace",
     "Example",
     "Fate",
     "Fetch",
@@ -33,12 +35,14 @@ __all__ = [
     "LiveWorld",
     "Mailbox",
     "Maildrop",
+    "Pace",
     "Place",
     "Population",
     "Provider",
     "ReceivedMail",
     "SimulatedDelivery",
     "SimulatedRequest",
+    "SlowingPace",
     "Story",
     "Summary",
     "Truth",

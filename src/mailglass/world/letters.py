@@ -125,6 +125,7 @@ def _headers(
     message["Date"] = format_datetime(at)
     message["Message-ID"] = f"<letter-{values['number']}-{number}@{_AUTHOR_DOMAIN}>"
     if form["kind"] == "newsletter":
+        message["List-Id"] = f"<{author[1]}.{_AUTHOR_DOMAIN}>"
         message["List-Unsubscribe"] = f"<{site}/unsubscribe/{values['number']}>"
     if form["subject"].startswith(("Re:", "回复", "답장")):
         message["In-Reply-To"] = f"<question-{values['number']}@mail.example>"

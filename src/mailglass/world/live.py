@@ -22,6 +22,7 @@ from ..model import Actor, Reply
 from .answers import Answers
 from .browsing import Answer, find_site, request
 from .maildrop import Maildrop
+from .pace import EvenPace, Pace
 from .population import Population
 from .reading import ReceivedMail, read_mail
 from .records import Fetch, Story, Truth
@@ -32,6 +33,8 @@ from .tables import Figures
 __all__ = ["LiveDelivery", "LiveWorld", "Visit"]
 
 _log = logging.getLogger(__name__)
+_TAKEN = Reply(reply_code=250, reply_text="2.0.0 Ok: queued", enhanced_status="2.0.0")
+_NO_ROOM = Reply(reply_code=452, reply_text="4.3.1 Out of storage", enhanced_status="4.3.1")
 _FETCHES_AT_ONCE = 64  # as many connections as a small host takes without a queue of its own
 
 
@@ -73,8 +76,9 @@ class LiveWorld:
     """All providers and people, on one SMTP port.
 
     `deliveries` holds what was accepted, by Message-ID and recipient; `accepted`, `deferred` and
-    `refused` count the server's answers, `fetches` the requests made by actor. Everything runs in
-    the event loop that called `start`.
+    `refused` count the server's answers, `reports` the mail with a null return path (bounces that
+    come back), `fetches` the requests made by actor. Everything runs in the event loop that
+    called `start`.
     """
 
     def __init__(
@@ -84,6 +88,7 @@ class LiveWorld:
         *,
         seed: int = 0,
         speed: float = 3600.0,
+        pace: Pace | None = None,
         horizon_seconds: float = 172_800.0,
         figures: Figures | None = None,
         answers: Answers | None = None,
@@ -93,8 +98,9 @@ class LiveWorld:
     ) -> None:
         """Port 0 takes a free one; see `smtp_port` after `start`.
 
-        `speed` is how many seconds of a story pass in one of ours. What a story has later than
-        `horizon_seconds` (of the story) is cut off: two days hold nine in ten first displays.
+        `speed` is how many seconds of a story pass in one of ours; a `pace` takes its place, and a
+        slowing one keeps short times readable. What a story has later than `horizon_seconds` (of
+        the story) is cut off: two days hold nine in ten first displays.
         `sites` maps the host of a URL to the address that answers for it; loopback needs none.
         `on_change` is called after each answer and each request, to draw progress.
         """
@@ -102,11 +108,12 @@ class LiveWorld:
         self.answers = answers or Answers(seed)
         self.maildrop = maildrop or Maildrop()
         self.deliveries: dict[tuple[str, str], LiveDelivery] = {}
-        self.accepted = self.deferred = self.refused = 0
+        self.accepted = self.deferred = self.refused = self.reports = 0
         self.fetches: Counter[Actor] = Counter()
         self.planned = 0  # requests that are still to come
         self.host, self.smtp_port = host, smtp_port
-        self.speed, self._horizon = speed, horizon_seconds
+        self.pace = pace or EvenPace(speed)
+        self._horizon = horizon_seconds
         self._sites = dict(sites or {})
         self._on_change = on_change
         self._attempts: Counter[tuple[str, str]] = Counter()
@@ -136,7 +143,7 @@ class LiveWorld:
     async def answer_recipient(self, return_path: str, recipient: str, peer: str) -> Reply | None:
         """What the server says to RCPT TO; None when it takes the recipient."""
         fate = self.answers.fate_of(recipient)
-        if not fate.case or fate.after_data:
+        if not return_path or not fate.case or fate.after_data:
             return None
         if fate.puts_off:
             self._attempts[return_path, recipient] += 1
@@ -144,8 +151,16 @@ class LiveWorld:
                 return None
         return await self._decline(fate.case, recipient, peer)
 
-    async def answer_message(self, recipients: list[str], content: bytes, peer: str) -> Reply:
-        """What the server says to the message; when it is 250 the message is kept."""
+    async def answer_message(
+        self, return_path: str, recipients: list[str], content: bytes, peer: str
+    ) -> Reply:
+        """What the server says to the message; when it is 250 the message is kept.
+
+        A report (null return path) is counted, and nobody reads it.
+        """
+        if not return_path:
+            self.reports += 1
+            return _TAKEN
         for recipient in recipients:
             if self.answers.fate_of(recipient).after_data:
                 return await self._decline("spam", recipient, peer)
@@ -158,12 +173,12 @@ class LiveWorld:
             await asyncio.to_thread(self.maildrop.keep, mail.message_id, recipients, content)
         except StorageUnavailable as error:
             _log.error("the simulated mailbox cannot be written: %s", error)
-            return Reply(reply_code=452, reply_text="4.3.1 Out of storage, try again later")
+            return _NO_ROOM
         self.accepted += len(recipients)
         for delivery in told:
             self._accept(delivery)
         await self._tell_change()
-        return Reply(reply_code=250, reply_text="2.0.0 Ok: queued")
+        return _TAKEN
 
     async def _decline(self, case: str, recipient: str, peer: str) -> Reply:
         provider = self.population.provider_of(recipient.rpartition("@")[2])
@@ -205,27 +220,28 @@ class LiveWorld:
         ends = [fetch.after_seconds for fetch in early[1:]] + [0.0]
         for fetch, until in zip(early, ends, strict=False):
             await self._visit(delivery, fetch)
-            await asyncio.sleep((until - fetch.after_seconds) / self.speed)
+            await asyncio.sleep(self.pace.real(until) - self.pace.real(fetch.after_seconds))
 
     def _accept(self, delivery: LiveDelivery) -> None:
         """Enter the delivery, and let the rest of its story begin."""
         delivery.accepted_at = datetime.now(UTC)
+        key = (delivery.message_id, delivery.recipient)
         # Two copies may have come at once over two connections; the first one counts.
-        if (
-            self.deliveries.setdefault((delivery.message_id, delivery.recipient), delivery)
-            is delivery
-        ):
-            for fetch in delivery.story.fetches:
-                if fetch.after_seconds >= 0:
-                    self.planned += 1
-                    task = asyncio.create_task(self._visit_later(delivery, fetch))
-                    self._running.add(task)
-                    task.add_done_callback(self._running.discard)
+        if self.deliveries.setdefault(key, delivery) is not delivery:
+            return
+        for fetch in delivery.story.fetches:
+            if fetch.after_seconds >= 0:
+                self.planned += 1
+                task = asyncio.create_task(self._visit_later(delivery, fetch))
+                self._running.add(task)
+                task.add_done_callback(self._running.discard)
 
     async def _visit_later(self, delivery: LiveDelivery, fetch: Fetch) -> None:
-        await asyncio.sleep(fetch.after_seconds / self.speed)
-        await self._visit(delivery, fetch)
-        self.planned -= 1
+        try:
+            await asyncio.sleep(self.pace.real(fetch.after_seconds))
+            await self._visit(delivery, fetch)
+        finally:
+            self.planned -= 1
         await self._tell_change()
 
     async def _visit(self, delivery: LiveDelivery, fetch: Fetch) -> None:

@@ -19,6 +19,11 @@ from .tables import Client, Figures, Gateway, Network, Provider, Tables
 __all__ = ["Mailbox", "Place", "Population", "draw_place"]
 
 
+_FRIENDS = 1000  # assumed: people of one domain to whom messages are forwarded
+_COMPANIES = 60  # assumed: enough that no single one decides a share
+_SCANNERS = 4  # assumed: addresses that one domain's scans come from; bursts show the same ones
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """An address that requests come from."""
@@ -100,13 +105,12 @@ class Population:
         provider = self.provider_of(domain)
         client = self._draw_client(provider, rng)
         gateway, scanners, bot_share, office = self._domain(domain)
-        home = self._place(rng.choice(provider.homes), rng)
         return Mailbox(
             recipient=recipient,
             domain=domain,
             provider=provider,
             client=client,
-            place=office if office is not None and rng.random() < _AT_THE_OFFICE else home,
+            place=self._reads_at(provider, office, rng),
             browser=rng.choice(client.browsers),
             telephone=self._place(rng.choice(provider.homes), rng),
             gateway=gateway,
@@ -135,14 +139,19 @@ class Population:
         weight = self.figures.bot_share_concentration
         return gateway, scanners, rng.betavariate(mean * weight, (1 - mean) * weight), office
 
+    def _reads_at(self, provider: Provider, office: Place | None, rng: Random) -> Place:
+        figures = self.figures
+        if rng.random() < figures.vpn_share:
+            return self._place("hosting", rng)
+        if office is not None:
+            if rng.random() < figures.web_proxy_share:
+                return self._place("web-proxy", rng)
+            if rng.random() < figures.office_share:
+                return office
+        return self._place(rng.choice(provider.homes), rng)
+
     def _place(self, network: str, rng: Random) -> Place:
         return draw_place(self.tables.networks[network], rng)
-
-
-_AT_THE_OFFICE = 0.7  # assumed: share of a company's people who read in the office
-_FRIENDS = 1000  # assumed: people of one domain to whom messages are forwarded
-_COMPANIES = 60  # assumed: enough that no single one decides a share
-_SCANNERS = 4  # assumed: addresses that one domain's scans come from; bursts show the same ones
 
 
 def draw_place(networks: Sequence[Network], rng: Random) -> Place:

@@ -53,7 +53,7 @@ def read_mail(content: bytes) -> ReceivedMail:
     return ReceivedMail(
         message_id=_field(message, "Message-ID") or f"sha256:{sha256(content).hexdigest()}",
         author=parseaddr(_field(message, "From"))[1],
-        is_bulk="List-Unsubscribe" in message or _field(message, "Precedence") == "bulk",
+        is_bulk="List-Id" in message or _field(message, "Precedence").lower() in ("bulk", "list"),
         targets=tuple(
             Target(number=number, kind=kind, url=url)
             for number, (kind, url) in enumerate(list(found)[:_MOST_TARGETS])

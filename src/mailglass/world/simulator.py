@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from random import Random
 
+from ..journal import Attachments
 from ..model import Actor, Delivery, Hit, Target, TargetKind
-from ..tokens import Kind, Ring
+from ..tokens import Kind, Ring, attachment_bound, link_bound
 from .population import Population
 from .records import Fetch, Truth
 from .story import tell_story
@@ -159,16 +160,22 @@ def _draw_targets(rng: Random, is_campaign: bool) -> tuple[Target, ...]:
 
 def _target(number: int, kind: TargetKind) -> Target:
     if kind is TargetKind.ATTACHMENT:
-        return Target(number=number, kind=kind, name="offer.pdf", digest=f"{number:064x}")
+        digest = Attachments.digest(str(number).encode())
+        return Target(number=number, kind=kind, name="offer.pdf", digest=digest)
     url = f"{_SITE}/page/{number}" if kind in (TargetKind.LINK, TargetKind.HONEYPOT) else None
     return Target(number=number, kind=kind, url=url)
+
+
+def _bound(target: Target) -> bytes:
+    if target.kind is TargetKind.ATTACHMENT:
+        return attachment_bound(target.digest or "", target.name or "")
+    return link_bound(target.url) if target.url else b""
 
 
 def _request(fetch: Fetch, delivery: Delivery, delivered_at: datetime) -> SimulatedRequest:
     target = fetch.target
     kind, path_kind = _KINDS[target.kind]
-    bound = (target.url or target.digest or "").encode()
-    token = _RING.mint(kind, delivery.id, target.number, bound=bound)
+    token = _RING.mint(kind, delivery.id, target.number, bound=_bound(target))
     hit = Hit(
         at=delivered_at + timedelta(milliseconds=round(fetch.after_seconds * 1000)),
         path_kind=path_kind,

@@ -28,8 +28,10 @@ class Decisions(Protocol):
     async def answer_recipient(self, return_path: str, recipient: str, peer: str) -> Reply | None:
         """The refusal of a recipient, or None to take it."""
 
-    async def answer_message(self, recipients: list[str], content: bytes, peer: str) -> Reply:
-        """The answer to a whole message."""
+    async def answer_message(
+        self, return_path: str, recipients: list[str], content: bytes, peer: str
+    ) -> Reply:
+        """The answer to a whole message; the return path of a report is empty."""
 
 
 class SmtpDoor:
@@ -83,7 +85,8 @@ class _Handler:
         self, server: Any, session: Any, envelope: Any, address: str, options: list[str]
     ) -> str:
         peer = str(session.peer[0])
-        reply = await self._decisions.answer_recipient(envelope.mail_from, address, peer)
+        return_path = _return_path(envelope)
+        reply = await self._decisions.answer_recipient(return_path, address, peer)
         if reply is None:
             envelope.rcpt_tos.append(address)
             return "250 2.1.5 Ok"
@@ -94,13 +97,18 @@ class _Handler:
     ) -> str:
         peer = str(session.peer[0])
         reply = await self._decisions.answer_message(
-            list(envelope.rcpt_tos), bytes(envelope.content), peer
+            _return_path(envelope), list(envelope.rcpt_tos), bytes(envelope.content), peer
         )
         return _say(server, reply)
 
     async def handle_exception(self, error: Exception) -> str:
         _log.exception("the simulated server failed", exc_info=error)
         return "451 4.3.0 Internal error, try again later"
+
+
+def _return_path(envelope: Any) -> str:
+    """MAIL FROM; aiosmtpd keeps the null one as it was written."""
+    return "" if envelope.mail_from == "<>" else str(envelope.mail_from)
 
 
 def _say(server: Any, reply: Reply) -> str:

@@ -139,6 +139,9 @@ class Figures:
     preview_share: float
     sender_views: float
     relay_share_of_safari: float
+    office_share: float
+    web_proxy_share: float
+    vpn_share: float
     bot_share_consumer: float
     bot_share_business: float
     bot_share_gateway: float
