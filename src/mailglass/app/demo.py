@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,7 +31,17 @@ from ..journal import published_end
 from ..model import Actor, EventType, Judgement, TargetKind
 from ..settings import Settings, load_settings
 from ..spool import Spool
-from ..world import Example, JudgedHit, Letter, LiveWorld, SlowingPace, Summary, letters, summarise
+from ..world import (
+    Example,
+    Figures,
+    JudgedHit,
+    Letter,
+    LiveWorld,
+    SlowingPace,
+    Summary,
+    letters,
+    summarise,
+)
 from .first_run import prepare
 
 __all__ = ["demo"]
@@ -50,7 +61,7 @@ async def demo(console: Console, seconds: int | None, *, keep: bool) -> None:
     end = time.monotonic() + seconds if seconds else None
     pace = SlowingPace(story_seconds=_WORLD_SECONDS, real_seconds=_WATCH_SECONDS)
     with tempfile.TemporaryDirectory(prefix="mailglass-demo-") as folder:
-        world = LiveWorld(seed=_SEED, pace=pace, horizon_seconds=_WORLD_SECONDS)
+        world = LiveWorld(seed=_SEED, pace=pace, horizon_seconds=_WORLD_SECONDS, figures=_lively())
         await world.start()
         options = _options(Path(folder), world.smtp_port)
         settings, _ = load_settings(overrides=options)
@@ -68,6 +79,11 @@ async def demo(console: Console, seconds: int | None, *, keep: bool) -> None:
             if keep and not stopped.done():
                 console.print("The dashboard stays up until Ctrl-C.")
                 await _first_of(stopped, stopped, end)
+
+
+def _lively() -> Figures:
+    """The published figures, but for three that would leave little to see in 200 letters."""
+    return replace(Figures.published(), read_share=0.6, click_share=0.4, scan_takes_beacon=0.3)
 
 
 def _options(folder: Path, smtp_port: int) -> list[str]:
@@ -149,7 +165,8 @@ def _greet(console: Console, settings: Settings) -> None:
     console.print(f"Sign in    {link}", soft_wrap=True)
     console.print(
         f"{_LETTERS} letters go out. The simulated world lives {_WORLD_SECONDS // 3600} hours in "
-        f"{_WATCH_SECONDS} seconds, and its times stand in the history."
+        f"{_WATCH_SECONDS} seconds, and its times stand in the history. Its people read and click "
+        "more than the published figures say, so that there is something to see."
     )
 
 
