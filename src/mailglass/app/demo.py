@@ -49,16 +49,18 @@ __all__ = ["demo"]
 _LETTERS = 200
 _SEED = 163
 # Two days of the world, in which nine of ten first displays happen (docs/explain/world.md), in
-# what a person likes to watch; `DEMO_SECONDS=30` leaves 12 s to start and to end.
+# what a person likes to watch; `DEMO_SECONDS=30` leaves 14 s to submit the letters.
 _WORLD_SECONDS = 2 * 86_400
-_WATCH_SECONDS = 18
+_WATCH_SECONDS = 16
 _SUBMITTERS = 4  # connections to the gateway at a time
 _LOOK_SECONDS = 0.1
 
 
 async def demo(console: Console, seconds: int | None, *, keep: bool) -> None:
-    """Run until the summary, at most `seconds`; `keep` leaves the dashboard up until Ctrl-C."""
-    end = time.monotonic() + seconds if seconds else None
+    """Run until the summary, at most `seconds` from when everything is up.
+
+    `keep` leaves the dashboard up until Ctrl-C, or until the seconds are over.
+    """
     pace = SlowingPace(story_seconds=_WORLD_SECONDS, real_seconds=_WATCH_SECONDS)
     with tempfile.TemporaryDirectory(prefix="mailglass-demo-") as folder:
         world = LiveWorld(seed=_SEED, pace=pace, horizon_seconds=_WORLD_SECONDS, figures=_lively())
@@ -68,6 +70,7 @@ async def demo(console: Console, seconds: int | None, *, keep: bool) -> None:
         made = prepare(settings)
         assert made is not None, "the folder is fresh"
         async with _serving(options) as stopped:
+            end = time.monotonic() + seconds if seconds else None
             _greet(console, settings)
             play = asyncio.create_task(_play(console, world, settings, made.password))
             await _first_of(play, stopped, end)
