@@ -75,32 +75,37 @@ def judge_alike(seen: Seen, fields: dict[str, Any], rules: Rules) -> Judgement:
     of delay, and only the first of each is weighed. The delay is told anew.
     """
     delay = fields["seconds_since_delivery"]
-    if delay is None:
-        return _remembered(seen, tuple(fields.values()), rules)
-    fields["seconds_since_delivery"] = step_of(delay, rules.steps)
-    judgement = _remembered(seen, tuple(fields.values()), rules)
+    if delay is not None:
+        fields["seconds_since_delivery"] = step_of(delay, rules.steps)
+    judgement, place = _remembered(seen, tuple(fields.values()), rules)
     fields["seconds_since_delivery"] = delay
-    return _told_delay(judgement, delay, rules)
+    if place is None or delay is None:
+        return judgement
+    evidence = judgement.evidence
+    told = _told_delay(evidence[place], duration(delay), rules)
+    return Judgement(
+        actor=judgement.actor,
+        probability_human=judgement.probability_human,
+        evidence=(*evidence[:place], told, *evidence[place + 1 :]),
+        rules_version=judgement.rules_version,
+    )
 
 
 @lru_cache(_REMEMBERED)
-def _remembered(seen: Seen, values: tuple[Any, ...], rules: Rules) -> Judgement:
-    return judge_seen(seen, Surroundings(**dict(zip(SURROUNDINGS, values, strict=True))), rules)
-
-
-def _told_delay(judgement: Judgement, delay: float, rules: Rules) -> Judgement:
-    """The judgement with this delay in its words."""
+def _remembered(seen: Seen, values: tuple[Any, ...], rules: Rules) -> tuple[Judgement, int | None]:
+    """The judgement, and which of its items of evidence tells the delay."""
+    around = Surroundings(**dict(zip(SURROUNDINGS, values, strict=True)))
+    judgement = judge_seen(seen, around, rules)
     for place, item in enumerate(judgement.evidence):
         if item.signal.startswith("timing."):
-            text = rules.signals[item.signal].text.replace("{delay}", duration(delay))
-            told = Evidence(signal=item.signal, weight=item.weight, text=text)
-            return Judgement(
-                actor=judgement.actor,
-                probability_human=judgement.probability_human,
-                evidence=(*judgement.evidence[:place], told, *judgement.evidence[place + 1 :]),
-                rules_version=judgement.rules_version,
-            )
-    return judgement
+            return judgement, place
+    return judgement, None
+
+
+@lru_cache(_REMEMBERED)
+def _told_delay(item: Evidence, delay: str, rules: Rules) -> Evidence:
+    text = rules.signals[item.signal].text.replace("{delay}", delay)
+    return Evidence(signal=item.signal, weight=item.weight, text=text)
 
 
 def judge_seen(seen: Seen, around: Surroundings, rules: Rules) -> Judgement:
