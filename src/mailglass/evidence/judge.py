@@ -17,7 +17,8 @@ from typing import Any
 from ..model import Actor, EventType, Evidence, Hit, Judgement, TargetKind
 from .delays import duration, step_of
 from .look import Seen, is_followed, look
-from .rules import Rules
+from .priors import share_of
+from .rules import Rules, log_odds
 from .signals import Sign, signs_of
 from .surroundings import NOTHING_AROUND, SURROUNDINGS, Surroundings
 
@@ -26,8 +27,6 @@ __all__ = [
     "judge_alike",
     "judge_hit",
     "judge_seen",
-    "log_odds",
-    "prior_of",
     "verdict_word",
 ]
 
@@ -113,7 +112,8 @@ def judge_seen(seen: Seen, around: Surroundings, rules: Rules) -> Judgement:
     if _is_privacy_fetch(seen):
         return _privacy_fetch(seen, rules)
     signs = signs_of(seen, around, rules)
-    prior = _prior_evidence(prior_of(seen, around, rules), seen.is_click)
+    base = rules.numbers["priors"][_prior_key(seen, around)]
+    prior = _prior_evidence(share_of(base, around.domain_hits, rules), seen.is_click)
     evidence = _weighed(signs, rules)
     total = prior.weight + sum(item.weight for item in evidence)
     total = _bounded(total, evidence, seen, rules)
@@ -153,29 +153,6 @@ def verdict_word(judgement: Judgement, rules: Rules) -> str:
     if judgement.probability_human < rules.machine_below:
         return "machine"
     return "human" if judgement.probability_human > rules.human_above else "unknown"
-
-
-def prior_of(seen: Seen, around: Surroundings, rules: Rules) -> float:
-    """The share of people among such hits, before this one is looked at.
-
-    A Beta distribution: the kind's own share, worth `strength` hits, and the recipient domain's
-    counted hits beside it.  Bounded so that a domain's past alone decides nothing.
-    """
-    numbers = rules.numbers["priors"]
-    base = numbers[_prior_key(seen, around)]
-    humans, machines = around.domain_hits
-    counted = humans + machines
-    if counted <= 0:
-        return base
-    scale = min(1.0, numbers["learned_at_most"] / counted)
-    strength = numbers["strength"]
-    mean = (base * strength + humans * scale) / (strength + counted * scale)
-    return min(max(mean, numbers["floor"]), numbers["ceiling"])
-
-
-def log_odds(probability: float) -> float:
-    """The natural log of the odds."""
-    return math.log(probability / (1 - probability))
 
 
 def _prior_key(seen: Seen, around: Surroundings) -> str:

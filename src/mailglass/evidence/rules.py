@@ -24,7 +24,7 @@ from .lists import add_lists, kept_lists
 from .networks import NetworkTable
 from .tables import BadRules, Row, read_table
 
-__all__ = ["FAMILIES", "Rules", "Signal", "load_rules"]
+__all__ = ["FAMILIES", "Rules", "Signal", "load_rules", "log_odds"]
 
 FAMILIES = ("client", "network", "request", "timing", "behaviour", "history", "gate")
 
@@ -77,6 +77,21 @@ class Rules:
     def human_above(self) -> float:
         """The lower end of the band in which a hit counts as a person's."""
         return self.numbers["bands"]["human_above"]
+
+    @property
+    def machine_weight(self) -> float:
+        """`machine_below` as a weight of evidence."""
+        return log_odds(self.machine_below)
+
+    @property
+    def human_weight(self) -> float:
+        """`human_above` as a weight of evidence."""
+        return log_odds(self.human_above)
+
+
+def log_odds(probability: float) -> float:
+    """The natural log of the odds, in which weights of evidence add up."""
+    return math.log(probability / (1 - probability))
 
 
 def load_rules(
