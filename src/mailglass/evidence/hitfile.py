@@ -57,7 +57,8 @@ def hit_of_record(record: object) -> tuple[str, Hit, Surroundings]:
     )
     known = record.get("ua_known")
     agent_known = agent is not None if known is None else bool(known)
-    facts = _facts_of(_context(record), kind)
+    shown = f"{agent or ''} {_text(record, 'ip_class') or ''}".lower()
+    facts = _facts_of(_context(record), kind, shown)
     asn = _number(record, "asn")
     around = Surroundings(
         agent_known=agent_known or "user-agent" in headers,
@@ -121,7 +122,7 @@ def _context(record: Mapping[str, Any]) -> Mapping[str, Any]:
     return context
 
 
-def _facts_of(context: Mapping[str, Any], kind: str) -> dict[str, Any]:
+def _facts_of(context: Mapping[str, Any], kind: str, shown: str) -> dict[str, Any]:
     """The surroundings that a context states, in our words."""
     facts: dict[str, Any] = {}  # Any: as the fields of Surroundings
     crowd: dict[str, Any] = {}
@@ -137,6 +138,8 @@ def _facts_of(context: Mapping[str, Any], kind: str) -> dict[str, Any]:
     if crowd:
         facts["crowd"] = Crowd(**crowd)
     facts.update(_elsewhere(context))
+    if _is_other_provider(context, shown):
+        facts.setdefault("sender_sign", "another mailbox provider than the recipient's fetched it")
     if kind == "unsubscribe":
         facts.pop("unsubscribe_too", None)
     return facts
@@ -176,6 +179,10 @@ def _seconds(value: object) -> float | None:
     return float(value)
 
 
+def _nothing(_: object) -> None:
+    """Of a scan beside a person's click: it says nothing of this hit."""
+
+
 def _heads_up(value: object) -> str | None:
     if value is True:
         return "the sender's client announced it"
@@ -201,6 +208,7 @@ _CONTEXT: tuple[tuple[re.Pattern[str], str, Callable[[object], object]], ...] = 
             _own_view,
         ),
         (r"sender_(?:network|ip|address)", "sender_network", _flag),
+        (r"human_(?:click|open|hit)s?_(?:with)?in|(?:before|around|beside)_human", "", _nothing),
         (r"honey|hidden_link|invisible_link|decoy", "honeypot", _flag),
         (r"mutat|altered|scrambl|tamper", "altered_token", _flag),
         (r"before_delivery|pre_?delivery|precedes_delivery", "before_delivery", _flag),
@@ -227,7 +235,7 @@ _CONTEXT: tuple[tuple[re.Pattern[str], str, Callable[[object], object]], ...] = 
             _count,
         ),
         (
-            r"wave|(?:network|subnet|asn|prefix).*recipients|recipients.*(?:network|subnet|asn|prefix)",
+            r"wave|burst_recipients|requests_|(?:network|subnet|asn|prefix).*recipients|recipients.*(?:network|subnet|asn|prefix)",
             "recipients_of_network",
             _crowd_count,
         ),
@@ -305,3 +313,26 @@ def _elsewhere(context: Mapping[str, Any]) -> dict[str, Any]:
     elif not differs:
         facts["follows_reader"] = True
     return facts
+
+
+# Providers whose proxies fetch for their own users only, by the words that name them.
+_PROXYING = {
+    "google": ("googleimageproxy", "google_image_proxy", "gmail"),
+    "yahoo": ("yahoomailproxy", "yahoo"),
+}
+_ITS_USERS = {"google": ("google", "gmail", "workspace"), "yahoo": ("yahoo", "aol")}
+_RECIPIENTS_PROVIDER = re.compile(r"^(?:recipient|mailbox)s?_(?:provider|mailbox|service|domain)$")
+
+
+def _is_other_provider(context: Mapping[str, Any], shown: str) -> bool:
+    """Whether a provider's proxy fetched for a recipient who is known to be elsewhere."""
+    homes = [
+        value.lower()
+        for name, value in context.items()
+        if _RECIPIENTS_PROVIDER.match(str(name).lower()) and isinstance(value, str) and value
+    ]
+    return any(
+        any(word in shown for word in words) and not any(word in home for word in _ITS_USERS[who])
+        for who, words in _PROXYING.items()
+        for home in homes
+    )
