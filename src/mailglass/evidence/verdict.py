@@ -14,9 +14,9 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from ..model import Actor, Event, EventType, Evidence, Hit, Judgement, Verdict, VerdictLevel
-from .judge import event_of, log_odds
+from .judge import event_of
 from .networks import network_key
-from .rules import Rules
+from .rules import Rules, log_odds
 
 __all__ = ["event_from", "weigh"]
 
