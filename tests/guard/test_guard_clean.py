@@ -84,7 +84,7 @@ def test_what_has_nothing_to_take_out_stays_byte_for_byte() -> None:
         "<img src='https://shop.example/images/logo.png' width=90><a href='https://a.example'>"
     )
     cleaned = clean(raw)
-    assert cleaned.data is raw
+    assert cleaned.data == raw
     assert not cleaned.is_changed
 
 
@@ -188,7 +188,7 @@ def test_what_is_no_message_is_refused() -> None:
 
 LOADED = st.sampled_from(
     [PIXEL, "<p>text</p>", f"<td background={BEACON}>", "<style>p{{background:url(%s)}}</style>",
-     "<!--", "-->", "<div style='display:none'>", "</div>", "<script src=//t.example/a.js></script>",
+     "<!--", "-->", "<div style='display:none'>", "</div>", "<script src=//t.example/a></script>",
      f"<img srcset='{BEACON} 1x, https://a.example/b.png 2x'>", "<base href='https://t.example/'>",
      "<img src='x?u=1'>", "<a href='https://a.example/?utm_source=b&amp;c=d'>e</a>", "<", "'", '"',
      f"<p style=\"background:url&#40;{BEACON}&#41;\">", "<iframe srcdoc='<img src=//t.example/q>'>",
