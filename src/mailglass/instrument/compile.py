@@ -64,8 +64,7 @@ def compile_message(
     return Template(
         raw,
         job.drafts,
-        stamps=job.stamps.stamps,
-        targets=job.stamps.targets,
+        stamps=job.stamps,
         left_alone=job.left,
         options=control.options,
         tag=control.tag,
@@ -176,9 +175,17 @@ class _Job:
         """Draft one HTML part; whether the download card stands in it."""
         additions = self._additions(beacon, first, linked)
         rules = self._rules(part, self.options.links)
+        reported = len(self.left)
         try:
             wishes = instrument_document(content, rules, additions)
-            self.drafts += draft_changes(content, wishes)
+            try:
+                self.drafts += draft_changes(content, wishes)
+            except NotEditable:
+                if not content.wants_room:
+                    raise
+                del self.left[reported:]
+                wishes = instrument_document(content, rules, additions)
+                self.drafts += draft_changes(content, wishes)
         except NotEditable as error:
             self._leave(part, str(error))
             return False

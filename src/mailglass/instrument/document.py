@@ -15,8 +15,8 @@ from ..mime import (
     Attribute,
     Change,
     Content,
-    Hole,
     Pieces,
+    Room,
     Token,
     TokenKind,
     conditional_content,
@@ -32,6 +32,7 @@ __all__ = ["Additions", "DocumentRules", "added_pieces", "instrument_document"]
 # Gmail shows the first 102 kB of a message's HTML and hides the rest behind a link, images too
 # (observed for years, not documented by Google); 2 kB are left for what it adds itself.
 _CLIP = 100_000
+_FRAME = 100  # bytes of a line around a link's destination: our base URL and token, `href=""`
 _LINKS = frozenset(("a", "area"))
 # Outlook's vector shapes carry the link of a button on the shape itself.
 _SHAPES = frozenset(
@@ -109,9 +110,10 @@ def instrument_document(content: Content, rules: DocumentRules, additions: Addit
 
 def _look(markup: str) -> _Seen:
     seen = _Seen()
-    names = _NAMES | {"img"} if _OWN_IMAGE.search(markup) else _NAMES
+    has_image = ("/o/" in markup or "/O/" in markup) and _OWN_IMAGE.search(markup)
+    names = _NAMES | {"img"} if has_image else _NAMES
     last_start = 0
-    for token in tokenize(markup, names=names):
+    for token in tokenize(markup, names=names, ends=_PLACES):
         kind = token.kind
         if kind is TokenKind.START:
             last_start = token.start
@@ -192,6 +194,9 @@ def _link(content: Content, token: Token, rules: DocumentRules) -> list[Wish]:
         rules.report(f"link {url[:200]}" if url else "link", token.start, reason)
         return []
     stamp = rules.stamps.link(url)
+    if content.longest_run is not None and len(stamp.after) > content.longest_run - _FRAME:
+        rules.report(f"link {url[:200]}", token.start, "its line would grow past 998 characters")
+        return []
     return _new_value(content, href, stamp.pieces, "link", url, f"tracked <{token.name} href>")
 
 
@@ -298,26 +303,24 @@ def _beacon(stamp: Stamp) -> Pieces:
 
 
 def _growth(change: Change) -> int:
-    new = 0
-    for piece in change.new:
-        if isinstance(piece, str):
-            new += len(piece)
-        elif isinstance(piece, Hole):
-            new += piece.length
+    new = sum(
+        len(piece) if isinstance(piece, str) else piece.length
+        for piece in change.new
+        if not isinstance(piece, Room)
+    )
     return new - (change.end - change.start)
 
 
 def _place(markup: str, seen: _Seen, growth: int) -> int | None:
     """Where the beacon stands: at the end, unless Gmail would clip it off there.
 
-    None when nothing is displayed: the document ends inside its title, a comment or the like.
+    None when nothing is displayed: there is nothing but a head, or a title that never ends.
     """
     end = seen.body_end if seen.body_end is not None else seen.html_end
     if end is None:
-        end = len(markup) if seen.open_from is None else seen.open_from
-        if seen.open_from is not None and _first_displayed(markup, end) == end:
+        end = len(markup[: seen.open_from].rstrip())
+        if _first_displayed(markup, end) == end:
             return None
-        end = len(markup[:end].rstrip())
     if end + growth <= _CLIP:
         return end
     return seen.body_start if seen.body_start is not None else _first_displayed(markup, end)

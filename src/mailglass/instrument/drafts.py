@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..mime import Change, Content, Filling, Patch
 
 __all__ = ["Draft", "Wish", "draft_changes"]
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(NamedTuple):
     """A change of a part's text."""
 
     change: Change
@@ -20,8 +19,7 @@ class Wish:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(NamedTuple):
     """A change of the message's bytes; its tokens are filled in for each recipient."""
 
     patch: Patch
@@ -37,6 +35,10 @@ def draft_changes(content: Content, wishes: Sequence[Wish]) -> list[Draft]:
     """The wishes as changes of the message; raises NotEditable as `Content.patches` does."""
     found: list[Draft] = []
     for patch in content.patches([wish.change for wish in wishes]):
+        if len(patch.changes) == 1:
+            _, kind, target, reason = wishes[patch.changes[0]]
+            found.append(Draft(patch, kind, target, reason))
+            continue
         made = [wishes[number] for number in patch.changes]
         named = [wish for wish in made if wish.kind != "line-break"] or made[:1]
         for wish, piece in zip(named, _divide(patch, len(named)), strict=True):

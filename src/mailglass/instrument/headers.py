@@ -8,6 +8,7 @@ option asks: List-Unsubscribe and List-Unsubscribe-Post (RFC 8058), Disposition-
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 
 from ..errors import ConfigurationError
@@ -96,12 +97,14 @@ def broken_signatures(message: Message, drafts: Sequence[Draft]) -> list[LeftAlo
 
     Signatures belong after instrumentation; one that is there already is left in place and named.
     """
-    body_changes = any(draft.patch.offset >= message.root.body_start for draft in drafts)
-    touched = _touched_fields(message, drafts)
+    signatures = [field for field in message.root.fields if field.name == "dkim-signature"]
+    if not signatures:
+        return []
+    body = message.root.body_start
+    body_changes = any(draft.patch.offset >= body for draft in drafts)
+    touched = _touched_fields(message, [draft for draft in drafts if draft.patch.offset < body])
     found = []
-    for field in message.root.fields:
-        if field.name != "dkim-signature":
-            continue
+    for field in signatures:
         tags = parse_parameters(f"x;{field.value(message.raw)}")[1]
         signed = set(re.findall(r"[^\s:]+", tags.get("h", "").lower()))
         if body_changes or touched & signed:
@@ -117,13 +120,15 @@ def broken_signatures(message: Message, drafts: Sequence[Draft]) -> list[LeftAlo
 
 
 def _touched_fields(message: Message, drafts: Sequence[Draft]) -> set[str]:
-    """The names of the fields that the drafts add, change or remove."""
+    """The names of the fields that drafts of the header add, change or remove."""
+    fields = message.root.fields
+    starts = [field.start for field in fields]
     touched = set()
     for draft in drafts:
-        if draft.kind == "header" and draft.patch.length == 0 and draft.patch.pieces:
-            text = b"".join(p for p in draft.patch.pieces if isinstance(p, bytes))
-            touched.add(text.partition(b":")[0].strip().decode("ascii").lower())
-        for field in message.root.fields:
-            if field.start <= draft.patch.offset < field.end:
-                touched.add(field.name)
+        text = b"".join(p for p in draft.patch.pieces if isinstance(p, bytes))
+        if draft.patch.length == 0:
+            touched.add(text.partition(b":")[0].strip().decode("latin-1").lower())
+        place = bisect_right(starts, draft.patch.offset) - 1
+        if place >= 0 and draft.patch.offset < fields[place].end:
+            touched.add(fields[place].name)
     return touched

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from typing import NamedTuple
 
 from ..mime import Hole
 from ..model import Target, TargetKind
@@ -13,6 +14,7 @@ from ..tokens import (
     beacon_url,
     link_bound,
     link_url,
+    percent_encode,
     unsubscribe_url,
 )
 
@@ -20,17 +22,9 @@ __all__ = ["Stamp", "Stamps"]
 
 _MAX_TARGET = 0x7FFF  # what a token's two bytes hold
 _MARK = "\0"
-_KINDS = {
-    TargetKind.BEACON: Kind.OPEN,
-    TargetKind.LINK: Kind.CLICK,
-    TargetKind.HONEYPOT: Kind.CLICK,
-    TargetKind.ATTACHMENT: Kind.ATTACHMENT,
-    TargetKind.UNSUBSCRIBE: Kind.UNSUBSCRIBE,
-}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stamp:
+class Stamp(NamedTuple):
     """One target's token, not yet made, and the URL around it."""
 
     kind: Kind
@@ -51,68 +45,82 @@ class Stamps:
 
     def __init__(self, base_url: str) -> None:
         self._base = base_url
-        self._known: dict[tuple[TargetKind, str], Stamp] = {}
+        self._link_frame = _halves(link_url(base_url, _MARK, ""))
+        self._links: dict[tuple[str, TargetKind], Stamp] = {}
+        self._attachments: dict[tuple[str, str], Stamp] = {}
         self.stamps: list[Stamp] = []
-        self.targets: list[Target] = []
+        self._targets: list[Callable[[], Target]] = []
 
     @property
     def is_full(self) -> bool:
         """Whether no further target can be numbered."""
-        return len(self.targets) > _MAX_TARGET
+        return len(self.stamps) > _MAX_TARGET
+
+    def target(self, number: int) -> Target:
+        """The record of a target; made on demand, since rendering needs none."""
+        return self._targets[number]()
 
     def beacon(self) -> Stamp:
         """A new beacon."""
-        return self._add(Target(number=len(self.targets), kind=TargetKind.BEACON), "")
+        frame = _halves(beacon_url(self._base, _MARK))
+        return self._add(Kind.OPEN, b"", frame, lambda n: Target(number=n, kind=TargetKind.BEACON))
 
     def link(self, to: str, kind: TargetKind = TargetKind.LINK) -> Stamp:
         """The link to a destination."""
-        return self._add(Target(number=len(self.targets), kind=kind, url=to), to)
+        known = self._links.get((to, kind))
+        if known is None:
+            before, after = self._link_frame
+            frame = before, after + percent_encode(to)
+            known = self._add(
+                Kind.CLICK, link_bound(to), frame, lambda n: Target(number=n, kind=kind, url=to)
+            )
+            self._links[to, kind] = known
+        return known
 
     def attachment(self, digest: str, name: str, size_bytes: int | None) -> Stamp:
         """A stored attachment."""
-        target = Target(
-            number=len(self.targets),
-            kind=TargetKind.ATTACHMENT,
-            name=name,
-            digest=digest,
-            size_bytes=size_bytes,
-        )
-        return self._add(target, f"{digest}/{name}")
+        known = self._attachments.get((digest, name))
+        if known is None:
+            known = self._add(
+                Kind.ATTACHMENT,
+                attachment_bound(digest, name),
+                _halves(attachment_url(self._base, _MARK, digest, name)),
+                lambda n: Target(
+                    number=n,
+                    kind=TargetKind.ATTACHMENT,
+                    name=name,
+                    digest=digest,
+                    size_bytes=size_bytes,
+                ),
+            )
+            self._attachments[digest, name] = known
+        return known
 
     def unsubscribe(self) -> Stamp:
         """The recipient's way out."""
-        return self._add(Target(number=len(self.targets), kind=TargetKind.UNSUBSCRIBE), "")
-
-    def _add(self, target: Target, key: str) -> Stamp:
-        place = (target.kind, key)
-        found = self._known.get(place)
-        if found is not None and target.kind is not TargetKind.BEACON:
-            return found
-        before, _, after = self._url(target).partition(_MARK)
-        stamp = Stamp(
-            kind=_KINDS[target.kind],
-            target=target.number,
-            bound=self._bound(target),
-            before=before,
-            hole=Hole(len(self.stamps), 29 if target.number < 0x80 else 31),
-            after=after,
+        return self._add(
+            Kind.UNSUBSCRIBE,
+            b"",
+            _halves(unsubscribe_url(self._base, _MARK)),
+            lambda n: Target(number=n, kind=TargetKind.UNSUBSCRIBE),
         )
-        self._known[place] = stamp
+
+    def _add(
+        self,
+        kind: Kind,
+        bound: bytes,
+        frame: tuple[str, str],
+        target: Callable[[int], Target],
+    ) -> Stamp:
+        number = len(self.stamps)
+        hole = Hole(number, 29 if number < 0x80 else 31)
+        stamp = Stamp(kind, number, bound, frame[0], hole, frame[1])
         self.stamps.append(stamp)
-        self.targets.append(target)
+        self._targets.append(lambda: target(number))
         return stamp
 
-    def _url(self, target: Target) -> str:
-        if target.kind is TargetKind.BEACON:
-            return beacon_url(self._base, _MARK)
-        if target.kind is TargetKind.ATTACHMENT:
-            return attachment_url(self._base, _MARK, target.digest or "", target.name or "")
-        if target.kind is TargetKind.UNSUBSCRIBE:
-            return unsubscribe_url(self._base, _MARK)
-        return link_url(self._base, _MARK, target.url or "")
 
-    @staticmethod
-    def _bound(target: Target) -> bytes:
-        if target.kind is TargetKind.ATTACHMENT:
-            return attachment_bound(target.digest or "", target.name or "")
-        return link_bound(target.url or "")
+def _halves(url: str) -> tuple[str, str]:
+    """A URL without its token: what stands before and behind it."""
+    before, _, after = url.partition(_MARK)
+    return before, after

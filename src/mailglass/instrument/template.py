@@ -14,7 +14,7 @@ from ..tokens import Ring
 from .drafts import Draft
 from .options import Options
 from .plan import LeftAlone, Plan, PlannedEdit, digest
-from .stamps import Stamp
+from .stamps import Stamps
 
 __all__ = ["Template"]
 
@@ -30,8 +30,7 @@ class Template:
         raw: bytes,
         drafts: Sequence[Draft],
         *,
-        stamps: Sequence[Stamp],
-        targets: Sequence[Target],
+        stamps: Stamps,
         left_alone: Sequence[LeftAlone],
         options: Options,
         tag: str | None,
@@ -41,15 +40,21 @@ class Template:
         them."""
         self._raw = raw
         self._drafts = tuple(drafts)
-        self._stamps = tuple(stamps)
-        used = {p.number for d in drafts for p in d.patch.pieces if isinstance(p, Filling)}
-        self._used = sorted(used)
-        self.targets = tuple(targets[stamps[n].target] for n in self._used)
+        self._stamps = stamps
         self.left_alone = tuple(left_alone)
         self.options = options
         self.tag = tag
         self.campaign = campaign
         self._frame, self._plain, self._coded = self._compile()
+        used = {n for _, n in self._plain}.union(f.number for _, f in self._coded)
+        self._used = sorted(used)
+        chosen = [stamps.stamps[number] for number in self._used]
+        self._wanted = [(stamp.kind, stamp.target, stamp.bound) for stamp in chosen]
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """What the tokens point at; beacons first."""
+        return tuple(map(self._stamps.target, self._used))
 
     def _compile(
         self,
@@ -121,14 +126,8 @@ class Template:
         )
 
     def _tokens(self, delivery_id: int, ring: Ring) -> dict[int, str]:
-        found = {}
-        anonymous = self.options.anonymous
-        for number in self._used:
-            stamp = self._stamps[number]
-            found[number] = ring.mint(
-                stamp.kind, delivery_id, stamp.target, bound=stamp.bound, anonymous=anonymous
-            )
-        return found
+        tokens = ring.mint_all(delivery_id, self._wanted, anonymous=self.options.anonymous)
+        return dict(zip(self._used, tokens, strict=True))
 
 
 def _join(pieces: Sequence[Piece], *, compact: bool) -> list[Piece]:

@@ -15,13 +15,12 @@ from __future__ import annotations
 import re
 from binascii import a2b_base64, a2b_qp
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import Final, NamedTuple
 
 from ..errors import InputError
 from .charsets import Charset, find_charset
-from .transfer import Filling, Hole, Patch, Unit, coding_of
+from .transfer import Filling, Hole, Identity, NeedsRoom, Patch, Unit, coding_of
 from .walk import Message, Part
 
 __all__ = [
@@ -61,8 +60,7 @@ _META_WINDOW = 1024  # bytes that the HTML standard searches for a charset (sect
 Pieces = tuple[str | Hole | Room, ...]  # new text, as far as it is known
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """Characters `start` to `end` of a content's markup give way to `new`."""
 
     start: int
@@ -85,11 +83,25 @@ class Content:
         self.markup, self._codec = _open_charset(self.charset, data)
         self._data = data
         self._transparent = self.charset.transparent
+        if self._is_wide and isinstance(self._coding, Identity):
+            self._coding.lift_line_limit()
+
+    @property
+    def _is_wide(self) -> bool:
+        return not self._transparent and len("a".encode(self._codec or "ascii")) > 1
 
     @property
     def wants_room(self) -> bool:
-        """Whether changes of this part make use of `ROOM`."""
+        """Whether changes of this part make use of `ROOM`.
+
+        It may become true when `patches` has found that a line would grow too long.
+        """
         return self._coding.uses_room
+
+    @property
+    def longest_run(self) -> int | None:
+        """Bytes that may stand together where no line break can (RFC 5322 section 2.1.1)."""
+        return self._coding.longest_run
 
     def text(self, start: int = 0, end: int | None = None, errors: str = "replace") -> str:
         """The characters that a person reads in a span of the markup.
@@ -115,13 +127,19 @@ class Content:
         Raises NotEditable when a change cannot be expressed: the charset lacks a character, or its
         bytes there are not the ones that its codec would write.
         """
-        offsets = self._byte_offsets(changes)
-        spans = [
-            (start, end, self._units(change.new))
-            for (start, end), change in zip(offsets, changes, strict=True)
-        ]
+        units = self._units
+        if self._transparent:
+            spans = [(start, end, units(new)) for start, end, new in changes]
+        else:
+            offsets = self._byte_offsets(changes)
+            spans = [
+                (start, end, units(change.new))
+                for (start, end), change in zip(offsets, changes, strict=True)
+            ]
         try:
             return self._coding.patches(spans, self._part.body_start)
+        except NeedsRoom as error:
+            raise NotEditable("a line would grow too long; make the changes with room") from error
         except ValueError as error:
             raise NotEditable(str(error)) from error
 
@@ -139,22 +157,21 @@ class Content:
 
     def _units(self, new: Pieces) -> list[Unit]:
         codec = self._codec or "ascii"
-        value_codec = codec if len("a".encode(codec)) > 1 else "ascii"
+        wide = self._is_wide
+        units: list[Unit] = []
         try:
-            return [
-                piece.encode(codec)
-                if isinstance(piece, str)
-                else Filling(piece.number, piece.length, value_codec)
-                if isinstance(piece, Hole)
-                else None
-                for piece in new
-            ]
+            for piece in new:
+                if isinstance(piece, str):
+                    units.append(piece.encode(codec))
+                elif isinstance(piece, Hole):
+                    units.append(Filling(piece[0], piece[1], codec if wide else "ascii"))
+                else:
+                    units.append(None)
         except UnicodeError as error:
             raise NotEditable(f"the charset {codec} lacks a character of the change") from error
+        return units
 
     def _byte_offsets(self, changes: Sequence[Change]) -> list[tuple[int, int]]:
-        if self._transparent:
-            return [(change.start, change.end) for change in changes]
         codec, data = self._codec or "ascii", self._data
         characters = position = 0
         found: list[int] = []

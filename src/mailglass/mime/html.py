@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Container, Iterator
-from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 from html import unescape as _unescape
 from html.entities import html5
+from typing import NamedTuple
 
 __all__ = [
     "Attribute",
@@ -71,8 +71,7 @@ class TokenKind(Enum):
     CUT = "cut"  # a tag that the end cuts off: browsers drop it
 
 
-@dataclass(frozen=True, slots=True)
-class Attribute:
+class Attribute(NamedTuple):
     """One attribute by offsets; its value stands between the quotes, if it has any."""
 
     name: str  # lower case
@@ -88,9 +87,12 @@ class Attribute:
         return self.name_end if self.value_start < 0 else self.value_end + len(self.quote)
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
-    """One token by offsets, `end` excluded."""
+class Token(NamedTuple):
+    """One token by offsets, `end` excluded.
+
+    A tuple, not a dataclass: a document has a thousand of them, and a tuple is made three times
+    as fast.
+    """
 
     kind: TokenKind
     start: int
@@ -133,36 +135,113 @@ def _attribute(match: re.Match[str]) -> Attribute:
     return Attribute(match[1].lower(), match.start(), match.end(1), start, end, _QUOTES[group])
 
 
+class _Scan(NamedTuple):
+    """The expressions of one way to scan."""
+
+    token: re.Pattern[str]  # a comment, declaration or tag, whole
+    exact: re.Pattern[str]  # the next token of interest, whatever stands before it
+    candidate: re.Pattern[str] | None  # how it begins, if it is not inside a tag's attribute
+
+
+_TOKEN = rf"(?:({_COMMENT})|({_DECLARATION})|<(/?+)({_TAG_NAME}){_ATTRIBUTES}(>|\Z)?+)"
+_ANY = _Scan(re.compile(_TOKEN), re.compile(rf"[^<]*+(?:<(?![a-zA-Z!?/])[^<]*+)*+{_TOKEN}"), None)
+
+
 @lru_cache(maxsize=32)
-def _scanner(names: frozenset[str] | None) -> re.Pattern[str]:
-    """Finds the next token; with `names`, steps over other tags inside the expression."""
-    if names is None:
-        return re.compile(
-            rf"[^<]*+(?:<(?![a-zA-Z!?/])[^<]*+)*+"
-            rf"(?:({_COMMENT})|({_DECLARATION})|<(/?+)({_TAG_NAME}){_ATTRIBUTES}(>|\Z)?+)"
-        )
-    wanted = "|".join(sorted(map(re.escape, names | _ALWAYS), key=len, reverse=True))
-    other = rf"</?+(?!(?i:{wanted})[\t\n\f\r />]){_TAG_NAME}{_ATTRIBUTES}>"
-    return re.compile(
-        rf"(?:[^<]++|{other}|<(?![a-zA-Z!?/]))*+"
-        rf"(?:({_COMMENT})|({_DECLARATION})|<(/?+)({_TAG_NAME}){_ATTRIBUTES}(>|\Z)?+)"
+def _scan_for(names: frozenset[str], ends: frozenset[str]) -> _Scan:
+    """Steps over other tags inside the expression."""
+    starting, ending = _any_of(names | _ALWAYS), _any_of(ends | _FOREIGN)
+    other = rf"<(?:/(?!{ending})|(?!{starting})){_TAG_NAME}{_ATTRIBUTES}>"
+    return _Scan(
+        _ANY.token,
+        re.compile(rf"[^<]*+(?:(?:{other}|<(?![a-zA-Z!?/]))[^<]*+)*+{_TOKEN}"),
+        re.compile(rf"<(?:[!?]|/(?:[^a-zA-Z]|{ending})|{starting})"),
     )
 
 
+def _any_of(names: frozenset[str]) -> str:
+    """An expression for one of these tag names, whole, in any case.
+
+    Written as a tree by first letters: the matcher then gives up at the first that differs.
+    """
+    branches = []
+    for first in sorted({name[:1] for name in names}):
+        rest = frozenset(name[1:] for name in names if name[:1] == first)
+        if not first:
+            branches.append(r"(?=[\t\n\f\r />])")
+        else:
+            letter = f"[{first}{first.upper()}]" if first.isalpha() else re.escape(first)
+            branches.append(letter + _any_of(rest))
+    return f"(?:{'|'.join(branches)})" if len(branches) > 1 else branches[0]
+
+
+def _next_match(scan: _Scan, markup: str, start: int, stop: int) -> re.Match[str] | None:
+    """The next token of interest; `start` stands outside any tag.
+
+    Where it begins is found by a plain search, five times as fast as stepping over every tag; only
+    where that place might lie inside a tag are the tags before it read one by one.
+    """
+    if scan.candidate is None:
+        return scan.exact.match(markup, start, stop)
+    found = scan.candidate.search(markup, start, stop)
+    place = stop if found is None else found.start()
+    if not _is_outside_tags(markup, start, place):
+        return scan.exact.match(markup, start, stop)
+    return None if found is None else scan.token.match(markup, place, stop)
+
+
+def _is_outside_tags(markup: str, start: int, place: int) -> bool:
+    """Whether `place` is surely outside any tag; `start` is, and no comment lies between.
+
+    Inside a quoted value the last quote before `place` would open it, behind an `=`.  Inside a tag
+    but outside its values the last `>` before `place` would stand in a value that ended since.
+    """
+    opening = markup.rfind("<", start, place)
+    if opening < 0:
+        return True
+    closing = markup.rfind(">", opening, place)
+    if closing < 0:
+        return False
+    for quote in "\"'":
+        last = markup.rfind(quote, start, place)
+        if last < 0:
+            continue
+        if _may_open_value(markup, last):
+            return False
+        if last > closing:
+            before = markup.rfind(quote, start, closing)
+            if before >= 0 and _may_open_value(markup, before):
+                return False
+    return True
+
+
+def _may_open_value(markup: str, quote: int) -> bool:
+    before = markup[quote - 1]
+    if before not in "\t\n\f\r ":
+        return before == "="
+    text = markup[max(0, quote - 20) : quote].rstrip()
+    return not text or text[-1] == "="
+
+
 def tokenize(
-    markup: str, start: int = 0, end: int | None = None, names: Collection[str] | None = None
+    markup: str,
+    start: int = 0,
+    end: int | None = None,
+    names: Collection[str] | None = None,
+    ends: Collection[str] | None = None,
 ) -> Iterator[Token]:
     """The tokens from `start` to `end`; text between them is not reported.
 
-    With `names` (lower case) only those tags are reported, which is faster; raw text, comments and
-    declarations are reported always.
+    With `names` (lower case) only those tags are reported, which is faster, and of end tags only
+    those in `ends` if it is given; raw text, comments and declarations are reported always.
     """
     stop = len(markup) if end is None else end
     wanted = None if names is None else frozenset(names)
-    fast, full = _scanner(wanted).match, _scanner(None).match
+    ending = wanted if ends is None else frozenset(ends)
+    scan = _ANY if wanted is None or ending is None else _scan_for(wanted, ending)
     foreign: list[str] = []
     position = start
-    while (match := (full if foreign else fast)(markup, position, stop)) is not None:
+    while (match := _next_match(_ANY if foreign else scan, markup, position, stop)) is not None:
         position = match.end()
         if match[4] is None:
             token = _other_token(match, markup, stop, bool(foreign))
@@ -174,7 +253,7 @@ def tokenize(
             yield Token(TokenKind.CUT, match.start(3) - 1, stop, name)
             return
         kind = TokenKind.END if match[3] else TokenKind.START
-        if wanted is None or name in wanted:
+        if wanted is None or ending is None or name in (ending if match[3] else wanted):
             yield Token(kind, match.start(3) - 1, position, name)
         if foreign or name in _ALWAYS:
             _track_foreign(foreign, name, kind, markup[position - 2 : position] == "/>")

@@ -13,13 +13,13 @@ import sys
 from binascii import a2b_base64, a2b_qp, b2a_base64
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import accumulate
+from typing import NamedTuple
 
 from .splice import Edit
 
-__all__ = ["Filling", "Hole", "Patch", "coding_of", "encode_quoted"]
+__all__ = ["Filling", "Hole", "Identity", "NeedsRoom", "Patch", "coding_of", "encode_quoted"]
 
 _SHORT_LINE = 78  # RFC 5322 section 2.1.1: what lines should keep to
 _LONG_LINE = 998  # and what they must
@@ -29,8 +29,7 @@ _QP_SPECIAL = re.compile(rb"[^!-<>-~ ]|[ \t](?=\r?\n|\Z)")
 _BASE64 = re.compile(rb"(?:[A-Za-z0-9+/]*+[ \t\r]*+\n)*+[A-Za-z0-9+/]*+(={0,2}+)[ \t\r\n]*+")
 
 
-@dataclass(frozen=True, slots=True)
-class Hole:
+class Hole(NamedTuple):
     """A place in new text for a value of `length` ASCII characters, known later."""
 
     number: int
@@ -45,8 +44,7 @@ class Form(Enum):
     BASE64 = "base64"
 
 
-@dataclass(frozen=True, slots=True)
-class Filling:
+class Filling(NamedTuple):
     """A hole in encoded bytes; `fill` makes the bytes that stand there."""
 
     number: int
@@ -76,6 +74,8 @@ class Filling:
     @property
     def decoded_length(self) -> int:
         """Bytes of the value in the part's charset."""
+        if self.codec == "ascii":
+            return self.length
         return len(("a" * self.length).encode(self.codec))
 
     @property
@@ -93,8 +93,7 @@ Span = tuple[int, int, list[Unit]]  # decoded start and end, and what shall stan
 _Numbered = tuple[tuple[int, ...], int, int, list[Unit]]  # a span and the changes that it makes
 
 
-@dataclass(frozen=True, slots=True)
-class Patch:
+class Patch(NamedTuple):
     """An edit of the message with holes in it."""
 
     offset: int
@@ -114,7 +113,7 @@ class Patch:
 def coding_of(name: str, body: memoryview, line_end: bytes) -> _Coding:
     """The coding of a body; raises ValueError for an unknown name or an irregular body."""
     if name in ("7bit", "8bit", "binary"):
-        return _Identity(bytes(body), line_end)
+        return Identity(bytes(body), line_end)
     if name == "quoted-printable":
         return _QuotedPrintable(bytes(body), line_end)
     if name == "base64":
@@ -132,6 +131,7 @@ class _Coding:
     """A decoded body; the plain encodings as they are."""
 
     uses_room = True
+    longest_run: int | None = None  # bytes that may stand on one line, where nothing breaks them
     limit = sys.maxsize - 1  # characters of a line that may be followed by a soft break
 
     def __init__(self, body: bytes, line_end: bytes) -> None:
@@ -189,26 +189,67 @@ class _Coding:
         folder.pieces += [unit for unit in units if unit is not None]
 
 
-class _Identity(_Coding):
+class NeedsRoom(ValueError):
+    """A line would grow too long where the changes leave no room to break it."""
+
+
+class Identity(_Coding):
     """7bit, 8bit, binary: bytes as they are (sections 2.7 to 2.9).
 
-    A line that would pass the limit is broken where the caller leaves room for white space.
+    A line that would pass the limit is broken where the caller leaves room for white space.  Most
+    parts never need that: `uses_room` is off until a first attempt has shown that this one does,
+    unless all lines keep to 78 characters, which a tracked link's line hardly can.
     """
 
+    uses_room = False
+    longest_run = _LONG_LINE
+
     def decode(self) -> bytes:
-        longest = max(map(len, self.body.split(self.line_end[-1:])), default=0)
-        keeps_short = longest <= _SHORT_LINE + len(self.line_end) - 1
-        self.line_limit = _SHORT_LINE if keeps_short else _LONG_LINE
+        mark = self.line_end[-1:]
+        longest = max(map(len, self.body.split(mark)), default=0) - len(self.line_end) + 1
+        self.uses_room = longest <= _SHORT_LINE
+        self.line_limit = _SHORT_LINE if self.uses_room else _LONG_LINE
+        self.mark = mark
         return self.body
 
+    def lift_line_limit(self) -> None:
+        """Let lines grow: in a charset of wide characters no byte is a line break."""
+        self.line_limit = sys.maxsize
+
     def line_start(self, offset: int) -> int:
-        return self.body.rfind(self.line_end[-1:], 0, offset) + 1
+        return self.body.rfind(self.mark, 0, offset) + 1
 
     def line_stop(self, offset: int) -> int:
-        stop = self.body.find(self.line_end, offset)
+        stop = self.body.find(self.mark, offset)
         return len(self.body) if stop < 0 else stop
 
     def patches(self, spans: Sequence[Span], base: int) -> list[Patch]:
+        if self.uses_room and any(None in units for _, _, units in spans):
+            return self._broken_patches(spans, base)
+        limit = max(self.line_limit, _LONG_LINE)
+        found: list[Patch] = []
+        line, room = -1, 0  # where the line being filled ends, and what may still be added to it
+        for number, (start, end, units) in enumerate(spans):
+            pieces = [unit for unit in units if unit is not None]
+            if start > line:
+                begin, line = self.line_start(start), self.line_stop(end)
+                room = limit - line + begin
+            elif end > line:
+                stop = self.line_stop(end)
+                room, line = room - stop + line, stop
+            for piece in pieces:
+                room -= len(piece) if isinstance(piece, bytes) else piece.decoded_length
+            room += end - start
+            if room < 0:
+                self.uses_room = True
+                if any(None in units for _, _, units in spans):
+                    return self._broken_patches(spans, base)
+                raise NeedsRoom
+            if pieces or end > start:
+                found.append(Patch(base + start, end - start, _joined(pieces), (number,)))
+        return found
+
+    def _broken_patches(self, spans: Sequence[Span], base: int) -> list[Patch]:
         found: list[Patch] = []
         column, behind = 0, -1
         for number, (start, end, units) in enumerate(spans):
@@ -264,6 +305,8 @@ def _column_behind(column: int, unit: bytes | Filling) -> int:
 
 def _joined(units: Sequence[bytes | Filling]) -> tuple[bytes | Filling, ...]:
     """Neighbouring bytes joined, empty ones dropped."""
+    if len(units) == 1 or (len(units) == 3 and isinstance(units[1], Filling)):
+        return tuple(units)  # one text, or what stands around one token: nothing to join
     found: list[bytes | Filling] = []
     for unit in units:
         last = found[-1] if found else None
@@ -292,7 +335,7 @@ class _Folder:
         if self.column + length > self.limit:
             self.break_line()
         if length > self.limit:
-            filling = replace(filling, fold=self.soft_break)
+            filling = filling._replace(fold=self.soft_break)
             length = (length - 1) % _FOLD + 1
         self.pieces.append(filling)
         self.column += length
@@ -353,7 +396,7 @@ class _QuotedPrintable(_Coding):
         for unit in units:
             if isinstance(unit, Filling):
                 is_wide = unit.decoded_length > unit.length
-                folder.whole(replace(unit, form=Form.QUOTED) if is_wide else unit)
+                folder.whole(unit._replace(form=Form.QUOTED) if is_wide else unit)
             elif unit and b"\0" in unit:  # of a wide charset: its line breaks are no text lines
                 self._write_line(folder, unit)
             elif unit:
@@ -484,7 +527,7 @@ class _Base64(_Coding):
             if number + 1 < len(queue):
                 queue[number + 1] = following[wanted:]
             after = following[:wanted]
-            folder.whole(replace(unit, form=Form.BASE64, before=rest, after=after))
+            folder.whole(unit._replace(form=Form.BASE64, before=rest, after=after))
             rest = b""
 
     @staticmethod

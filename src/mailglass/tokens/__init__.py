@@ -9,6 +9,7 @@ from .urls import (
     link_bound,
     link_url,
     notice_url,
+    percent_encode,
     read_url,
     unsubscribe_url,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "link_bound",
     "link_url",
     "notice_url",
+    "percent_encode",
     "read_url",
     "unsubscribe_url",
 ]
