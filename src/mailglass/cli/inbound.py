@@ -1,0 +1,104 @@
+"""`mailglass inbound`: read what came back by mail."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from ..inbound import Record, Report, parse
+
+__all__ = ["command"]
+
+_MAX_FILE_BYTES = 100 * 1024 * 1024  # no server of the world sends back more
+
+
+@click.group(short_help="Read bounces, complaints, receipts and answers.")
+def command() -> None:
+    """Read what came back by mail: bounces, complaints, receipts and answers."""
+
+
+@command.command("parse")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def parse_files(files: tuple[Path, ...], as_json: bool) -> None:
+    """Say what each of FILES is and whom it speaks of; changes nothing.
+
+    A folder stands for all files in it. Line ends may be LF, CRLF or bare CR. Exit status 1 when a
+    file could not be read.
+    """
+    failed = False
+    for path in _files(files):
+        try:
+            report: Report | None = parse(_content(path))
+            error = report.error if report else None
+        except OSError as problem:
+            report, error = None, f"cannot be read: {problem.strerror}"
+            failed = True
+        line = _line(path, report, error) if as_json else _page(path, report, error)
+        click.echo(line)
+    sys.exit(1 if failed else 0)
+
+
+def _files(paths: tuple[Path, ...]) -> Iterator[Path]:
+    for path in paths:
+        if path.is_dir():
+            yield from sorted(p for p in path.rglob("*") if p.is_file())
+        else:
+            yield path
+
+
+def _content(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(_MAX_FILE_BYTES)
+
+
+def _line(path: Path, report: Report | None, error: str | None) -> str:
+    fields = {
+        "file": str(path),
+        "kind": report.kind if report else "other",
+        "records": [_fields(record) for record in report.records] if report else [],
+        "in_reply_to": report.in_reply_to if report else None,
+        "error": error,
+    }
+    return json.dumps(fields, ensure_ascii=False)
+
+
+def _fields(record: Record) -> dict[str, object]:
+    return {
+        "recipient": record.recipient,
+        "action": record.action,
+        "enhanced_status": record.enhanced_status,
+        "reply_code": record.reply_code,
+        "class": record.class_,
+        "permanent": record.permanent,
+        "suppress": record.suppress,
+        "diagnostic": record.diagnostic,
+        "remote_mta": record.remote_mta,
+        "feedback_type": record.feedback_type,
+        "disposition": record.disposition,
+    }
+
+
+def _page(path: Path, report: Report | None, error: str | None) -> str:
+    if report is None or error:
+        return f"{path}: {error}"
+    lines = [f"{path}: {report.kind}"]
+    for record in report.records:
+        said = (
+            record.action,
+            record.reply_code,
+            record.enhanced_status,
+            record.class_,
+            record.feedback_type,
+            record.disposition,
+            "suppress" if record.suppress else None,
+        )
+        words = " ".join(str(part) for part in said if part)
+        lines.append(f"  {record.recipient or '(not named)'}  {words}")
+        if record.diagnostic:
+            lines.append(f"    {record.diagnostic}")
+    return "\n".join(lines)

@@ -1,0 +1,21 @@
+"""What comes back by mail: bounces, complaints, receipts, automatic and human answers.
+
+Bytes in, records out; no sockets, no store. `parse` reads one message, `match` says which delivery
+it belongs to and how sure that is. What follows for the delivery is decided where the history is.
+"""
+
+from .matching import Candidate, Match, Trust, candidates
+from .parse import parse
+from .records import Action, Kind, Record, Report
+
+__all__ = [
+    "Action",
+    "Candidate",
+    "Kind",
+    "Match",
+    "Record",
+    "Report",
+    "Trust",
+    "candidates",
+    "parse",
+]
