@@ -149,12 +149,16 @@ WALKS = [
     ({"shop.test": "p=none"}, "a.b.shop.test", "shop.test", "shop.test"),
     ({}, "a.shop.test", "a.shop.test", None),
     ({"shop.test": "p=none", "a.shop.test": "p=reject"}, "a.shop.test", "shop.test", "a.shop.test"),
-    ({"a.shop.test": "p=none; psd=n", "shop.test": "p=none"}, "b.a.shop.test", "a.shop.test",
-     "a.shop.test"),
+    (
+        {"a.shop.test": "p=none; psd=n", "shop.test": "p=none"},
+        "b.a.shop.test",
+        "a.shop.test",
+        "a.shop.test",
+    ),
     ({"test": "p=reject; psd=y", "shop.test": "p=none"}, "a.shop.test", "shop.test", "shop.test"),
     ({"test": "p=reject; psd=y"}, "a.shop.test", "shop.test", "test"),
     ({"b.test": "p=none"}, "1.2.3.4.5.6.7.8.9.a.b.test", "b.test", "b.test"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("records", "domain", "organization", "policy"), WALKS)
@@ -223,9 +227,27 @@ def test_no_policy_file_breaks_its_reader(body: bytes) -> None:
 
 
 MECHANISM = st.sampled_from(
-    ["a", "mx", "ptr", "all", "include:{}", "exists:%{{i}}.{}", "redirect={}", "a:{}/24", "ip4:1",
-     "ip6:::/0", "exp={}", "x=%{{z}}", "mx:%{{d9r-}}.{}//64", "-all", "?a", "%", "a:", "//"]
-)  # fmt: skip
+    [
+        "a",
+        "mx",
+        "ptr",
+        "all",
+        "include:{}",
+        "exists:%{{i}}.{}",
+        "redirect={}",
+        "a:{}/24",
+        "ip4:1",
+        "ip6:::/0",
+        "exp={}",
+        "x=%{{z}}",
+        "mx:%{{d9r-}}.{}//64",
+        "-all",
+        "?a",
+        "%",
+        "a:",
+        "//",
+    ]
+)
 RECORD = st.lists(MECHANISM, max_size=8).map(" ".join)
 
 
@@ -259,8 +281,12 @@ def test_a_tree_of_records_that_never_ends_is_cut() -> None:
     assert endless.asked < 100
 
 
-@given(st.text(max_size=120), st.sampled_from(["v=spf1 ", "v=DMARC1; ", "v=DKIM1; ", "v=BIMI1; ",
-                                               "v=STSv1; ", "v=TLSRPTv1; ", ""]))  # fmt: skip
+@given(
+    st.text(max_size=120),
+    st.sampled_from(
+        ["v=spf1 ", "v=DMARC1; ", "v=DKIM1; ", "v=BIMI1; ", "v=STSv1; ", "v=TLSRPTv1; ", ""]
+    ),
+)
 def test_no_text_in_the_dns_breaks_an_examination(text: str, start: str) -> None:
     class Everywhere:
         async def ask(self, name: str, kind: str, *, unchecked: bool = False) -> Answer:
