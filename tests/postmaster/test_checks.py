@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import contextlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -23,6 +25,7 @@ from mailglass.postmaster import (
     tree_walk,
 )
 from mailglass.postmaster.certificates import name_fits
+from mailglass.postmaster.checks.dkim import DkimKeyError, parse_key
 from mailglass.postmaster.checks.mta_sts import host_fits, parse_policy
 from mailglass.postmaster.checks.ptr import looks_generic
 
@@ -224,6 +227,17 @@ def test_a_pattern_of_a_policy_covers_one_label(host: str, pattern: str, fits: b
 def test_no_policy_file_breaks_its_reader(body: bytes) -> None:
     policy, fault = parse_policy(body)
     assert fault or policy["version"] == ["stsv1"]
+
+
+@given(st.binary(max_size=300), st.sampled_from(["rsa", "ed25519", "x"]))
+def test_no_key_record_breaks_its_reader(data: bytes, kind: str) -> None:
+    for packed in (
+        data,
+        b"\x30" + data,
+        bytes.fromhex("30820122300d06092a864886f70d01010105") + data,
+    ):
+        with contextlib.suppress(DkimKeyError):
+            parse_key(f"v=DKIM1; k={kind}; p={base64.b64encode(packed).decode()}")
 
 
 MECHANISM = st.sampled_from(

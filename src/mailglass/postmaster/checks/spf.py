@@ -75,18 +75,11 @@ def _merged(records: tuple[str, ...]) -> str:
 
 
 def _includes(seen: Survey) -> Finding:
-    for loop in seen.loops:
-        term = next(term for term in seen.terms if term.problem and term.target == loop[-1])
-        text = " > ".join(loop)
-        return finding(
-            "spf.include",
-            FAIL,
-            f"a loop: {text}",
-            fix="loop",
-            loop=text,
-            term=term.text,
-            owner=term.path[-1],
-        )
+    if seen.loops:
+        loop = " > ".join(seen.loops[0])
+        owner, term = seen.loops[0][-2:]
+        observed = f"a loop: {loop}"
+        return finding("spf.include", FAIL, observed, fix="loop", loop=loop, term=term, owner=owner)
     broken = [term for term in seen.terms if term.problem]
     if broken:
         first = broken[0]
