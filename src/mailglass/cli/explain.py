@@ -42,8 +42,16 @@ def _fields(explanation: Explanation) -> dict[str, object]:
 
 
 def _page(explanation: Explanation) -> str:
-    lasting = "permanent: a retry cannot succeed" if explanation.permanent else "temporary: retry"
-    address = "dead, write to it no more" if explanation.suppress else "keep it"
+    lasting = (
+        "class 5: the server asks for no retry of this attempt"
+        if explanation.permanent
+        else "class 4: it may pass"
+    )
+    address = (
+        "dead: write to it no more"
+        if explanation.suppress
+        else "keep it: the reply does not say that it is dead"
+    )
     lines = {
         "provider": explanation.provider or "not recognised",
         "code": " ".join(

@@ -21,7 +21,7 @@ _MICROSOFT_SUBJECT = "complaint about message from"
 _TYPE = re.compile(r"[a-z][a-z0-9-]{0,40}")
 
 
-def read_complaint(report: str, original: Fields, fields: Fields) -> list[Record]:
+def read_complaint(report: str, original: Fields) -> list[Record]:
     """The recipients of a feedback report; one record without a recipient when it names none."""
     told = read_fields(report.replace("\n\n", "\n"))
     found = _TYPE.match(told.get("feedback-type", ("",))[0].lower())

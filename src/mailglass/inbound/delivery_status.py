@@ -44,7 +44,7 @@ class Group:
     action: Action | None
     status: str | None  # the Status field, when it is one
     diagnostic: str
-    diagnostic_type: str  # lower case: smtp, x-postfix, x-unix
+    comment: str  # the reporting server's own words behind the status
     remote_mta: str | None
 
 
@@ -120,8 +120,8 @@ def _group(fields: Fields) -> Group:
         original_recipient=original,
         action=_ACTIONS.get((get("action").lower().split() or [""])[0].strip("()\"';,.")),
         status=status[1] if status and is_status(status[1]) else None,
-        diagnostic=_words(diagnostic[kind.end() :] if kind else diagnostic, status),
-        diagnostic_type=kind[0].strip(" ;\t").lower() if kind else "",
+        diagnostic=_words(diagnostic[kind.end() :] if kind else diagnostic),
+        comment=(status[2] or "") if status else "",
         remote_mta=_value(get("remote-mta")),
     )
 
@@ -141,11 +141,6 @@ def _recipient(fields: Fields, original: str | None) -> str | None:
     return original if "." not in place or f".{place}".endswith(f".{home}") else final
 
 
-def _words(diagnostic: str, status: re.Match[str] | None) -> str:
-    """The diagnostic, or the comment that some servers put behind the status instead.
-
-    A diagnostic without letters is the exit status of a program (sendmail's `X-Unix; 71`).
-    """
-    if any(letter.isalpha() for letter in diagnostic):
-        return diagnostic
-    return (status[2] if status else None) or ""
+def _words(diagnostic: str) -> str:
+    """The diagnostic, unless it is the exit status of a program (sendmail's `X-Unix; 71`)."""
+    return diagnostic if any(letter.isalpha() for letter in diagnostic) else ""

@@ -95,10 +95,12 @@ def read_fields(header: str) -> Fields:
 
 
 def _as_text(data: bytes, charset: str = "utf-8") -> str:
-    try:
-        return data.decode(charset)
-    except (UnicodeDecodeError, LookupError, ValueError):
-        return data.decode("latin-1")
+    for label in (charset, "utf-8"):
+        try:
+            return data.decode(label)
+        except (UnicodeDecodeError, LookupError, ValueError):
+            continue
+    return data.decode("latin-1")
 
 
 def read_parts(fields: Fields, body: bytes) -> list[Part]:

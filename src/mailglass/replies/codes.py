@@ -18,14 +18,14 @@ _IS_STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}\Z")
 _STATUS_ANYWHERE = re.compile(rf"(?<![\d.\w-]){_STATUS}(?![\w-]|\.\d)")
 _CODE = r"[45][0-5]\d"
 _CODE_WITH_STATUS = re.compile(rf"(?<![\d.\w])({_CODE})[ -](?:{_CODE} )?\W?\W?({_STATUS})(?!\.?\d)")
+# Runs are bounded: a text of nothing but colons would take the square of its length.
 _REPLY_STARTS = re.compile(
     rf"(?:^|[:;>\[(\"'\n.,]|said|says|replied|responded|returned|error|code|reply|status|response"
-    rf"|<<<)[\s:;\"'(\[#]*(?:smtp[;:]?\s*)?({_CODE})(?=[\s\-)\];:,\"'#]|$)",
+    rf"|<<<)[\s:;\"'(\[#]{{0,8}}(?:smtp[;:]?\s{{0,8}})?({_CODE})(?=[\s\-)\];:,\"'#]|$)",
     re.IGNORECASE,
 )
 # sendmail quotes the peer behind its own code: 554 <who@example.net>... 550 Host unknown
 _QUOTED = re.compile(rf"(?:^|\s){_CODE} \S{{1,300}}\.\.\. ({_CODE}) ")
-_CODE_ANYWHERE = re.compile(rf"(?<![\d.\w:/=+-])({_CODE})(?=[ -][A-Za-z#<\[(])")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,7 @@ def find_codes(text: str) -> Codes:
     both = _CODE_WITH_STATUS.search(text)
     if both:
         return Codes(reply_code=int(both[1]), enhanced_status=both[2])
-    code = _QUOTED.search(text) or _REPLY_STARTS.search(text) or _CODE_ANYWHERE.search(text)
+    code = _QUOTED.search(text) or _REPLY_STARTS.search(text)
     status = _STATUS_ANYWHERE.search(text)
     return Codes(
         reply_code=int(code[1]) if code else None,
