@@ -101,8 +101,9 @@ def _spf_finding(
         return finding("lint.spf", UNKNOWN, observed)
     mechanism = f"ip{ipaddress.ip_address(envelope.ip or '').version}:{envelope.ip}"
     status = WARN if verdict.result is SpfResult.NEUTRAL else FAIL
-    return finding("lint.spf", status, observed, fix="fail", mechanism=mechanism,
-                   domain=_path_domain(path))  # fmt: skip
+    return finding(
+        "lint.spf", status, observed, fix="fail", mechanism=mechanism, domain=_path_domain(path)
+    )
 
 
 async def _signatures(reading: Reading, resolver: Resolver | None) -> list[_Signature]:
@@ -123,8 +124,9 @@ def _signature(value: str) -> _Signature:
     try:
         tags = parse_tags(value)
     except TagSyntaxError as error:
-        return _Signature(domain="", selector="", covered=(), has_length=False, result="fail",
-                          detail=str(error))  # fmt: skip
+        return _Signature(
+            domain="", selector="", covered=(), has_length=False, result="fail", detail=str(error)
+        )
     covered = tuple(name.strip().lower() for name in tags.get("h", "").split(":"))
     return _Signature(
         domain=tags.get("d", "").lower(),
@@ -204,8 +206,11 @@ def _coverage(reading: Reading, signatures: list[_Signature]) -> list[Finding]:
     ]
     if missing:
         fields = ", ".join(missing)
-        return [finding("lint.dkim-coverage", WARN, f"not signed: {fields}", fix="fields",
-                        fields=fields)]  # fmt: skip
+        return [
+            finding(
+                "lint.dkim-coverage", WARN, f"not signed: {fields}", fix="fields", fields=fields
+            )
+        ]
     return [finding("lint.dkim-coverage", OK, "what matters is signed")]
 
 
@@ -230,5 +235,6 @@ def _dmarc(
     if open_dkim or open_spf:
         observed = "no aligned pass is certain: DKIM or SPF could not be checked"
         return finding("lint.dmarc", UNKNOWN, observed)
-    return finding("lint.dmarc", FAIL, "neither DKIM nor SPF passes and is aligned", fix="fail",
-                   domain=domain)  # fmt: skip
+    return finding(
+        "lint.dmarc", FAIL, "neither DKIM nor SPF passes and is aligned", fix="fail", domain=domain
+    )
