@@ -255,6 +255,7 @@ def _ingest(settings: Settings) -> None:
         spool=Spool(settings.data_directory / "spool.db"),
         journal_directory=settings.data_directory / "journal",
         rules=load_rules(),
+        keep=timedelta(days=settings.journal_keep_days),
         **_simulated_time(settings),
     )
 
