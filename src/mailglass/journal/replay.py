@@ -38,7 +38,7 @@ def replay(
     """Append the hits of the journal `source` to another one; returns how many, and the poison.
 
     Only hits at or `after` one time and `before` another are taken; poison stays where it is.
-    `tell` hears the count after each commit. A replay twice is a hit twice: nothing here knows it again.
+    `tell` hears the count after each commit. What is replayed twice is there twice.
     Raises StorageUnavailable when the disk refuses; what was told of is on stable storage.
     """
     hits = poison = 0
