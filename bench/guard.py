@@ -5,8 +5,8 @@
 Newsletters of 40 kB are made with known contents: 40 links, 24 pictures, one to three beacons of
 which one in six belongs to a known service (lists name 16 % of invisible images in real mail), and
 one spacer. FOLDER adds real messages (.eml, searched through) to the table of counts.
-EasyPrivacy's mail rules (Debian's webext-ublock-origin-firefox, asked through the package `adblock`)
-see the same resources; without them the comparison is left out and said so.
+EasyPrivacy's mail rules (Debian's webext-ublock-origin-firefox, asked through the package
+`adblock`) see the same resources; without them the comparison is left out and said so.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ SELF_HOSTED = (
     "https://t{n}.example.net/v/{token}/1",
     "https://mail.example{n}.org/pic?id=4471{n}&u=99371{n}",
 )
-WORDS = "the new season brings light jackets and warm shoes for every day of your week".split()
+WORDS = ("the", "new", "season", "brings", "light", "jackets", "and", "warm", "shoes", "for", "you")
 
 
 @dataclass(frozen=True)

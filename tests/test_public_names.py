@@ -7,6 +7,7 @@ A name that appears or disappears is a decision, so it shows in a diff of that f
 from __future__ import annotations
 
 import importlib
+import inspect
 import pkgutil
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def test_every_public_name_exists_and_says_what_it_is() -> None:
     for name in public_names():
         module, _, attribute = name.rpartition(".")
         value = getattr(importlib.import_module(module), attribute)
-        if callable(value):
+        if inspect.isclass(value) or inspect.isfunction(value):
             assert value.__doc__, f"{name} has no docstring"
 
 

@@ -59,9 +59,19 @@ def _networks(value: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network
     return tuple(ipaddress.ip_network(word) for word in _words(value))
 
 
+def _pace(value: str) -> tuple[str, ...]:
+    words = _words(value)
+    if words and {"even": 2, "slowing": 3}.get(words[0]) != len(words):
+        raise ValueError(value)
+    if any(float(word) <= 0 for word in words[1:]):
+        raise ValueError(value)
+    return words
+
+
 _EXPECTED: dict[Callable[[str], object], str] = {
     _whole: "a whole number",
     _yes_no: "yes or no",
+    _pace: "`even FACTOR` or `slowing STORY-SECONDS REAL-SECONDS`",
     _numbers: "whole numbers with spaces between",
     _networks: "networks such as 10.0.0.0/8 with spaces between",
 }
@@ -244,15 +254,12 @@ class Settings:
         secret=True,
     )
 
-    demo_story_seconds: int = _setting(
-        "demo.story-seconds",
-        "0",
-        "What a simulated world lives through in demo.real-seconds; 0 for the real world. Only"
-        " `mailglass demo` sets it.",
-        _whole,
-    )
-    demo_real_seconds: int = _setting(
-        "demo.real-seconds", "20", "How long that takes here.", _whole
+    demo_pace: tuple[str, ...] = _setting(
+        "demo.pace",
+        "",
+        "How fast a simulated world lives: `even FACTOR`, or `slowing STORY-SECONDS REAL-SECONDS`;"
+        " empty for the real world.",
+        _pace,
     )
 
     web_host: str = _setting("web.host", "127.0.0.1", "Where the dashboard listens.")
@@ -413,7 +420,6 @@ def _contradictions(s: Settings) -> list[str]:
         ("delivery.messages-per-connection", s.delivery_messages_per_connection),
         ("delivery.timeout-seconds", s.delivery_timeout_seconds),
         ("delivery.lifetime-seconds", s.delivery_lifetime_seconds),
-        ("demo.real-seconds", s.demo_real_seconds),
     ):
         if number < 1:
             faults.append(f"{name}: {number} is less than 1")

@@ -121,7 +121,7 @@ def receive(connection: socket.socket | ssl.SSLSocket, *, is_head: bool = False)
 
 
 @contextlib.contextmanager
-def running(directory: Path, **changes: Any) -> Iterator[Running]:
+def serve(directory: Path, **changes: Any) -> Iterator[Running]:
     """A collector with its data in `directory`, until the end of the block."""
     fields: dict[str, Any] = {
         "journal_directory": directory / "journal",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 import socket
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from collector.running import KEYS, RING, Running, receive, request_bytes, running
+from collector.running import KEYS, RING, Running, receive, request_bytes, serve
 from mailglass.collector import KEPT_HEADERS
 from mailglass.ids import Ids, delivery_time
 from mailglass.journal import Attachments
@@ -40,6 +41,12 @@ def notice(**options: bool) -> str:
 
 
 UNSUBSCRIBE = unsubscribe_url("", RING.mint(Kind.UNSUBSCRIBE, ID))
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Running]:
+    with serve(tmp_path) as server:
+        yield server
 
 
 # The beacon
@@ -123,7 +130,7 @@ def test_head_gets_the_image_headers_and_is_recorded_as_head(running: Running) -
 
 def test_a_key_rotated_twice_still_reads_old_tokens(tmp_path: Path) -> None:
     keys = (*KEYS, *(bytes([n]) * 32 for n in range(1, 12)))
-    with running(tmp_path, keys=keys) as server:
+    with serve(tmp_path, keys=keys) as server:
         server.get(BEACON)
         server.get(link())
         assert [hit.delivery_id for hit in server.hits()] == [ID, ID]

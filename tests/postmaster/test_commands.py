@@ -105,7 +105,7 @@ def test_lint_prints_findings_and_forecasts(run_cli: Run, tmp_path: Path) -> Non
     done = run_cli("lint", str(file), "--offline", "--no-filters", "--json")
     told = json.loads(done.stdout)
     assert {frozenset(each) for each in told["findings"]} == {frozenset(FIELDS)}
-    assert [each["provider"] for each in told["providers"]][0] == "netease"
+    assert {each["provider"] for each in told["providers"]} >= {"netease", "gmail"}
     assert done.returncode == 2  # no Date
 
 
@@ -113,9 +113,9 @@ def test_lint_asks_spamassassin_when_it_is_there(run_cli: Run, tmp_path: Path) -
     program = tmp_path / "spamassassin"
     program.write_text(
         "#!/bin/sh\ncat > /dev/null\n"
-        "printf 'X-Spam-Mailglass: score=6.1 required=5.0 tests=HTML_MESSAGE=0.1,\\n\\tBAD=6.0\\n\\n'\n"
+        "printf 'X-Spam-Mailglass: score=6.1 required=5.0 tests=A=0.1,\\n\\tBAD=6.0\\n\\n'\n"
     )
     program.chmod(0o755)
     message = b"From: a@shop.test\r\nSubject: x\r\nDate: x\r\n\r\nhello\r\n"
     done = run_cli("lint", "-", "--offline", stdin=message, PATH=f"{tmp_path}:/usr/bin:/bin")
-    assert b"6.1 of 5: BAD 6, HTML_MESSAGE 0.1" in done.stdout
+    assert b"6.1 of 5: BAD 6, A 0.1" in done.stdout

@@ -63,6 +63,7 @@ WRONG = [
         ],
         "smarthost.security: `none` would send smarthost.password in the clear",
     ),
+    (["demo.pace=fast"], "demo.pace (command line): `fast` is not `even FACTOR` or `slowing"),
     (["delivery.retry-seconds="], "delivery.retry-seconds: needs at least one number"),
     (["delivery.connections=0"], "delivery.connections: 0 is less than 1"),
     (["gateway.port"], "command line: `gateway.port` is not of the form name=value"),

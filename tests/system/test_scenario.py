@@ -39,8 +39,7 @@ def test_postfix_dovecot_and_chromium_see_one_mail_tracked_from_end_to_end(
             smarthost_security="none",
             # The seconds until Chromium shows the mail stand in the history for the minutes that
             # a person lets pass: so early after delivery it would rightly be a machine.
-            demo_story__seconds="86400",
-            demo_real__seconds="10",
+            demo_pace="even 500",
         ) as glass,
         playwright.sync_playwright() as p,
     ):

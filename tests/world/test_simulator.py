@@ -292,9 +292,9 @@ def test_machines_have_their_published_share_of_clicks(
     assert 1 - sum(clicks) / len(clicks) == pytest.approx(share, abs=tolerance)
 
 
-def test_a_quarter_of_scans_comes_before_delivery() -> None:
+def test_a_quarter_of_scans_comes_before_delivery(world: list[SimulatedDelivery]) -> None:
     first: dict[int, float] = {}
-    for delivery in simulate(20_000, seed=2):
+    for delivery in world:
         scans = [
             after(delivery, request)
             for request in delivery.requests

@@ -96,7 +96,7 @@ def hits_in(journal: Path) -> list[Hit]:
 
 
 def test_every_answered_request_is_recorded_once_under_its_actors_address(tmp_path: Path) -> None:
-    visits = asyncio.run(play(tmp_path, 240))
+    visits = asyncio.run(play(tmp_path, 160))
     hits = hits_in(tmp_path / "journal")
     asked = Counter(
         (visit.token, visit.fetch.method, visit.fetch.place.address) for visit in visits
@@ -110,7 +110,7 @@ def test_every_answered_request_is_recorded_once_under_its_actors_address(tmp_pa
 
 
 def test_readers_get_their_image_their_redirect_and_their_file(tmp_path: Path) -> None:
-    visits = asyncio.run(play(tmp_path, 160))
+    visits = asyncio.run(play(tmp_path, 120))
     for visit in visits:
         kind = visit.url.split("/")[3]
         if visit.fetch.alters_token:

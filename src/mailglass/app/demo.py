@@ -88,8 +88,7 @@ def _options(folder: Path, smtp_port: int) -> list[str]:
         "smarthost.security": "none",
         "delivery.connections": 8,
         "delivery.retry-seconds": "1 2 4",
-        "demo.story-seconds": _WORLD_SECONDS,
-        "demo.real-seconds": _WATCH_SECONDS,
+        "demo.pace": f"slowing {_WORLD_SECONDS} {_WATCH_SECONDS}",
     }
     return [f"{name}={value}" for name, value in values.items()]
 

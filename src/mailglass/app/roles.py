@@ -244,16 +244,22 @@ def _ingest(settings: Settings) -> None:
 
 
 def _simulated_time(settings: Settings) -> dict[str, Any]:  # keyword arguments of Ingest
-    """In the demo a hit stands in the history at the time that it stands for in the world."""
-    if not settings.demo_story_seconds:
-        return {}
-    from ..world import SlowingPace
+    """In the demo a hit stands in the history at the time that it stands for in the world.
 
-    story = timedelta(seconds=settings.demo_story_seconds)
-    pace = SlowingPace(
-        story_seconds=settings.demo_story_seconds, real_seconds=settings.demo_real_seconds
-    )
-    return {"told_at": pace.told_at, "clock": lambda: datetime.now(UTC) + story}
+    The world's own now lies ahead of ours, so that its verdicts settle while somebody looks.
+    """
+    if not settings.demo_pace:
+        return {}
+    from ..world import EvenPace, Pace, SlowingPace
+
+    kind, *numbers = settings.demo_pace
+    first, *others = (float(number) for number in numbers)
+    pace: Pace = EvenPace(first)
+    ahead = timedelta(minutes=first)
+    if kind == "slowing":
+        pace = SlowingPace(story_seconds=first, real_seconds=others[0])
+        ahead = timedelta(seconds=first)
+    return {"told_at": pace.told_at, "clock": lambda: datetime.now(UTC) + ahead}
 
 
 def _web(settings: Settings) -> None:

@@ -71,10 +71,9 @@ class Site:
             connection.expire()
 
     def make_room(self) -> None:
-        """Close the connections that have waited longest for a request, a hundredth of them."""
-        idle = [c for c in self.connections if c.is_idle]
-        idle.sort(key=lambda c: c.deadline)
-        for connection in idle[: max(self.max_connections // 100, 1)]:
+        """Close a hundredth of the connections: of those without a whole request the next due."""
+        without = sorted((c for c in self.connections if c.wants_more), key=lambda c: c.deadline)
+        for connection in without[: max(self.max_connections // 100, 1)]:
             self.counters.closed["room"] += 1
             connection.abort()
 
@@ -92,7 +91,9 @@ class _Arriving:
     at_ms: int
     url: bytes = b""
     fields: Fields = field(default_factory=Fields)
-    head_bytes: int = 0
+    head_bytes: int = 0  # of the headers that were parsed
+    raw_bytes: int = 0  # fed to the parser before the head was whole
+    has_head: bool = False
     body: bytes = b""
 
 
@@ -176,9 +177,9 @@ class Connection(asyncio.Protocol):
         self._peer = peer.removeprefix("::ffff:") if "." in peer else peer
         self._is_tls = is_tls
         self.deadline = time.monotonic() + site.head_seconds
-        site.connections[self] = None
-        if len(site.connections) > site.max_connections:
+        if len(site.connections) >= site.max_connections:
             site.make_room()
+        site.connections[self] = None
 
     def connection_lost(self, error: Exception | None) -> None:
         self._site.connections.pop(self, None)
@@ -232,6 +233,15 @@ class Connection(asyncio.Protocol):
                 self._is_last = self._is_refused = True
         else:
             self._remember(data)
+            self._bound_head(len(data))
+
+    def _bound_head(self, more_bytes: int) -> None:
+        """Refuse a head that does not end: the parser keeps an unfinished header to itself."""
+        arriving = self._arriving
+        if arriving is not None and not arriving.has_head:
+            arriving.raw_bytes += more_bytes
+            if arriving.raw_bytes > _MAX_URL_BYTES + _MAX_HEAD_BYTES:
+                self._refuse(431)
 
     def _remember(self, data: bytes) -> None:
         """Keep the head when `data` was one whole request of the plain kind.
@@ -270,8 +280,9 @@ class Connection(asyncio.Protocol):
         arriving.fields.add(name, value)
 
     def on_headers_complete(self) -> None:
-        fields = cast(_Arriving, self._arriving).fields
-        if "expect" in fields.control and self._current is None and self._transport:
+        arriving = cast(_Arriving, self._arriving)
+        arriving.has_head = True
+        if "expect" in arriving.fields.control and self._current is None and self._transport:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, body: bytes) -> None:

@@ -14,7 +14,6 @@ from itertools import pairwise
 from typing import Any
 
 from ..model import Hit, Judgement, TargetKind
-from .delays import told_delay
 from .judge import judge_alike
 from .look import SCANNING_ROLES, Seen, look
 from .networks import Network, network_key
@@ -81,8 +80,9 @@ def judge_delivery(
         for place, i in zip(places, order, strict=True):
             place.fields["crowd"] = crowds[i]
     judged = [_judge(place, rules) for place in places]
-    if len(hits) > 1:
-        judged = _second_round(facts, places, judged, rules)
+    if len(hits) <= 1:
+        return judged
+    judged = _second_round(facts, places, judged, rules)
     by_index = dict(zip(order, judged, strict=True))
     return [by_index[i] for i in range(len(hits))]
 
@@ -100,7 +100,7 @@ def surroundings_of(
 
 
 def _judge(place: _Place, rules: Rules) -> Judgement:
-    return judge_alike(place.seen, tuple(place.fields.values()), rules)
+    return judge_alike(place.seen, place.fields, rules)
 
 
 def _places(
@@ -114,7 +114,7 @@ def _places(
         origin = origins.get(hit.address, NOWHERE) if origins else NOWHERE
         places.append(_place(facts, hit, origin, rules))
     if len(places) > 1:
-        _add_company(places, rules)
+        _add_company(facts, places, rules)
     return places
 
 
@@ -141,13 +141,12 @@ def _alone(
     """What the delivery says of a hit, whatever the other hits are."""
     agent = hit.headers.get("user-agent", "")
     clickable = kind in _CLICKABLE
-    delay = _seconds_after(facts.delivered_at, hit)
     return _DEFAULTS | {
         "kind": kind,
         "origin": origin,
-        "seconds_since_delivery": None if delay is None else told_delay(delay),
+        "seconds_since_delivery": _seconds_after(facts.delivered_at, hit),
         "links_in_burst": 1 if clickable else None,
-        "links_sent": facts.links_sent,
+        "is_only_link": facts.links_sent == 1,
         "click_without_open": clickable,
         "honeypot": kind is TargetKind.HONEYPOT,
         "after_forward": _is_soon_after(facts.forwarded_at, hit, rules),
@@ -194,7 +193,7 @@ def _is_from_senders_provider(facts: DeliveryFacts, agent: str, rules: Rules) ->
     )
 
 
-def _add_company(places: Sequence[_Place], rules: Rules) -> None:
+def _add_company(facts: DeliveryFacts, places: Sequence[_Place], rules: Rules) -> None:
     """Add to each hit what its visitor did besides, at any time and within the windows."""
     trapped = {p.visitor for p in places if p.kind is TargetKind.HONEYPOT}
     shown = {p.hit.address for p in places if p.link is None}
@@ -205,10 +204,10 @@ def _add_company(places: Sequence[_Place], rules: Rules) -> None:
         place.fields["open_and_click_of_address"] = place.hit.address in both
     widest = rules.numbers["times"]["agents"]
     if any(b.time - a.time <= widest for a, b in pairwise(places)):
-        _add_windows(places, rules)
+        _add_windows(facts, places, rules)
 
 
-def _add_windows(places: Sequence[_Place], rules: Rules) -> None:
+def _add_windows(facts: DeliveryFacts, places: Sequence[_Place], rules: Rules) -> None:
     """Count what happened around each hit, for the visitor and for the same user agent."""
     seconds = rules.numbers["times"]
     times = [p.time for p in places]
@@ -225,18 +224,19 @@ def _add_windows(places: Sequence[_Place], rules: Rules) -> None:
     at_once = distinct_near(times, visitors, acts, seconds["same_second"])
     left = distinct_near(times, visitors, leaving, seconds["burst"])
     programs = distinct_near(times, [p.hit.address for p in places], agents, seconds["agents"])
+    sent = facts.links_sent
+    # What is no remark is left at its default, so that more hits look alike.
     for i, place in enumerate(places):
         burst = max(by_visitor[i], by_agent[i])
-        sent = place.fields["links_sent"]
         if place.link is not None:
             place.fields["links_in_burst"] = max(burst, 1)
-            place.fields["clicks_in_volley"] = volleys[i]
+            place.fields["clicks_in_volley"] = volleys[i] if volleys[i] > 1 else 0
         elif burst > _FEW_LINKS:
             place.fields["links_in_burst"] = burst
         place.fields["all_links_in_burst"] = sent is not None and _FEW_LINKS < sent <= burst
-        place.fields["events_in_second"] = at_once[i]
+        place.fields["events_in_second"] = at_once[i] if at_once[i] > 1 else 0
         place.fields["unsubscribe_too"] = left[i] > 0 and burst > 1
-        place.fields["agents_of_address"] = programs[i]
+        place.fields["agents_of_address"] = programs[i] if programs[i] > 1 else 0
 
 
 def _agent_of(place: _Place) -> str | None:

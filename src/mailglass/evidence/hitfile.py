@@ -166,6 +166,10 @@ def _crowd_count(value: object) -> int | None:
     return (1000 if value else None) if isinstance(value, bool) else _count(value)
 
 
+def _is_one(value: object) -> bool:
+    return value == 1 and not isinstance(value, bool)
+
+
 def _seconds(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
@@ -254,7 +258,11 @@ _CONTEXT: tuple[tuple[re.Pattern[str], str, Callable[[object], object]], ...] = 
             "known_device",
             _flag,
         ),
-        (r"^(?:links_sent|links_total|links_in_mail|total_links|n_links)$", "links_sent", _count),
+        (
+            r"^(?:links_sent|links_total|links_in_mail|total_links|n_links)$",
+            "is_only_link",
+            _is_one,
+        ),
     )
 )
 _EARLIER = re.compile(

@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Any
 
 from ..model import Actor, EventType, Evidence, Hit, Judgement, TargetKind
+from .delays import duration, step_of
 from .look import Seen, is_followed, look
 from .rules import Rules
 from .signals import Sign, signs_of
@@ -67,15 +68,39 @@ def judge_hit(hit: Hit, around: Surroundings = NOTHING_AROUND, *, rules: Rules) 
     return judge_seen(seen, around, rules)
 
 
-@lru_cache(_REMEMBERED)
-def judge_alike(seen: Seen, fields: tuple[Any, ...], rules: Rules) -> Judgement:
-    """As `judge_seen`, remembered; `fields` are those of a Surroundings in their order, and of
-    their types.
+def judge_alike(seen: Seen, fields: dict[str, Any], rules: Rules) -> Judgement:
+    """As `judge_seen`, remembered; `fields` are all those of a Surroundings in their order.
 
-    Most hits look like others: a campaign's readers share a few dozen clients, networks and
-    delays, and only the first of each is weighed.
+    Most hits look like others: a campaign's readers share a few dozen clients, networks and steps
+    of delay, and only the first of each is weighed. The delay is told anew.
     """
-    return judge_seen(seen, Surroundings(**dict(zip(SURROUNDINGS, fields, strict=True))), rules)
+    delay = fields["seconds_since_delivery"]
+    if delay is None:
+        return _remembered(seen, tuple(fields.values()), rules)
+    fields["seconds_since_delivery"] = step_of(delay, rules.steps)
+    judgement = _remembered(seen, tuple(fields.values()), rules)
+    fields["seconds_since_delivery"] = delay
+    return _told_delay(judgement, delay, rules)
+
+
+@lru_cache(_REMEMBERED)
+def _remembered(seen: Seen, values: tuple[Any, ...], rules: Rules) -> Judgement:
+    return judge_seen(seen, Surroundings(**dict(zip(SURROUNDINGS, values, strict=True))), rules)
+
+
+def _told_delay(judgement: Judgement, delay: float, rules: Rules) -> Judgement:
+    """The judgement with this delay in its words."""
+    for place, item in enumerate(judgement.evidence):
+        if item.signal.startswith("timing."):
+            text = rules.signals[item.signal].text.replace("{delay}", duration(delay))
+            told = Evidence(signal=item.signal, weight=item.weight, text=text)
+            return Judgement(
+                actor=judgement.actor,
+                probability_human=judgement.probability_human,
+                evidence=(*judgement.evidence[:place], told, *judgement.evidence[place + 1 :]),
+                rules_version=judgement.rules_version,
+            )
+    return judgement
 
 
 def judge_seen(seen: Seen, around: Surroundings, rules: Rules) -> Judgement:

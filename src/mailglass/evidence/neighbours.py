@@ -8,7 +8,7 @@ the order of feeding does not matter while a key is held.
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from ..model import Hit
 from .networks import network_key
@@ -19,11 +19,12 @@ __all__ = ["Neighbours"]
 
 _SLOT_SECONDS = 20  # three of them make the minute that the rules speak of
 _LONG_SLOT_SECONDS = 3600  # domains and user agents are compared over three of these
-_ENOUGH = 64  # values told apart for one key: above every threshold of the rules
+_ENOUGH = 128  # values told apart for one key: above every threshold of the rules
 _MOST_SLOTS = 8  # kept for one key; the oldest goes
 _SOON_SECONDS = 60.0  # a pattern of a whole domain counts while people have not come yet
 
-_Values: TypeAlias = set[Hashable]
+# Any: a visit is (address, delivery, domain), everything else is told apart and no more.
+_Values: TypeAlias = set[Any]
 
 
 class _Slots:
@@ -78,9 +79,8 @@ class Neighbours:
     """The sliding index over hits of all deliveries."""
 
     def __init__(self, rules: Rules, *, most_keys: int = 100_000) -> None:
-        """`most_keys` bounds each of the five tables; all together stay below 300 MB."""
+        """`most_keys` bounds each of the four tables; all together stay below 300 MB."""
         self._rules = rules
-        self._addresses = _Slots(_SLOT_SECONDS, most_keys)
         self._networks = _Slots(_SLOT_SECONDS, most_keys)
         self._hosters = _Slots(_LONG_SLOT_SECONDS, most_keys)
         self._domains = _Slots(_LONG_SLOT_SECONDS, most_keys)
@@ -89,7 +89,7 @@ class Neighbours:
     @property
     def held(self) -> int:
         """How many keys all tables hold together."""
-        tables = (self._addresses, self._networks, self._hosters, self._domains, self._forgers)
+        tables = (self._networks, self._hosters, self._domains, self._forgers)
         return sum(table.held for table in tables)
 
     def add(self, hit: Hit, facts: DeliveryFacts) -> None:
@@ -102,8 +102,8 @@ class Neighbours:
             self._forgers.add(time, hit.address, hit.token)
             return
         domain = facts.recipient_domain
-        self._addresses.add(time, hit.address, (hit.delivery_id, domain))
-        self._networks.add(time, network_key(hit.address), hit.delivery_id)
+        visit = (hit.address, hit.delivery_id, domain)
+        self._networks.add(time, network_key(hit.address), visit)
         owner = self._hoster(hit)
         if owner is not None:
             self._hosters.add(time, hit.headers.get("user-agent", ""), owner)
@@ -114,28 +114,36 @@ class Neighbours:
                 self._domains.add(time, pattern, hit.delivery_id)
 
     def crowd(self, hit: Hit, facts: DeliveryFacts) -> Crowd:
-        """What is known now of a hit's origin on other deliveries."""
+        """What is known now of a hit's origin on other deliveries; `ALONE` when it is no remark."""
         time = hit.at.timestamp()
+        least = self._rules.numbers["crowd"]
         nearby = self._networks.near(time, network_key(hit.address))
         pattern = self._pattern(hit, facts)
         same = _NO_VALUES if pattern is None else self._domains.near(time, pattern)
-        owner = self._hoster(hit)
+        hosters = self._hosters_of(hit, time)
         forged = self._forgers.near(time, hit.address)
-        if len(nearby) <= 1 and len(same) <= 1 and owner is None and not forged:
+        if (
+            len(nearby) < min(least["recipients_of_address"], least["recipients_of_network"])
+            and len(same) < least["deliveries_of_domain"]
+            and len(hosters) < least["hosters_of_agent"]
+            and not forged
+        ):
             return ALONE
-        deliveries = self._addresses.near(time, hit.address)
-        hosters = _NO_VALUES
-        if owner is not None:
-            hosters = self._hosters.near(time, hit.headers.get("user-agent", ""))
+        here = {visit[1:] for visit in nearby if visit[0] == hit.address}
         return Crowd(
-            recipients_of_address=len(deliveries),
-            domains_of_address=len({d[1] for d in deliveries if isinstance(d, tuple)}),
-            recipients_of_network=len(nearby),
+            recipients_of_address=len(here),
+            domains_of_address=len({domain for _, domain in here}),
+            recipients_of_network=len({number for _, number, _ in nearby}),
             hosters_of_agent=len(hosters),
             deliveries_of_domain=len(self._domains.near(time, facts.recipient_domain)),
             same_pattern_of_domain=len(same),
             altered_tokens_of_address=len(forged),
         )
+
+    def _hosters_of(self, hit: Hit, time: float) -> _Values:
+        if self._hoster(hit) is None:
+            return _NO_VALUES
+        return self._hosters.near(time, hit.headers.get("user-agent", ""))
 
     def _hoster(self, hit: Hit) -> str | None:
         network = self._rules.networks.of_address(hit.address)

@@ -20,7 +20,6 @@ from typing import Any
 
 from ..model import Actor
 from .clients import ClientTable
-from .delays import told_delay
 from .lists import add_lists, kept_lists
 from .networks import NetworkTable
 from .tables import BadRules, Row, read_table
@@ -38,7 +37,6 @@ _ROWS = {
 _SIGNAL_KEYS = frozenset({"ratio", "text", "source", "as_of", "actor", "below_seconds"})
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 _SITE = "the site's own rule"
-_WHOLE_UNITS = "whole seconds below 2 minutes, whole minutes below 2 hours, whole hours beyond"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +62,7 @@ class Rules:
     numbers: Mapping[str, Mapping[str, float]]  # bands, caps, priors, times, crowd, verdict
     signals: Mapping[str, Signal]
     delays: tuple[Signal, ...]  # the timing signals in order of their bound
+    steps: tuple[float, ...]  # the delays at which anything changes, ascending
     roles: Mapping[str, tuple[Signal, Signal]]  # of a network: for an open, for anything else
     clients: ClientTable
     networks: NetworkTable
@@ -105,7 +104,7 @@ def load_rules(
     }
     roles = _roles(sheets[0], signals)
     _check_roles(rows, roles)
-    _check_delays(numbers, signals, sheets[-1])
+    delays = _delays(signals)
     networks = NetworkTable(reversed(rows["networks"]), rows["names"], _packaged_rows("words.tsv"))
     if lists is not None:
         kept = kept_lists(lists)
@@ -114,7 +113,8 @@ def load_rules(
         version=version,
         numbers=numbers,
         signals=signals,
-        delays=_delays(signals),
+        delays=delays,
+        steps=_steps(delays, numbers),
         roles=roles,
         clients=ClientTable(rows["clients"], numbers["browsers"]),
         networks=networks,
@@ -131,22 +131,18 @@ def _check_roles(
                 raise row.refuse(f"role {row['role']!r} is none of {', '.join(sorted(roles))}")
 
 
-def _check_delays(
-    numbers: Mapping[str, Mapping[str, float]], signals: Mapping[str, Signal], sheet: _Sheet
-) -> None:
-    """Delays are judged in the units in which they are told, so bounds must lie between them."""
-    for signal in signals.values():
-        if told_delay(signal.below_seconds) != signal.below_seconds:
-            path = ("signal", signal.family, signal.name.split(".")[1], "below_seconds")
-            raise sheet.refuse(path, f"{signal.below_seconds:g} s: {_WHOLE_UNITS}")
-    for key in ("isolation", "clock_error"):
-        if told_delay(numbers["times"][key]) != numbers["times"][key]:
-            raise sheet.refuse(("times", key), f"{key}: {_WHOLE_UNITS}")
-
-
 def _delays(signals: Mapping[str, Signal]) -> tuple[Signal, ...]:
     bounded = (s for s in signals.values() if s.family == "timing" and s.below_seconds > 0)
     return tuple(sorted(bounded, key=lambda s: s.below_seconds))
+
+
+def _steps(
+    delays: Sequence[Signal], numbers: Mapping[str, Mapping[str, float]]
+) -> tuple[float, ...]:
+    """Hits between the same two steps are judged alike."""
+    times = numbers["times"]
+    bounds = {s.below_seconds for s in delays} | {0.0, times["isolation"]}
+    return (-math.inf, -times["clock_error"], *sorted(bounds))
 
 
 def _packaged(name: str) -> str:
@@ -329,12 +325,12 @@ def _ratio(sheet: _Sheet, path: Sequence[str], value: object) -> float:
 
 
 def _template(sheet: _Sheet, path: Sequence[str], text: str) -> str:
+    # A remembered judgement is told with a new delay, and with nothing else new.
+    names = ("delay",) if path[1] == "timing" else ("client", "network", "method", "detail")
     try:
-        text.format(client="", network="", delay="", method="", detail="")
+        text.format(**dict.fromkeys(names, ""))
     except (KeyError, IndexError, ValueError, AttributeError) as error:
-        raise sheet.refuse(
-            path, f"the text may name client, network, delay, method, detail: {error}"
-        ) from None
+        raise sheet.refuse(path, f"the text may name {', '.join(names)}: {error}") from None
     return text
 
 

@@ -152,7 +152,7 @@ def _links(around: Surroundings, seen: Seen, note: _Note) -> None:
         note("behaviour.all_links", what)
     elif links is not None and links >= _SEVERAL_LINKS:
         note("behaviour.several_links", f"{links} links were")
-    elif links == 1 and seen.is_click and around.links_sent != 1:
+    elif links == 1 and seen.is_click and not around.is_only_link:
         note("behaviour.one_link")
 
 

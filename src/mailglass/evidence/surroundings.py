@@ -86,7 +86,7 @@ class Surroundings:
     origin: Origin = NOWHERE
     # the delivery's other hits
     links_in_burst: int | None = None  # different links followed by this visitor within 10 s
-    links_sent: int | None = None
+    is_only_link: bool = False  # the message has no other
     all_links_in_burst: bool = False
     clicks_in_volley: int = 0  # within 3 s
     events_in_second: int = 0

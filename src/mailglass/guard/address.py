@@ -24,6 +24,9 @@ _ADDRESS = re.compile(
     r"(?!png|jpe?g|gif|webp|svg|css|html?|php|js)[a-z]{2,24}(?![\w-])",
     re.IGNORECASE,
 )
+_DIGEST = re.compile(
+    r"(?<![0-9a-fA-F])(?:[0-9a-fA-F]{64}|[0-9a-fA-F]{40}|[0-9a-fA-F]{32})(?![0-9a-fA-F])"
+)
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{12,}={0,2}")
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2}){8,}")
 _PRINTABLE = re.compile(r"[\x20-\x7e]+\Z")
@@ -49,8 +52,6 @@ class AddressBook:
         for address in recipients:
             for spelling in {address, address.lower()}:
                 self._add(address, spelling.encode())
-        forms = "|".join(map(re.escape, self._digests))
-        self._known = re.compile(forms) if forms else None
 
     def _add(self, address: str, data: bytes) -> None:
         for name in _HASHES:
@@ -59,9 +60,9 @@ class AddressBook:
 
     def find(self, url: str) -> Carried | None:
         """The first address that the URL carries, if any."""
-        lowered = url.lower()
-        if self._known is not None and (match := self._known.search(lowered)):
-            return self._digests[match.group()]
+        for match in _DIGEST.finditer(url):
+            if carried := self._digests.get(match.group().lower()):
+                return carried
         if "@" in url or "%40" in url:
             plain = unquote(url) if "%" in url else url
             if address := self._address(_after_authority(plain)):

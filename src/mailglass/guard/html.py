@@ -22,7 +22,7 @@ from .css import CssUrl, attribute_names, find_urls
 from .reach import absolute, is_namespace, nested_urls
 from .tables import read_table
 from .values import Value
-from .visibility import Box, box_of, hidden_selectors, hides, is_hidden_by_rule
+from .visibility import NO_BOX, Box, box_of, hidden_selectors, hides, is_hidden_by_rule
 
 __all__ = ["Anchor", "Document", "Reference", "Shows", "find_references"]
 
@@ -51,7 +51,7 @@ class Reference:
     end: int
     is_css: bool = False  # whether the span is inside CSS
     is_text: bool = False  # whether the span is inside running text, and may simply go
-    box: Box = Box()
+    box: Box = NO_BOX
     is_hidden: bool = False
 
 
@@ -85,10 +85,12 @@ _ANCHORS = frozenset(("a", "area"))
 _MATH = frozenset(("math", "mi", "mo", "mn", "mtext", "mrow", "ms"))
 # Tags of other names are read only when they hold one of these; letters can be kept from this
 # search only by numeric references and CSS escapes, which are hints themselves.
-_LOADING_HINTS = ("url", "image", "filter", "&#", "\\", "background=", "background =",
-                  "background\n", "background\t", "background\r", "attributionsrc", "datasrc")  # fmt: skip
-_HIDING_HINTS = ("display:none", "display: none", "display :", "visibility:", "opacity:0", "opacity: 0",
-                 "overflow:hidden", "overflow: hidden", "position:", " hidden")  # fmt: skip
+_LOADING_HINTS = ("url", "image", "filter", "&#", "\\", "attributionsrc", "datasrc", "ping")
+_BACKGROUND = re.compile(r"background\s*+=")
+_HIDING_HINTS = (
+    *("display:none", "display: none", "display :", "visibility:", "opacity:0", "opacity: 0"),
+    *("overflow:hidden", "overflow: hidden", "position:", " hidden"),
+)
 _READ = ("style", "width", "height", "class", "id", "rel", "http-equiv", "hidden")
 _SRCSET = re.compile(r"[\s,]*+(\S++)")
 _PIECE = re.compile(r"\S+")
@@ -196,7 +198,8 @@ class _Finder:
             self._base = self._find_base()
         self._read_style_rules(lowered)
         hints = [*_LOADING_HINTS, *_HIDING_HINTS, *(s[1:].lower() for s in self._selectors)]
-        self._offsets = sorted(_occurrences(lowered, hints))
+        backgrounds = (match.start() for match in _BACKGROUND.finditer(lowered))
+        self._offsets = sorted((*_occurrences(lowered, hints), *backgrounds))
         self._pass(0, len(self._markup), None if self._is_rare(lowered) else _COMMON)
         for element, name, attribute in self._set_aside:
             if name in self._css_attributes:
@@ -231,7 +234,7 @@ class _Finder:
             position = lowered.find("<style", end) if end >= 0 else -1
 
     def _pass(self, start: int, end: int, names: frozenset[str] | None) -> None:
-        """Read the tags of these names, and between them those with a hint or inside hidden ones."""
+        """Read the tags of these names; of the others those with a hint or in hidden elements."""
         position = start
         for token in tokenize(self._markup, start, end, names):
             if names is not None and token.start > position:
@@ -269,6 +272,9 @@ class _Finder:
     def _start(self, token: Token) -> None:
         name = token.name
         short = name.rpartition(":")[2] if ":" in name else name
+        if short in _ANCHORS and not self._css_attributes and not self._has_hint(token):
+            self._plain_anchor(token)
+            return
         element = _elements().get("amp-*" if short.startswith("amp-") else short)
         is_hiding = False
         if (
@@ -280,6 +286,14 @@ class _Finder:
             is_hiding = self._element(token, name, short, element or _elements()["*"])
         if self._hiding or is_hiding:
             self._enter(name, is_hiding)
+
+    def _plain_anchor(self, token: Token) -> None:
+        """A link that neither loads nor hides anything, as nearly all are."""
+        found = token.attributes_named(self._markup, ("href", "xlink:href"))
+        for attribute in found.values():
+            self._anchor(token.name, token.name.rpartition(":")[2], attribute)
+        if self._hiding:
+            self._enter(token.name, False)
 
     def _has_hint(self, token: Token) -> bool:
         place = bisect_left(self._offsets, token.start)
@@ -461,7 +475,7 @@ class _Finder:
                 end=end,
                 is_css=True,
                 is_text=found.use == "source-map",
-                box=box_of(self._texts) if inline else Box(),
+                box=box_of(self._texts) if inline else NO_BOX,
                 is_hidden=inline and self._is_hidden,
             )
         )

@@ -57,8 +57,10 @@ def examine_link(
     is_opaque = found is None and (rule is not None or _looks_opaque(url))
     if keep or is_opaque:
         cleaned = None
+    elif found is None and "?" not in url:
+        cleaned = url
     else:
-        cleaned = _settle(found.target if found else url)
+        cleaned = _settle(found.target if found else strip_parameters(url))
     return Link(
         url=url,
         unwrapped=found.target if found else None,

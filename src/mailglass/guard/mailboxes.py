@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
@@ -76,7 +77,7 @@ def split_mbox(data: bytes) -> list[bytes]:
     if not _FROM_LINE.match(data):
         return [data]
     cuts = [0, *(match.end() for match in _NEXT.finditer(data)), len(data)]
-    return [data[start:end] for start, end in zip(cuts, cuts[1:], strict=False)]
+    return [data[start:end] for start, end in pairwise(cuts)]
 
 
 def read_messages(path: Path) -> Iterator[Stored]:

@@ -38,11 +38,11 @@ def strip_parameters(url: str) -> str:
     """The link without campaign parameters; the same string when there is nothing to take off."""
     body, hash_mark, fragment = url.partition("#")
     before, mark, query = body.partition("?")
-    if not mark or not query or _is_delicate(before, query):
+    if not query:
         return url
     pairs = query.split("&")
     kept = [pair for pair in pairs if not _campaign().match(pair.partition("=")[0])]
-    if len(kept) == len(pairs):
+    if len(kept) == len(pairs) or _is_delicate(before, "&".join(kept)):
         return url
     return before + (mark + "&".join(kept) if kept else "") + hash_mark + fragment
 

@@ -14,12 +14,12 @@ from .judge import Band, Context, Opinion, judge
 from .learn import Mailbox
 from .links import Link, examine_link
 from .parts import Kind, Readable, is_sealed, readable_parts
-from .reach import absolute, nested_urls
+from .reach import nested_urls
 from .rules import MailList
 
 __all__ = ["Examined", "Judged", "Report", "Resource", "examine", "inspect", "resources"]
 
-# Requests for a receipt: RFC 8098 section 2.1, and the two older spellings that programs still obey.
+# Requests for a receipt: RFC 8098 section 2.1, and two older spellings that programs still obey.
 RECEIPT_FIELDS = (
     "disposition-notification-to",
     "return-receipt-to",
@@ -35,11 +35,10 @@ _ADDRESS = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63
 _MAX_ADDRESSES = 50
 _LINK_IN_TEXT = re.compile(r"https?://[^\s<>\"'\\]+[^\s<>\"'\\.,;:!?)\]}*_]", re.IGNORECASE)
 _CALENDAR_FOLD = re.compile(r"\r?\n[ \t]")
-_CALENDAR_LINE = re.compile(
-    r"^(ATTACH|IMAGE|CONFERENCE|SOURCE|STYLED-DESCRIPTION|X-ALT-DESC|DESCRIPTION|URL|ALTREP)"
-    r"\b(.*)$",
-    re.IGNORECASE | re.MULTILINE,
-)
+_CALENDAR_LINE = re.compile(r"^([A-Z-]+)([^:\r\n]*:)([^\r\n]*)\r?$", re.IGNORECASE | re.MULTILINE)
+_CALENDAR_HTML = frozenset(("x-alt-desc", "styled-description"))
+_CALENDAR_LOADED = frozenset(("attach", "image", "source"))
+_CALENDAR_ESCAPE = re.compile(r"\\([nN,;\\])")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,27 +197,36 @@ def _read(readable: Readable) -> Document:
     markup = readable.content.markup
     if readable.kind is Kind.HTML:
         return find_references(markup)
-    document = Document()
-    if readable.kind is Kind.TEXT:
-        document.anchors += [Anchor(m.group(), *m.span()) for m in _LINK_IN_TEXT.finditer(markup)]
-    else:
-        document.references += _calendar(markup)
-    return document
+    if readable.kind is Kind.CALENDAR:
+        return _calendar(markup)
+    anchors = [Anchor(match.group(), *match.span()) for match in _LINK_IN_TEXT.finditer(markup)]
+    return Document(anchors=anchors)
 
 
-def _calendar(text: str) -> Iterator[Reference]:
-    """What a calendar entry points at (RFC 5545, RFC 7986); spans are of no use here."""
+def _calendar(text: str) -> Document:
+    """What a calendar entry loads and links to (RFC 5545, RFC 7986); its spans are of no use."""
+    found = Document()
     for match in _CALENDAR_LINE.finditer(_CALENDAR_FOLD.sub("", text)):
-        name = match.group(1).lower()
-        shows = (
-            Shows.PICTURE if name in ("image", "x-alt-desc", "styled-description") else Shows.INERT
-        )
-        for url in nested_urls(match.group(2)):
-            if target := absolute(url):
-                yield Reference(
-                    url=target, loader=f"calendar-{name}", shows=shows, when="display",
-                    start=0, end=0,
-                )  # fmt: skip
+        name, value = match.group(1).lower(), match.group(3)
+        if name in _CALENDAR_HTML:
+            html = find_references(_CALENDAR_ESCAPE.sub(_calendar_escape, value))
+            found.references += html.references
+            found.anchors += html.anchors
+            continue
+        for url in nested_urls(value):
+            if name in _CALENDAR_LOADED:
+                shows = Shows.PICTURE if name == "image" else Shows.INERT
+                loader = f"calendar-{name}"
+                found.references.append(
+                    Reference(url=url, loader=loader, shows=shows, when="display", start=0, end=0)
+                )
+            else:
+                found.anchors.append(Anchor(url, 0, 0))
+    return found
+
+
+def _calendar_escape(match: re.Match[str]) -> str:
+    return "\n" if match.group(1) in "nN" else match.group(1)
 
 
 def _addresses(message: Message, recipients: Iterable[str]) -> AddressBook:

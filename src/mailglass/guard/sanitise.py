@@ -166,7 +166,8 @@ def _wishes(
             ref = one.reference
             yield one.readable, _Wish(ref.start, ref.end, stand_in(ref), ref.loader)
     for link, readable, start, end in examined.links:
-        if link.cleaned is not None and (readable.kind is Kind.HTML or text_links):
+        changes = readable.kind is Kind.HTML or (text_links and readable.kind is Kind.TEXT)
+        if link.cleaned is not None and changes:
             yield readable, _Wish(start, end, _link_text(link, readable.kind), "link")
 
 

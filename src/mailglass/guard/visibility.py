@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["Box", "box_of", "hidden_selectors", "hides", "is_hidden_by_rule"]
+__all__ = ["NO_BOX", "Box", "box_of", "hidden_selectors", "hides", "is_hidden_by_rule"]
 
 _DECLARATION = re.compile(r"(?:\A|;)\s*+([\w-]++)\s*+:\s*+([^;]*+)")
 _LENGTH = re.compile(r"\s*+(\d*+(?:\.\d++)?+)\s*+(px|pt|in|cm|mm|em|rem|)(?![\w%])", re.IGNORECASE)
@@ -46,6 +46,9 @@ class Box:
             return True
         limit = 2 if len(sides) == 2 else 1
         return bool(sides) and all(side <= limit for side in sides)
+
+
+NO_BOX = Box()
 
 
 def box_of(attributes: Mapping[str, str]) -> Box:

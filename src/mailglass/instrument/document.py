@@ -32,6 +32,7 @@ __all__ = ["Additions", "DocumentRules", "added_pieces", "instrument_document"]
 # Gmail shows the first 102 kB of a message's HTML and hides the rest behind a link, images too
 # (observed for years, not documented by Google); 2 kB are left for what it adds itself.
 _CLIP = 100_000
+_FRAME = 100  # bytes of a line around a link's destination: our base URL and token, `href=""`
 _LINKS = frozenset(("a", "area"))
 # Outlook's vector shapes carry the link of a button on the shape itself.
 _SHAPES = frozenset(
@@ -193,6 +194,9 @@ def _link(content: Content, token: Token, rules: DocumentRules) -> list[Wish]:
         rules.report(f"link {url[:200]}" if url else "link", token.start, reason)
         return []
     stamp = rules.stamps.link(url)
+    if content.longest_run is not None and len(stamp.after) > content.longest_run - _FRAME:
+        rules.report(f"link {url[:200]}", token.start, "its line would grow past 998 characters")
+        return []
     return _new_value(content, href, stamp.pieces, "link", url, f"tracked <{token.name} href>")
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from .dialling import SocketDialler
 from .dns import DnsResolver, parse_server
 from .filters import FilterScore, ask_rspamd, ask_spamassassin
+from .mailboxes import FoundMessage, ImapMailbox, MailboxError, Submission
 from .outcomes import (
     Answer,
     Dialler,
@@ -34,11 +35,15 @@ __all__ = [
     "FetchOutcome",
     "Fetcher",
     "FilterScore",
+    "FoundMessage",
+    "ImapMailbox",
+    "MailboxError",
     "Memo",
     "Outcome",
     "Page",
     "Resolver",
     "SocketDialler",
+    "Submission",
     "TlsSession",
     "WebFetcher",
     "Wire",

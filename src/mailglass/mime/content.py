@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 
 from ..errors import InputError
 from .charsets import Charset, find_charset
-from .transfer import Filling, Hole, NeedsRoom, Patch, Unit, coding_of
+from .transfer import Filling, Hole, Identity, NeedsRoom, Patch, Unit, coding_of
 from .walk import Message, Part
 
 __all__ = [
@@ -83,6 +83,12 @@ class Content:
         self.markup, self._codec = _open_charset(self.charset, data)
         self._data = data
         self._transparent = self.charset.transparent
+        if self._is_wide and isinstance(self._coding, Identity):
+            self._coding.lift_line_limit()
+
+    @property
+    def _is_wide(self) -> bool:
+        return not self._transparent and len("a".encode(self._codec or "ascii")) > 1
 
     @property
     def wants_room(self) -> bool:
@@ -91,6 +97,11 @@ class Content:
         It may become true when `patches` has found that a line would grow too long.
         """
         return self._coding.uses_room
+
+    @property
+    def longest_run(self) -> int | None:
+        """Bytes that may stand together where no line break can (RFC 5322 section 2.1.1)."""
+        return self._coding.longest_run
 
     def text(self, start: int = 0, end: int | None = None, errors: str = "replace") -> str:
         """The characters that a person reads in a span of the markup.
@@ -128,7 +139,6 @@ class Content:
         try:
             return self._coding.patches(spans, self._part.body_start)
         except NeedsRoom as error:
-            self._coding.uses_room = True
             raise NotEditable("a line would grow too long; make the changes with room") from error
         except ValueError as error:
             raise NotEditable(str(error)) from error
@@ -147,7 +157,7 @@ class Content:
 
     def _units(self, new: Pieces) -> list[Unit]:
         codec = self._codec or "ascii"
-        wide = not self._transparent and len("a".encode(codec)) > 1
+        wide = self._is_wide
         units: list[Unit] = []
         try:
             for piece in new:

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from .splice import Edit
 
-__all__ = ["Filling", "Hole", "NeedsRoom", "Patch", "coding_of", "encode_quoted"]
+__all__ = ["Filling", "Hole", "Identity", "NeedsRoom", "Patch", "coding_of", "encode_quoted"]
 
 _SHORT_LINE = 78  # RFC 5322 section 2.1.1: what lines should keep to
 _LONG_LINE = 998  # and what they must
@@ -113,7 +113,7 @@ class Patch(NamedTuple):
 def coding_of(name: str, body: memoryview, line_end: bytes) -> _Coding:
     """The coding of a body; raises ValueError for an unknown name or an irregular body."""
     if name in ("7bit", "8bit", "binary"):
-        return _Identity(bytes(body), line_end)
+        return Identity(bytes(body), line_end)
     if name == "quoted-printable":
         return _QuotedPrintable(bytes(body), line_end)
     if name == "base64":
@@ -131,6 +131,7 @@ class _Coding:
     """A decoded body; the plain encodings as they are."""
 
     uses_room = True
+    longest_run: int | None = None  # bytes that may stand on one line, where nothing breaks them
     limit = sys.maxsize - 1  # characters of a line that may be followed by a soft break
 
     def __init__(self, body: bytes, line_end: bytes) -> None:
@@ -192,21 +193,28 @@ class NeedsRoom(ValueError):
     """A line would grow too long where the changes leave no room to break it."""
 
 
-class _Identity(_Coding):
+class Identity(_Coding):
     """7bit, 8bit, binary: bytes as they are (sections 2.7 to 2.9).
 
     A line that would pass the limit is broken where the caller leaves room for white space.  Most
-    parts never need that, so `uses_room` is off until a first attempt has raised `NeedsRoom`.
+    parts never need that: `uses_room` is off until a first attempt has shown that this one does,
+    unless all lines keep to 78 characters, which a tracked link's line hardly can.
     """
 
     uses_room = False
+    longest_run = _LONG_LINE
 
     def decode(self) -> bytes:
         mark = self.line_end[-1:]
         longest = max(map(len, self.body.split(mark)), default=0) - len(self.line_end) + 1
-        self.line_limit = _SHORT_LINE if longest <= _SHORT_LINE else _LONG_LINE
+        self.uses_room = longest <= _SHORT_LINE
+        self.line_limit = _SHORT_LINE if self.uses_room else _LONG_LINE
         self.mark = mark
         return self.body
+
+    def lift_line_limit(self) -> None:
+        """Let lines grow: in a charset of wide characters no byte is a line break."""
+        self.line_limit = sys.maxsize
 
     def line_start(self, offset: int) -> int:
         return self.body.rfind(self.mark, 0, offset) + 1
@@ -216,15 +224,16 @@ class _Identity(_Coding):
         return len(self.body) if stop < 0 else stop
 
     def patches(self, spans: Sequence[Span], base: int) -> list[Patch]:
-        if self.uses_room:
+        if self.uses_room and any(None in units for _, _, units in spans):
             return self._broken_patches(spans, base)
+        limit = max(self.line_limit, _LONG_LINE)
         found: list[Patch] = []
         line, room = -1, 0  # where the line being filled ends, and what may still be added to it
         for number, (start, end, units) in enumerate(spans):
             pieces = [unit for unit in units if unit is not None]
             if start > line:
                 begin, line = self.line_start(start), self.line_stop(end)
-                room = self.line_limit - line + begin
+                room = limit - line + begin
             elif end > line:
                 stop = self.line_stop(end)
                 room, line = room - stop + line, stop
@@ -232,8 +241,12 @@ class _Identity(_Coding):
                 room -= len(piece) if isinstance(piece, bytes) else piece.decoded_length
             room += end - start
             if room < 0:
+                self.uses_room = True
+                if any(None in units for _, _, units in spans):
+                    return self._broken_patches(spans, base)
                 raise NeedsRoom
-            found.append(Patch(base + start, end - start, _joined(pieces), (number,)))
+            if pieces or end > start:
+                found.append(Patch(base + start, end - start, _joined(pieces), (number,)))
         return found
 
     def _broken_patches(self, spans: Sequence[Span], base: int) -> list[Patch]:

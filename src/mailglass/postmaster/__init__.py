@@ -15,24 +15,33 @@ from .doctor import examine
 from .findings import FINDINGS, FindingKind, finding, worst
 from .lint import FilterScore, Forecast, LintReport, forecasts, lint
 from .organization import same_organization, suffix_organization, tree_walk
+from .placement import Placement, Seed, Where, place
+from .reports import BadReport, DomainReport, ReportFile, ReportRow, read_report, summarise
 from .spf import SpfResult, SpfVerdict, Survey, check_host, survey
 
 __all__ = [
     "FINDINGS",
     "ZONES",
+    "BadReport",
     "Case",
     "ConnectionReport",
     "Conversation",
+    "DomainReport",
     "FilterScore",
     "FindingKind",
     "Forecast",
     "LintReport",
     "Listing",
+    "Placement",
+    "ReportFile",
+    "ReportRow",
+    "Seed",
     "SpfResult",
     "SpfVerdict",
     "Step",
     "StepResult",
     "Survey",
+    "Where",
     "Zone",
     "ZoneState",
     "ask_zone",
@@ -44,8 +53,11 @@ __all__ = [
     "forecasts",
     "lint",
     "own_zone",
+    "place",
+    "read_report",
     "same_organization",
     "suffix_organization",
+    "summarise",
     "survey",
     "tree_walk",
     "try_connection",

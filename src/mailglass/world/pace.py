@@ -55,16 +55,21 @@ class SlowingPace(Pace):
     """
 
     def __init__(self, *, story_seconds: float = 172_800.0, real_seconds: float = 25.0) -> None:
+        self._real_seconds = real_seconds
         self._scale = real_seconds / math.log1p(story_seconds)
 
     def real(self, story_seconds: float) -> float:
         """As in `Pace`; before delivery 100 times faster than ours."""
         if story_seconds < 0:
             return story_seconds / _BEFORE_SPEED
-        return self._scale * math.log1p(story_seconds)
+        at = self._scale * math.log1p(story_seconds)
+        if at <= self._real_seconds:
+            return at
+        return self._real_seconds + story_seconds - math.expm1(self._real_seconds / self._scale)
 
     def story(self, real_seconds: float) -> float:
         """As in `Pace`."""
         if real_seconds < 0:
             return real_seconds * _BEFORE_SPEED
-        return math.expm1(real_seconds / self._scale)
+        late = max(0.0, real_seconds - self._real_seconds)  # after the end time is real again
+        return math.expm1((real_seconds - late) / self._scale) + late
