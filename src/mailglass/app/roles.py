@@ -227,12 +227,14 @@ def _ingest(settings: Settings) -> None:
     from ..history import History
     from ..ingest import Ingest
     from ..spool import Spool
+    from ..tokens import Ring
 
     ingest = Ingest(
         history=History(settings.history_address),
         spool=Spool(settings.data_directory / "spool.db"),
         journal_directory=settings.data_directory / "journal",
         rules=load_rules(),
+        ring=Ring(read_keys(settings.data_directory)),
         **_simulated_time(settings),
     )
 

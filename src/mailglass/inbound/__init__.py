@@ -4,7 +4,7 @@ Bytes in, records out; no sockets, no store. `parse` reads one message, `match` 
 it belongs to and how sure that is. What follows for the delivery is decided where the history is.
 """
 
-from .matching import Candidate, Match, Trust, candidates
+from .matching import Candidate, Trust, candidates
 from .parse import parse
 from .records import Action, Kind, Record, Report
 
@@ -12,7 +12,6 @@ __all__ = [
     "Action",
     "Candidate",
     "Kind",
-    "Match",
     "Record",
     "Report",
     "Trust",

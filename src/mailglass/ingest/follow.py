@@ -22,7 +22,9 @@ from ..history import History, StoredEvent, StoredHit, StoredMessage, Transactio
 from ..journal import START, Cursor, Poison, read
 from ..model import Delivery, Event, EventType, Target, TargetKind
 from ..spool import Spool, SpoolEvent
+from ..tokens import Ring
 from .judging import judge_again, remember
+from .returned import take_returned
 
 __all__ = ["Ingest"]
 
@@ -50,16 +52,20 @@ class Ingest:
         spool: Spool,
         journal_directory: Path,
         rules: Rules,
+        ring: Ring | None = None,
         told_at: Callable[[datetime, datetime], datetime] = lambda _, at: at,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`told_at` gives the time to store for a hit from its delivery's 250 and its own time:
+        """`ring` checks the addresses and tokens of mail that comes back; without it none is taken.
+
+        `told_at` gives the time to store for a hit from its delivery's 250 and its own time:
         its own, unless a simulated world lives faster than we do.
         """
         self._history = history
         self._spool = spool
         self._journal = journal_directory
         self._rules = rules
+        self._ring = ring
         self._told_at = told_at
         self._clock = clock
         self._neighbours: Neighbours | None = None
@@ -103,10 +109,14 @@ class Ingest:
                 t.set_cursor(_JOURNAL, str(items[-1][0]))
             else:
                 items = []
+            came_back = 0
+            if self._ring is not None and len(told) < _BATCH:
+                came_back, named = take_returned(t, self._ring, self._clock())
+                touched |= named
             judge_again(t, touched, self._rules, self._known_neighbours(t), self._clock())
         if told:
             self._spool.forget_events(told[-1].seq)
-        taken = len(items) + len(told)
+        taken = len(items) + len(told) + came_back
         if taken:
             _log.debug("took %d records", taken, extra={"action": "ingested"})
         return taken
