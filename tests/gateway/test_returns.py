@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from mailglass.errors import StorageUnavailable
-from mailglass.gateway.returns import ReturnServer, ReturnServerConfig
+from mailglass.gateway import ReturnServer, ReturnServerConfig
 
 MAIL = b"From: MAILER-DAEMON@mx.example\r\nSubject: failure notice\r\n\r\nSorry.\r\n"
 

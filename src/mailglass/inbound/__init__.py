@@ -6,15 +6,18 @@ it belongs to and how sure that is. What follows for the delivery is decided whe
 
 from .matching import Candidate, Trust, candidates
 from .parse import parse
+from .postfix_log import LogEntry, read_postfix_log
 from .records import Action, Kind, Record, Report
 
 __all__ = [
     "Action",
     "Candidate",
     "Kind",
+    "LogEntry",
     "Record",
     "Report",
     "Trust",
     "candidates",
     "parse",
+    "read_postfix_log",
 ]
