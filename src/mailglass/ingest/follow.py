@@ -22,7 +22,9 @@ from ..history import History, StoredEvent, StoredHit, StoredMessage, Transactio
 from ..journal import START, Cursor, Poison, expire, published_end, read
 from ..model import Delivery, Event, EventType, Target, TargetKind
 from ..spool import Spool, SpoolEvent
+from ..tokens import Ring
 from .judging import judge_again, remember
+from .returned import take_returned
 
 __all__ = ["Ingest"]
 
@@ -51,10 +53,12 @@ class Ingest:
         journal_directory: Path,
         rules: Rules,
         keep: timedelta = timedelta(days=30),
+        ring: Ring | None = None,
         told_at: Callable[[datetime, datetime], datetime] = lambda _, at: at,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`keep` is how long the journal's segments stay after they were taken.
+        """`keep` is how long the journal's segments stay after they were taken. `ring` checks the
+        addresses and tokens of mail that comes back; without it none is taken.
 
         `told_at` gives the time to store for a hit from its delivery's 250 and its own time:
         its own, unless a simulated world lives faster than we do.
@@ -64,6 +68,7 @@ class Ingest:
         self._journal = journal_directory
         self._rules = rules
         self._keep = keep
+        self._ring = ring
         self._told_at = told_at
         self._clock = clock
         self._neighbours: Neighbours | None = None
@@ -89,11 +94,14 @@ class Ingest:
                 await asyncio.wait_for(stopping.wait(), wait)
 
     def _has_news(self) -> bool:
-        """Whether anything was written since the last step: two small reads, no transaction."""
+        """Whether anything was written since the last step: three small reads."""
         if self._reached is None:
             return True
         cursor, seq = self._reached
-        return published_end(self._journal) != cursor or bool(self._spool.events(seq, 1))
+        if published_end(self._journal) != cursor or self._spool.events(seq, 1):
+            return True
+        with self._history.transaction() as t:
+            return self._ring is not None and bool(t.returned(limit=1))
 
     def step(self) -> int:
         """Take one batch; returns how many records it held, 0 when there is no news.
@@ -148,6 +156,10 @@ class Ingest:
                 t.set_cursor(_JOURNAL, str(items[-1][0]))
             else:
                 items = []
+            came_back = 0
+            if self._ring is not None and len(told) < most:
+                came_back, named = take_returned(t, self._ring, self._clock())
+                touched |= named
             judge_again(t, touched, self._rules, self._known_neighbours(t), self._clock())
         if told:
             self._spool.forget_events(told[-1].seq)
@@ -155,7 +167,7 @@ class Ingest:
             items[-1][0] if items else cursor,
             told[-1].seq if told else seq,
         )
-        taken = len(items) + len(told)
+        taken = len(items) + len(told) + came_back
         if taken:
             _log.debug("took %d records", taken, extra={"action": "ingested"})
         return taken
