@@ -323,6 +323,20 @@ def test_no_bytes_break_a_rule(tail: bytes) -> None:
         assert all(each.id in FINDINGS for each in report.findings)
 
 
+MESSAGE = signed(GOOD)
+
+
+@given(st.binary(max_size=60), st.sampled_from(["", "k=rsa; ", "k=ed25519; "]))
+def test_no_key_in_the_dns_breaks_a_rule(data: bytes, kind: str) -> None:
+    class Hostile:
+        async def ask(self, name: str, record: str, *, unchecked: bool = False) -> Answer:
+            text = f"v=DKIM1; {kind}p={base64.b64encode(data).decode()}"
+            return Answer(name=name, kind=record, outcome=Outcome.ANSWERS, records=(text,))
+
+    report = asyncio.run(lint(MESSAGE, resolver=Hostile()))
+    assert statuses(report)["lint.dkim"] in ("fail", "unknown")
+
+
 def test_real_messages_are_read_without_a_crash(shared_data: Path) -> None:
     count = 0
     for folder, _, names in os.walk(shared_data / "corpus"):
