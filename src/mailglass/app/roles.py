@@ -14,12 +14,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError
 from ..settings import Settings
 from .first_run import prepare, read_keys
 from .supervisor import READY_FD
+
+if TYPE_CHECKING:
+    from ..gateway import ReturnServer
+    from ..history import History
 
 __all__ = ["run_role"]
 
@@ -177,13 +181,43 @@ def _gateway(settings: Settings) -> None:
         refusal=refusal,
     )
 
+    returns = _return_server(settings, history) if settings.returns_domains else None
+
     async def main(stopping: asyncio.Event) -> None:
         await server.start()
+        if returns is not None:
+            await returns.start()
         _say_ready(f"{settings.gateway_host}:{settings.gateway_port}")
         await stopping.wait()
+        if returns is not None:
+            await returns.stop()
         await server.stop()
 
     _run_async(main, name="gateway")
+
+
+def _return_server(settings: Settings, history: History) -> ReturnServer:
+    """Takes the mail that comes back into the history, where ingest reads it."""
+    from ..gateway import ReturnServer, ReturnServerConfig
+
+    def keep(recipient: str, raw: bytes) -> None:
+        with history.transaction() as t:
+            t.add_returned(datetime.now(UTC), recipient, raw)
+
+    async def keep_in_thread(recipient: str, raw: bytes) -> None:
+        await asyncio.to_thread(keep, recipient, raw)
+
+    return ReturnServer(
+        ReturnServerConfig(
+            host=settings.returns_host,
+            port=settings.returns_port,
+            hostname=settings.gateway_hostname,
+            domains=frozenset(domain.lower() for domain in settings.returns_domains),
+            lmtp=settings.returns_protocol == "lmtp",
+            tls=_server_context(settings.gateway_certificate, settings.gateway_private_key),
+        ),
+        keep=keep_in_thread,
+    )
 
 
 def _server_context(chain: Path | None, key: Path | None) -> ssl.SSLContext | None:
@@ -249,12 +283,15 @@ def _ingest(settings: Settings) -> None:
     from ..history import History
     from ..ingest import Ingest
     from ..spool import Spool
+    from ..tokens import Ring
 
     ingest = Ingest(
         history=History(settings.history_address),
         spool=Spool(settings.data_directory / "spool.db"),
         journal_directory=settings.data_directory / "journal",
         rules=load_rules(),
+        keep=timedelta(days=settings.journal_keep_days),
+        ring=Ring(read_keys(settings.data_directory)),
         **_simulated_time(settings),
     )
 

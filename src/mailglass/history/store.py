@@ -31,6 +31,7 @@ from ..model import (
 )
 from . import schema
 from .records import Account, StoredDelivery, StoredEvent, StoredHit, StoredMessage, User
+from .returns import ReturnStatements
 
 __all__ = ["History", "Transaction"]
 
@@ -91,7 +92,7 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:  # a driver's con
     cursor.close()
 
 
-class Transaction:
+class Transaction(ReturnStatements):
     """The named statements, inside one transaction."""
 
     def __init__(self, connection: sa.Connection) -> None:
