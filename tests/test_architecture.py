@@ -13,7 +13,7 @@ ROOT = Path(mailglass.__file__).parent
 
 LAYERS = [
     {"errors", "model"},
-    {"mime", "tokens", "replies", "lookup"},
+    {"mime", "tokens", "ids", "replies", "lookup"},
     {"instrument", "evidence", "postmaster", "inbound", "guard"},
     {"journal", "history", "spool"},
     {"collector", "ingest", "gateway", "delivery", "notify"},
@@ -21,7 +21,7 @@ LAYERS = [
     {"settings", "app", "cli", "__main__", "__init__"},
 ]
 LAYER = {room: number for number, layer in enumerate(LAYERS) for room in layer}
-ONLY = {"collector": {"tokens", "journal", "errors", "model", "__init__"}}
+ONLY = {"collector": {"tokens", "ids", "journal", "errors", "model", "__init__"}}
 SETTINGS_READERS = {"app", "cli"}
 
 

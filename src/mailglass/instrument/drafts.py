@@ -55,14 +55,17 @@ def _divide(patch: Patch, count: int) -> list[Patch]:
     """One patch that makes several changes as one for each, side by side.
 
     Changes that share a base64 group cannot be told apart byte by byte: the first holds the new
-    bytes, each other one takes a single byte of the old.
+    bytes, each other one takes a single byte of the old, or none where an insertion between two
+    groups replaces none.
     """
     if count == 1:
         return [patch]
     rest = count - 1
-    first = Patch(patch.offset, patch.length - rest, patch.pieces, patch.changes)
+    taken = min(rest, patch.length)
+    first = Patch(patch.offset, patch.length - taken, patch.pieces, patch.changes)
     end = patch.offset + patch.length
-    return [first, *(Patch(end - n, 1, (), patch.changes) for n in range(rest, 0, -1))]
+    of_the_old = [Patch(end - n, 1, (), patch.changes) for n in range(taken, 0, -1)]
+    return [first, *of_the_old, *[Patch(end, 0, (), patch.changes)] * (rest - taken)]
 
 
 def holes(patch: Patch) -> list[int]:

@@ -11,7 +11,7 @@ Every expression is possessive: time grows with the length of the document whate
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Container, Iterator
 from enum import Enum
 from functools import lru_cache
 from html import unescape as _unescape
@@ -104,6 +104,20 @@ class Token(NamedTuple):
     def attributes(self, markup: str) -> list[Attribute]:
         """A tag's attributes in their order; of a repeated name only the first counts."""
         return [_attribute(match) for match in self._matches(markup)]
+
+    def attributes_named(self, markup: str, names: Container[str]) -> dict[str, Attribute]:
+        """The attributes of these lower-case names that a browser uses, and no work for others."""
+        position = self.start + 1 + len(self.name) + (self.kind is TokenKind.END)
+        found: dict[str, Attribute] = {}
+        for match in _ATTRIBUTE.finditer(markup, position, self.end):
+            name = match[1].lower()
+            if name in names and name not in found:
+                group = match.lastindex or 1
+                span = match.span(group) if group > 1 else (-1, -1)
+                found[name] = Attribute(
+                    name, match.start(), match.end(1), span[0], span[1], _QUOTES[group]
+                )
+        return found
 
     def attribute(self, markup: str, name: str) -> Attribute | None:
         """The attribute that a browser uses for this lower-case name."""

@@ -11,6 +11,7 @@ from .urls import (
     notice_url,
     percent_encode,
     read_url,
+    self_url,
     unsubscribe_url,
 )
 
@@ -27,5 +28,6 @@ __all__ = [
     "notice_url",
     "percent_encode",
     "read_url",
+    "self_url",
     "unsubscribe_url",
 ]

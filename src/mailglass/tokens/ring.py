@@ -17,13 +17,12 @@ Old keys verify for ever: when there are more than eight, those that share a num
 from __future__ import annotations
 
 import base64
-import binascii
 import hmac
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from hashlib import blake2b
+from typing import NamedTuple
 
 from ..errors import BadToken, ConfigurationError
 
@@ -35,6 +34,11 @@ _MAX_TARGET = 0x7FFF
 _DIGITS = "abcdefghijklmnopqrstuvwxyz234567"  # RFC 4648 section 6, in lower case
 _PAIRS = tuple(first + second for first in _DIGITS for second in _DIGITS)
 _BYTES = tuple(bytes((number,)) for number in range(256))
+
+# base32's digits (RFC 4648 section 6) as those of int(…, 32); anything else as one it refuses
+_VALUES = bytearray(b"!" * 256)
+for _digit, _value in zip(_DIGITS, b"0123456789abcdefghijklmnopqrstuv", strict=True):
+    _VALUES[ord(_digit)] = _VALUES[ord(_digit.upper())] = _value
 
 
 class Kind(IntEnum):
@@ -50,8 +54,7 @@ class Kind(IntEnum):
     SELF = 7  # "this is me": marks the sender's own browser
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """What a token that verified says."""
 
     kind: Kind
@@ -140,19 +143,22 @@ class Ring:
         not the delivery exists: the ring does not know which deliveries do.
         """
         data = _decode(text)
-        head, tag = data[:-_TAG_BYTES], data[-_TAG_BYTES:]
-        first = head[0]
+        head, tag, first = data[:-_TAG_BYTES], data[-_TAG_BYTES:], data[0]
         if first >> 7 or (first >> 3) & 7 != kind:
             raise BadToken("the token is of another version or kind")
+        signed = head + bound
         for number in range(self._signing - ((self._signing - first) & 7), -1, -8):
-            if hmac.compare_digest(self._tag(number, head, bound), tag):
-                return _parse(head)
+            state = self._states[number].copy()
+            state.update(signed)
+            if hmac.compare_digest(state.digest(), tag):
+                return Token(
+                    kind, int.from_bytes(head[1:9], "big"), _target(head), bool(first & 0x40)
+                )
         raise BadToken("no key of ours made this token")
 
     def _tag(self, number: int, head: bytes, bound: bytes) -> bytes:
         state = self._states[number].copy()
-        state.update(head)
-        state.update(bound)
+        state.update(head + bound)
         return state.digest()
 
 
@@ -162,11 +168,8 @@ def _head(kind: Kind, delivery_id: int, target: int, anonymous: bool, key: int) 
     return bytes((first,)) + delivery_id.to_bytes(8, "big") + number
 
 
-def _parse(head: bytes) -> Token:
-    number = head[9] if len(head) == 10 else int.from_bytes(head[9:], "big") & _MAX_TARGET
-    return Token(
-        Kind((head[0] >> 3) & 7), int.from_bytes(head[1:9], "big"), number, bool(head[0] & 0x40)
-    )
+def _target(head: bytes) -> int:
+    return head[9] if len(head) == 10 else int.from_bytes(head[9:], "big") & _MAX_TARGET
 
 
 def _encode(data: bytes) -> str:
@@ -174,12 +177,16 @@ def _encode(data: bytes) -> str:
 
 
 def _decode(text: str) -> bytes:
+    """The bytes of a token; one integer conversion takes a tenth of `base64.b32decode`'s time."""
     if len(text) not in (29, 31):
         raise BadToken("a token has 29 or 31 characters")
     try:
-        data = base64.b32decode(text.upper() + "=" * (-len(text) % 8))
-    except (binascii.Error, ValueError):
+        number = int(text.encode("ascii").translate(_VALUES), 32)
+    except ValueError:
         raise BadToken("a token is written in base32") from None
-    if _encode(data) != text.lower() or (len(text) == 31) != bool(data[9] & 0x80):
+    is_long = len(text) == 31
+    spare_bits = 3 if is_long else 1
+    data = (number >> spare_bits).to_bytes(19 if is_long else 18, "big")
+    if number & ((1 << spare_bits) - 1) or is_long != bool(data[9] & 0x80):
         raise BadToken("a token has one spelling")
     return data

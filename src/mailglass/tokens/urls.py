@@ -5,6 +5,7 @@
     /a/<token>/<file name>?f=<digest>       attachment
     /u/<token>                              unsubscribe
     /n/<token>                              notice to the recipient
+    /s/<token>                              "this is me": the sender marks their own browser
 
 What a URL shows beside the token is bound under the token's tag: for a link the destination's
 UTF-8 bytes, for an attachment `digest/file name`; it is percent-encoded (RFC 3986 section 2.1)
@@ -32,6 +33,7 @@ __all__ = [
     "notice_url",
     "percent_encode",
     "read_url",
+    "self_url",
     "unsubscribe_url",
 ]
 
@@ -41,11 +43,12 @@ _KINDS = {
     "a": Kind.ATTACHMENT,
     "u": Kind.UNSUBSCRIBE,
     "n": Kind.NOTICE,
+    "s": Kind.SELF,
 }
 _ENCODED = re.compile(r"[A-Za-z0-9._~/%-]*+")
 _RESERVED = re.compile(rb"[^A-Za-z0-9._~/-]")
 _PATH = re.compile(
-    r"/([ocaun])/([a-z2-7]{31}|[a-z2-7]{29})(?:(\.gif)|/([^/?#]*))?\Z", re.IGNORECASE
+    r"/([ocauns])/([a-z2-7]{31}|[a-z2-7]{29})(?:(\.gif)|/([^/?#]*))?\Z", re.IGNORECASE
 )
 
 
@@ -106,6 +109,11 @@ def unsubscribe_url(base: str, token: str) -> str:
 def notice_url(base: str, token: str) -> str:
     """The URL of the page that tells a recipient what is recorded."""
     return f"{base.rstrip('/')}/n/{token}"
+
+
+def self_url(base: str, token: str) -> str:
+    """The URL that a sender opens in each of their own programs, so that its hits are theirs."""
+    return f"{base.rstrip('/')}/s/{token}"
 
 
 def percent_encode(text: str) -> str:

@@ -1,0 +1,42 @@
+"""The durable log of hits: what was answered is in here, once.
+
+Text segments, one record a line with its checksum; a commit is one write and one fdatasync for
+any number of records. One process writes (`Writer`), any number follow (`read`), each with a
+`Cursor` of its own that it stores wherever its results go, in the same transaction.
+
+Also beside it, because both sides of the collector use it: the store of attachments by digest.
+This room leaves to others what a hit means (evidence) and what becomes of it (history).
+"""
+
+from __future__ import annotations
+
+from .attachments import Attachments
+from .codec import decode, encode, encode_prepared, prepare
+from .layout import START, Cursor, published_end
+from .reader import Poison, read
+from .replay import follow, replay
+from .retention import expire
+from .verify import Report, SegmentReport, verify
+from .writer import Cut, Disk, Writer
+
+__all__ = [
+    "START",
+    "Attachments",
+    "Cursor",
+    "Cut",
+    "Disk",
+    "Poison",
+    "Report",
+    "SegmentReport",
+    "Writer",
+    "decode",
+    "encode",
+    "encode_prepared",
+    "expire",
+    "follow",
+    "prepare",
+    "published_end",
+    "read",
+    "replay",
+    "verify",
+]
