@@ -15,19 +15,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-PROJECT = Path(__file__).resolve().parent.parent
-SOURCE = PROJECT / "src"
+from product import PROJECT, environment
 
 settings.register_profile("default", deadline=None, print_blob=True)  # never assert a time
 settings.load_profile("default")
-
-
-def environment() -> dict[str, str]:
-    """The environment for a process of ours: the source tree when it is there, else the wheel."""
-    env = {k: v for k, v in os.environ.items() if not k.startswith("MAILGLASS_")}
-    if SOURCE.is_dir():
-        env["PYTHONPATH"] = str(SOURCE)
-    return env
 
 
 @pytest.fixture

@@ -10,12 +10,14 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
 
 from .. import __version__
 from ..errors import Error
+from ._source import SettingsSource
 
 __all__ = ["main"]
 
@@ -40,8 +42,25 @@ class _Commands(click.Group):
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="mailglass")
-def cli() -> None:
+@click.option(
+    "--settings",
+    "file",
+    type=click.Path(path_type=Path),
+    envvar="MAILGLASS_SETTINGS",
+    help="Settings file (TOML).",
+)
+@click.option("--data", metavar="DIR", help="Data directory; short for --set data.directory=DIR.")
+@click.option(
+    "--set", "overrides", multiple=True, metavar="NAME=VALUE", help="One setting; repeatable."
+)
+@click.pass_context
+def cli(
+    ctx: click.Context, file: Path | None, data: str | None, overrides: tuple[str, ...]
+) -> None:
     """A looking-glass for e-mail: what happened to a message, and who watches the mail you get."""
+    if data:
+        overrides = (*overrides, f"data.directory={data}")
+    ctx.obj = SettingsSource(file=file, overrides=overrides)
 
 
 def main(args: list[str] | None = None) -> Any:

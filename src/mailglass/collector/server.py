@@ -210,24 +210,26 @@ class Collector:
         }
 
 
-def run(config: Config) -> None:
+def run(config: Config, on_ready: Callable[[], None] = lambda: None) -> None:
     """Serve until SIGTERM or SIGINT, which drain; SIGHUP reloads certificates and kill switch.
 
+    `on_ready` is called when it listens.
     Raises what `Collector` raises when it cannot start.
     """
     collector = Collector(config)
     gc.collect()
     gc.freeze()  # what start-up made lives for ever; do not walk it again
-    uvloop.run(_serve_until_told(collector))
+    uvloop.run(_serve_until_told(collector, on_ready))
 
 
-async def _serve_until_told(collector: Collector) -> None:
+async def _serve_until_told(collector: Collector, on_ready: Callable[[], None]) -> None:
     loop = asyncio.get_running_loop()
     told = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
     loop.add_signal_handler(signal.SIGHUP, collector.reload)
     await collector.start()
+    on_ready()
     await told.wait()
     await collector.stop()
 

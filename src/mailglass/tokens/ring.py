@@ -31,12 +31,14 @@ __all__ = ["Kind", "Ring", "Token"]
 _TAG_BYTES = 8  # 64 bits: a forger needs 2**63 requests on average, each one recorded
 _KEY_BYTES = 32
 _MAX_TARGET = 0x7FFF
+_DIGITS = "abcdefghijklmnopqrstuvwxyz234567"  # RFC 4648 section 6, in lower case
+_PAIRS = tuple(first + second for first in _DIGITS for second in _DIGITS)
+_BYTES = tuple(bytes((number,)) for number in range(256))
 
 # base32's digits (RFC 4648 section 6) as those of int(…, 32); anything else as one it refuses
-_DIGITS = bytearray(b"!" * 256)
-for _value, _digit in enumerate(b"0123456789abcdefghijklmnopqrstuv"):
-    for _letter in b"abcdefghijklmnopqrstuvwxyz234567"[_value : _value + 1]:
-        _DIGITS[_letter] = _DIGITS[ord(chr(_letter).upper())] = _digit
+_VALUES = bytearray(b"!" * 256)
+for _digit, _value in zip(_DIGITS, b"0123456789abcdefghijklmnopqrstuv", strict=True):
+    _VALUES[ord(_digit)] = _VALUES[ord(_digit.upper())] = _value
 
 
 class Kind(IntEnum):
@@ -99,6 +101,41 @@ class Ring:
         head = _head(kind, delivery_id, target, anonymous, self._signing & 7)
         return _encode(head + self._tag(self._signing, head, bound))
 
+    def mint_all(
+        self,
+        delivery_id: int,
+        wanted: Sequence[tuple[Kind, int, bytes]],
+        *,
+        anonymous: bool = False,
+    ) -> list[str]:
+        """The tokens of one delivery for `(kind, target, bound)` each, as `mint` makes them.
+
+        Takes a third of the time for a message with many links: what the tokens share is written
+        once, and base32 comes from a table (bench/instrument.py).
+        """
+        state = self._states[self._signing]
+        low = (delivery_id & 3) << 8
+        starts: dict[Kind, tuple[bytes, str]] = {}
+        found: list[str] = []
+        for kind, target, bound in wanted:
+            if not 0 <= target < 0x80:
+                minted = self.mint(kind, delivery_id, target, bound=bound, anonymous=anonymous)
+                found.append(minted)
+                continue
+            if kind not in starts:
+                head = _head(kind, delivery_id, 0, anonymous, self._signing & 7)
+                starts[kind] = head[:-1], _encode(head)[:14]
+            data, text = starts[kind]
+            tag = state.copy()
+            tag.update(data + _BYTES[target] + bound)
+            value = int.from_bytes(tag.digest(), "big") << 1
+            found.append(
+                f"{text}{_PAIRS[low | target]}{_PAIRS[value >> 55]}{_PAIRS[value >> 45 & 1023]}"
+                f"{_PAIRS[value >> 35 & 1023]}{_PAIRS[value >> 25 & 1023]}"
+                f"{_PAIRS[value >> 15 & 1023]}{_PAIRS[value >> 5 & 1023]}{_DIGITS[value & 31]}"
+            )
+        return found
+
     def read(self, text: str, kind: Kind, *, bound: bytes = b"") -> Token:
         """What `text` says, when it is of this kind and one of our keys made it with `bound`.
 
@@ -144,7 +181,7 @@ def _decode(text: str) -> bytes:
     if len(text) not in (29, 31):
         raise BadToken("a token has 29 or 31 characters")
     try:
-        number = int(text.encode("ascii").translate(_DIGITS), 32)
+        number = int(text.encode("ascii").translate(_VALUES), 32)
     except ValueError:
         raise BadToken("a token is written in base32") from None
     is_long = len(text) == 31

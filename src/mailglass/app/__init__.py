@@ -1,0 +1,19 @@
+"""The only place where the parts meet: settings become values, values become running roles."""
+
+from .first_run import FirstRun, add_key, prepare, read_keys
+from .logs import start_logging
+from .roles import run_role
+from .supervisor import Supervisor
+from .words import ready_text, welcome
+
+__all__ = [
+    "FirstRun",
+    "Supervisor",
+    "add_key",
+    "prepare",
+    "read_keys",
+    "ready_text",
+    "run_role",
+    "start_logging",
+    "welcome",
+]

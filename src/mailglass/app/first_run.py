@@ -1,0 +1,96 @@
+"""What a data directory needs before anything can run: keys, an account, a first user.
+
+Everything secret is shown once, at its making, and kept as a hash; the keys that sign tokens are
+the exception, and lie in a file that only its owner reads.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import ConfigurationError
+from ..history import ADMINISTRATOR, History, add_administrator
+from ..settings import Settings
+from ..tokens import Ring
+
+__all__ = ["FirstRun", "add_key", "prepare", "read_keys"]
+
+_KEYS = "token-keys"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstRun:
+    """What was made, and is shown once."""
+
+    user_name: str
+    password: str
+    login_link: str
+
+
+def prepare(settings: Settings) -> FirstRun | None:
+    """Make what is missing in the data directory; None when it was all there.
+
+    Raises ConfigurationError when the directory cannot be made or is open to others.
+    """
+    directory = settings.data_directory
+    try:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for name in ("journal", "attachments"):
+            (directory / name).mkdir(exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise ConfigurationError(
+            f"data.directory {directory} cannot be made: {error.strerror}; choose another"
+        ) from error
+    if not (directory / _KEYS).exists():
+        add_key(directory)
+    history = History(settings.history_address)
+    try:
+        made = add_administrator(history, settings.dashboard_url)
+    finally:
+        history.close()
+    if made is None:
+        return None
+    password, link = made
+    return FirstRun(user_name=ADMINISTRATOR, password=password, login_link=link)
+
+
+def add_key(directory: Path) -> int:
+    """Add a key that signs from the next start on; returns how many there are.
+
+    Old keys stay, because tokens in mail already sent must verify for ever. The file is replaced
+    as a whole, so that a crash leaves the old one or the new one.
+    """
+    path = directory / _KEYS
+    lines = [*(path.read_text().splitlines() if path.exists() else []), Ring.new_key().hex()]
+    fresh = path.with_suffix(".new")
+    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write("\n".join(lines) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+    _sync_directory(directory)
+    return len(lines)
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read_keys(directory: Path) -> tuple[bytes, ...]:
+    """The keys in the order of their making; raises ConfigurationError for a file that is spoiled.
+
+    A spoiled key is never skipped: the tokens it made would stop verifying in silence.
+    """
+    path = directory / _KEYS
+    try:
+        return tuple(bytes.fromhex(line) for line in path.read_text().split())
+    except FileNotFoundError:
+        raise ConfigurationError(f"{path} is missing; `mailglass setup` makes it") from None
+    except ValueError as error:
+        raise ConfigurationError(f"{path} holds a line that is no key: {error}") from error

@@ -1,0 +1,27 @@
+"""`mailglass config`: every setting, its value, and where the value came from."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from ._source import SettingsSource
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, by name.")
+@click.pass_obj
+def command(source: SettingsSource, as_json: bool) -> None:
+    """Show each setting's value and its origin; secrets only as set or not."""
+    _, origins = source.load()
+    if as_json:
+        click.echo(json.dumps({o.name: asdict(o) for o in origins}, indent=2))
+        return
+    table = Table("setting", "value", "from", "meaning", box=None, pad_edge=False)
+    for origin in origins:
+        table.add_row(origin.name, origin.value, origin.origin, origin.about)
+    Console().print(table)

@@ -1,0 +1,83 @@
+"""`mailglass judge`: who caused the hits of a file, one JSON object a line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import click
+import orjson
+
+from ..errors import Error
+from ..evidence import Rules, judge_hit, load_rules, verdict_word
+from ..evidence.hitfile import BadHit, hit_of_record
+
+_LONGEST_LINE = 1 << 20  # bytes; a hit has a few hundred
+
+
+@click.command()
+@click.argument("file", type=click.File("rb"))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option(
+    "--rules", "extra", type=click.Path(path_type=Path), help="A site's own rules (TOML)."
+)
+@click.option(
+    "--lists",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Directory of refreshed network lists, such as <data.directory>/networks.",
+)
+def command(file: BinaryIO, as_json: bool, extra: Path | None, lists: Path | None) -> None:
+    """Judge each hit of FILE (JSON lines; - for standard input)."""
+    rules = load_rules(extra, lists=lists, now=datetime.now(UTC))
+    for number, line in enumerate(_lines(file), 1):
+        answer = _answer(line, number, rules)
+        if as_json:
+            click.echo(orjson.dumps(answer))
+        else:
+            click.echo(_sentence(answer, number))
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    """Each line, of which no more than the limit is kept; blank lines are left out."""
+    while line := file.readline(_LONGEST_LINE):
+        rest = line
+        while len(rest) == _LONGEST_LINE and not rest.endswith(b"\n"):
+            rest = file.readline(_LONGEST_LINE)
+        if line.strip():
+            yield line
+
+
+def _answer(line: bytes, number: int, rules: Rules) -> dict[str, Any]:
+    identifier: str | None = None
+    try:
+        try:
+            record = orjson.loads(line)
+        except orjson.JSONDecodeError as error:
+            raise BadHit(f"the line is no JSON: {error}") from error
+        if isinstance(record, dict) and "id" in record:
+            identifier = str(record["id"])
+        identifier, hit, around = hit_of_record(record)
+    except Error as error:
+        return {"id": identifier, "line": number, "error": str(error)}
+    judgement = judge_hit(hit, around, rules=rules)
+    return {
+        "id": identifier,
+        "actor": judgement.actor.value,
+        "verdict": verdict_word(judgement, rules),
+        "probability_human": round(judgement.probability_human, 4),
+        "evidence": [
+            {"signal": e.signal, "weight": round(e.weight, 4), "text": e.text}
+            for e in judgement.evidence
+        ],
+        "rules_version": judgement.rules_version,
+    }
+
+
+def _sentence(answer: dict[str, Any], number: int) -> str:
+    if "error" in answer:
+        return f"line {number}: not judged: {answer['error']}"
+    reasons = "; ".join(f"{e['text']} ({e['weight']:+.1f})" for e in answer["evidence"])
+    share = answer["probability_human"]
+    return f"{answer['id']}: {answer['verdict']}, {answer['actor']}, {share:.0%} human: {reasons}"

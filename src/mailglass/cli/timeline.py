@@ -1,0 +1,67 @@
+"""`mailglass timeline`: what became of one message."""
+
+from __future__ import annotations
+
+import json
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from ..errors import InputError
+from ..history import DeliveryTimeline, History, Timeline, timeline
+from ._source import settings_of
+
+
+@click.command()
+@click.argument("message_id")
+@click.option("--json", "as_json", is_flag=True, help="The whole story as one JSON object.")
+@click.pass_context
+def command(ctx: click.Context, message_id: str, as_json: bool) -> None:
+    """Show what happened to a message, copy by copy.
+
+    MESSAGE_ID is the number that the gateway gave it, a delivery's number, or the Message-ID of
+    its header.
+    """
+    history = History(settings_of(ctx).history_address)
+    with history.transaction() as t:
+        story = timeline(t, None, message_id)
+    if story is None:
+        raise InputError(f"there is no message {message_id!r} in the history")
+    if as_json:
+        click.echo(json.dumps(story.as_json(), ensure_ascii=False, indent=2))
+    else:
+        _print(Console(), story)
+
+
+def _print(console: Console, story: Timeline) -> None:
+    message = story.message
+    console.print(Text(message.subject or "(no subject)", style="bold"))
+    console.print(Text(f"message {message.id} from {message.author}"))
+    for copy in story.deliveries:
+        _print_copy(console, story, copy)
+
+
+def _print_copy(console: Console, story: Timeline, copy: DeliveryTimeline) -> None:
+    verdict = copy.delivery.verdict
+    console.print()
+    console.print(
+        Text.assemble(
+            (copy.delivery.recipient, "bold cyan"),
+            f"  {verdict.level.value}, {verdict.probability:.0%}",
+            "" if verdict.is_final else " (provisional)",
+        )
+    )
+    for item in verdict.evidence:
+        console.print(Text(f"    {item.text}", style="dim"))
+    for stored in copy.events:
+        at = stored.event.at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        console.print(
+            Text.assemble(
+                (f"  {at}  ", "dim"),
+                (f"{stored.event.type.value:14}", "bold"),
+                story.text_of(stored),
+            )
+        )
+        for item in stored.event.evidence:
+            console.print(Text(f"      {item.weight:+.1f}  {item.text}", style="dim"))

@@ -1,0 +1,50 @@
+"""Evidence: who caused each hit, and what the events of a delivery prove.
+
+Pure: the same hits, surroundings and rules give the same answer tomorrow, so history can be judged
+again.  Files, networks and clocks are the caller's.
+"""
+
+from .delivery import judge_delivery, surroundings_of
+from .judge import event_of, judge_hit, verdict_word
+from .lists import BadList, KeptList, ListSource, keep_list, kept_lists, list_sources
+from .neighbours import Neighbours
+from .networks import network_key
+from .priors import learned_from
+from .rejudge import Change, KeptDelivery, KeptHit, Rejudged, rejudge
+from .rules import FAMILIES, Rules, Signal, load_rules
+from .surroundings import Crowd, DeliveryFacts, Origin, Surroundings
+from .tables import BadRules
+from .verdict import event_from, weigh
+
+__all__ = [
+    "FAMILIES",
+    "BadList",
+    "BadRules",
+    "Change",
+    "Crowd",
+    "DeliveryFacts",
+    "KeptDelivery",
+    "KeptHit",
+    "KeptList",
+    "ListSource",
+    "Neighbours",
+    "Origin",
+    "Rejudged",
+    "Rules",
+    "Signal",
+    "Surroundings",
+    "event_from",
+    "event_of",
+    "judge_delivery",
+    "judge_hit",
+    "keep_list",
+    "kept_lists",
+    "learned_from",
+    "list_sources",
+    "load_rules",
+    "network_key",
+    "rejudge",
+    "surroundings_of",
+    "verdict_word",
+    "weigh",
+]

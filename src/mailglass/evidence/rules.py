@@ -1,0 +1,321 @@
+"""The rules: every ratio, gate, band and table as data, with its source and date.
+
+The packaged files stand under `data/`.  A site's own file (TOML) has the same shape as
+`data/rules.toml`, may add rows `[[clients]]`, `[[networks]]` and `[[names]]` (tried before ours),
+and wins where both speak.  What judges is in `judge`; this module reads and checks.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from hashlib import blake2b
+from importlib.resources import files
+from pathlib import Path
+
+from ..model import Actor
+from .clients import ClientTable
+from .lists import add_lists, kept_lists
+from .networks import NetworkTable
+from .sheet import SITE, Sheet
+from .tables import BadRules, Row, read_table
+
+__all__ = ["FAMILIES", "Rules", "Signal", "load_rules", "log_odds"]
+
+FAMILIES = ("client", "network", "request", "timing", "behaviour", "history", "gate")
+
+_NUMBERS = ("bands", "caps", "priors", "times", "crowd", "browsers", "verdict")
+_ROWS = {
+    "clients": ("match", "text", "class", "name", "source", "as_of"),
+    "networks": ("network", "owner", "role", "source", "as_of"),
+    "names": ("pattern", "owner", "role", "source", "as_of"),
+}
+_SECTIONS = frozenset({"version", "signal", *_NUMBERS, *_ROWS})
+_SIGNAL_KEYS = frozenset({"ratio", "text", "source", "as_of", "actor", "below_seconds"})
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """One named observation and what it is worth."""
+
+    name: str  # family.word
+    family: str
+    weight: float  # natural log of the ratio, within the cap of an item
+    text: str  # may name {client}, {network}, {delay}, {method}, {detail}
+    source: str
+    as_of: str  # ISO date
+    actor: Actor | None  # whom it points at when it speaks for a machine
+    below_seconds: float  # of a timing signal: up to this delay
+    file: str  # where it stands
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rules:
+    """All that judging needs besides the hit and its surroundings."""
+
+    version: str  # of the packaged rules, with a digest of the site's own file after a plus
+    numbers: Mapping[str, Mapping[str, float]]  # bands, caps, priors, times, crowd, verdict
+    signals: Mapping[str, Signal]
+    delays: tuple[Signal, ...]  # the timing signals in order of their bound
+    steps: tuple[float, ...]  # the delays at which anything changes, ascending
+    roles: Mapping[str, tuple[Signal, Signal]]  # of a network: for an open, for anything else
+    clients: ClientTable
+    networks: NetworkTable
+    rows: Mapping[str, tuple[Row, ...]]  # the tables as they were read, for listing
+
+    @property
+    def machine_below(self) -> float:
+        """The upper end of the band in which a hit counts as a machine's."""
+        return self.numbers["bands"]["machine_below"]
+
+    @property
+    def human_above(self) -> float:
+        """The lower end of the band in which a hit counts as a person's."""
+        return self.numbers["bands"]["human_above"]
+
+    @property
+    def machine_weight(self) -> float:
+        """`machine_below` as a weight of evidence."""
+        return log_odds(self.machine_below)
+
+    @property
+    def human_weight(self) -> float:
+        """`human_above` as a weight of evidence."""
+        return log_odds(self.human_above)
+
+
+def log_odds(probability: float) -> float:
+    """The natural log of the odds, in which weights of evidence add up."""
+    return math.log(probability / (1 - probability))
+
+
+def load_rules(
+    extra: Path | None = None, *, lists: Path | None = None, now: datetime | None = None
+) -> Rules:
+    """The packaged rules, with a site's own file over them when one is given.
+
+    `lists` is the directory of refreshed network lists; `now` tells their age, and without it they
+    count as fresh.  Raises BadRules naming the file, the line and the reason; nothing of a bad file
+    is used.
+    """
+    packaged = _packaged("rules.toml")
+    sheets = [Sheet(packaged, "rules.toml", {*_SECTIONS, "roles"}, is_packaged=True)]
+    version = str(sheets[0].data["version"])
+    if extra is not None:
+        text = _read(extra)
+        sheets.append(Sheet(text, str(extra), _SECTIONS))
+        version += "+" + blake2b(text.encode(), digest_size=4).hexdigest()
+    numbers = _merge_numbers(sheets)
+    signals = _merge_signals(sheets, numbers["caps"]["item"])
+    _check_ranges(numbers, sheets[-1])
+    rows = _rows(sheets)
+    roles = _roles(sheets[0], signals)
+    _check_roles(rows, roles)
+    delays = _delays(signals)
+    return Rules(
+        version=version,
+        numbers=numbers,
+        signals=signals,
+        delays=delays,
+        steps=_steps(delays, numbers),
+        roles=roles,
+        clients=ClientTable(rows["clients"], numbers["browsers"]),
+        networks=_networks(rows, lists, now),
+        rows=rows,
+    )
+
+
+def _rows(sheets: Sequence[Sheet]) -> dict[str, tuple[Row, ...]]:
+    """The tables, a site's own rows before the packaged ones."""
+    return {
+        name: (
+            *(row for sheet in sheets[1:] for row in sheet.rows(name, columns)),
+            *_packaged_rows(f"{name}.tsv"),
+        )
+        for name, columns in _ROWS.items()
+    }
+
+
+def _networks(
+    rows: Mapping[str, Sequence[Row]], lists: Path | None, now: datetime | None
+) -> NetworkTable:
+    # What comes later wins among equal prefixes, so a site's own rows come last.
+    table = NetworkTable(reversed(rows["networks"]), rows["names"], _packaged_rows("words.tsv"))
+    if lists is not None:
+        kept = kept_lists(lists)
+        add_lists(table, kept, now or max((k.fetched_at for k in kept), default=_NEVER))
+    return table
+
+
+def _check_roles(
+    rows: Mapping[str, Sequence[Row]], roles: Mapping[str, tuple[Signal, Signal]]
+) -> None:
+    for name in ("networks", "names"):
+        for row in rows[name]:
+            if row["role"] not in roles:
+                raise row.refuse(f"role {row['role']!r} is none of {', '.join(sorted(roles))}")
+
+
+def _delays(signals: Mapping[str, Signal]) -> tuple[Signal, ...]:
+    bounded = (s for s in signals.values() if s.family == "timing" and s.below_seconds > 0)
+    return tuple(sorted(bounded, key=lambda s: s.below_seconds))
+
+
+def _steps(
+    delays: Sequence[Signal], numbers: Mapping[str, Mapping[str, float]]
+) -> tuple[float, ...]:
+    """Hits between the same two steps are judged alike."""
+    times = numbers["times"]
+    bounds = {s.below_seconds for s in delays} | {0.0, times["isolation"]}
+    return (-math.inf, -times["clock_error"], *sorted(bounds))
+
+
+def _packaged(name: str) -> str:
+    return (files(__package__) / "data" / name).read_text(encoding="utf-8")
+
+
+def _packaged_rows(name: str) -> Iterator[Row]:
+    return read_table(_packaged(name), name)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadRules(f"{path}: the file of rules cannot be read: {error}") from error
+
+
+def _merge_numbers(sheets: Sequence[Sheet]) -> dict[str, dict[str, float]]:
+    merged: dict[str, dict[str, float]] = {}
+    for sheet in sheets:
+        for section in _NUMBERS:
+            known = merged.setdefault(section, {})
+            for key, value in sheet.table(section).items():
+                if not sheet.is_packaged and section != "browsers" and key not in known:
+                    raise sheet.refuse((section, key), f"{key!r} is none of {', '.join(known)}")
+                if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+                    raise sheet.refuse((section, key), f"{key} must be a number from 0 up")
+                known[key] = float(value)
+    return merged
+
+
+def _check_ranges(numbers: Mapping[str, Mapping[str, float]], sheet: Sheet) -> None:
+    bands = numbers["bands"]
+    if not 0 < bands["machine_below"] < bands["human_above"] < 1:
+        raise sheet.refuse(("bands",), "0 < machine_below < human_above < 1 must hold")
+    for key in ("open", "click", "download", "floor", "ceiling"):
+        if not 0 < numbers["priors"][key] < 1:
+            raise sheet.refuse(("priors", key), f"{key} must lie between 0 and 1")
+    if not bands["machine_below"] <= numbers["priors"]["privacy"] <= bands["human_above"]:
+        # Apple's fetch is never called a person's, nor a machine's.
+        raise sheet.refuse(("priors", "privacy"), "privacy must lie between the bands")
+    for key, value in numbers["verdict"].items():
+        if not 0 < value < 1:
+            raise sheet.refuse(("verdict", key), f"{key} must lie between 0 and 1")
+    if not 0 < numbers["caps"]["shrink"] <= 0.5:
+        # Above one half a weaker sign could push out more than it brings.
+        raise sheet.refuse(("caps", "shrink"), "shrink must be above 0 and at most 0.5")
+
+
+def _merge_signals(sheets: Sequence[Sheet], cap: float) -> dict[str, Signal]:
+    merged: dict[str, Signal] = {}
+    for sheet in sheets:
+        for family, entries in sheet.table("signal").items():
+            if family not in FAMILIES:
+                raise sheet.refuse(
+                    ("signal", family), f"family {family!r} is none of {', '.join(FAMILIES)}"
+                )
+            for word in entries:
+                path = ("signal", family, word)
+                merged[f"{family}.{word}"] = _signal(sheet, path, merged, cap)
+    return merged
+
+
+def _signal(
+    sheet: Sheet, path: tuple[str, str, str], known: Mapping[str, Signal], cap: float
+) -> Signal:
+    name = f"{path[1]}.{path[2]}"
+    entry = sheet.table(*path)
+    for key in entry:
+        if key not in _SIGNAL_KEYS:
+            raise sheet.refuse(
+                (*path, key), f"{key!r} is none of {', '.join(sorted(_SIGNAL_KEYS))}"
+            )
+    old = known.get(name)
+    if old is None and not (
+        sheet.is_packaged or (path[1] == "timing" and "below_seconds" in entry)
+    ):
+        near = ", ".join(n for n in known if n.startswith(path[1] + "."))
+        raise sheet.refuse(path, f"no signal is called {name!r}; of this family there are {near}")
+    if old is None:
+        old = Signal(name, path[1], 0.0, "{delay} after delivery", SITE, "", None, 0.0, sheet.file)
+    weight = old.weight
+    if "ratio" in entry:
+        weight = max(-cap, min(cap, math.log(_ratio(sheet, (*path, "ratio"), entry["ratio"]))))
+    return replace(
+        old,
+        weight=weight,
+        text=_template(sheet, (*path, "text"), str(entry.get("text", old.text))),
+        source=str(entry.get("source", old.source if sheet.is_packaged else SITE)),
+        as_of=_date(sheet, (*path, "as_of"), entry.get("as_of", old.as_of)),
+        actor=_actor(sheet, (*path, "actor"), entry.get("actor", old.actor)),
+        below_seconds=_seconds(sheet, path, entry.get("below_seconds", old.below_seconds)),
+        file=sheet.file,
+    )
+
+
+def _ratio(sheet: Sheet, path: Sequence[str], value: object) -> float:
+    try:
+        above, _, below = str(value).partition("/")
+        ratio = float(above) / float(below or 1)
+        if isinstance(value, bool) or not 0 < ratio < math.inf:
+            raise ValueError
+    except (ValueError, ZeroDivisionError):
+        raise sheet.refuse(
+            path, f'ratio {value!r} must be a number above 0 or a fraction such as "1/20"'
+        ) from None
+    return ratio
+
+
+def _template(sheet: Sheet, path: Sequence[str], text: str) -> str:
+    # A remembered judgement is told with a new delay, and with nothing else new.
+    names = ("delay",) if path[1] == "timing" else ("client", "network", "method", "detail")
+    try:
+        text.format(**dict.fromkeys(names, ""))
+    except (KeyError, IndexError, ValueError, AttributeError) as error:
+        raise sheet.refuse(path, f"the text may name {', '.join(names)}: {error}") from None
+    return text
+
+
+def _date(sheet: Sheet, path: Sequence[str], value: object) -> str:
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, str) and re.fullmatch(r"(\d{4}-\d\d-\d\d)?", value):
+        return value
+    raise sheet.refuse(path, f"as_of {value!r} must be a date such as 2026-11-22")
+
+
+def _actor(sheet: Sheet, path: Sequence[str], value: object) -> Actor | None:
+    if value is None:
+        return None
+    try:
+        return Actor(str(value))
+    except ValueError:
+        raise sheet.refuse(path, f"actor {value!r} is none of {', '.join(Actor)}") from None
+
+
+def _seconds(sheet: Sheet, path: Sequence[str], value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+        raise sheet.refuse((*path, "below_seconds"), "below_seconds must be a number from 0 up")
+    return float(value)
+
+
+def _roles(sheet: Sheet, signals: Mapping[str, Signal]) -> dict[str, tuple[Signal, Signal]]:
+    return {
+        role: (signals[entry["open"]], signals[entry["click"]])
+        for role, entry in sheet.table("roles").items()
+    }

@@ -1,0 +1,302 @@
+"""What all events of a delivery mean together: a level, a probability and the reasons.
+
+The hits that a person may be behind are merged into visits (one network, gaps below half an hour);
+a visit counts by its best hit, so that a repeat proves nothing more.  Visits that are decided
+combine as independent; undecided ones count once, by the best of them; machines count nothing.
+The order of the events does not matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from ..model import Actor, Event, EventType, Evidence, Hit, Judgement, Verdict, VerdictLevel
+from .judge import event_of
+from .networks import network_key
+from .rules import Rules, log_odds
+
+__all__ = ["event_from", "weigh"]
+
+_PEOPLES = frozenset({EventType.OPENED, EventType.CLICKED, EventType.DOWNLOADED, EventType.FETCHED})
+_MACHINES = {
+    EventType.PREFETCHED: "prefetched before anybody looked",
+    EventType.SCANNED: "scanned by a program",
+    EventType.PREVIEWED: "previewed for a shared link",
+}
+_DEEDS = {
+    EventType.OPENED: "displayed the images",
+    EventType.CLICKED: "followed a link",
+    EventType.DOWNLOADED: "downloaded an attachment",
+}
+_DEEDS_OF_PATHS = {"o": "loaded the images", "a": "asked for an attachment"}  # when undetermined
+_FAILED = frozenset({EventType.BOUNCED, EventType.REJECTED, EventType.SUPPRESSED})
+_ENGAGING = frozenset({EventType.CLICKED, EventType.DOWNLOADED})
+_LEAST, _MOST = 0.001, 0.999  # no verdict is certain: one in a thousand, as the cap of a hit
+_REMARKS = {
+    EventType.PROXIED: "fetched by a privacy proxy, whether or not a person looked,",
+    EventType.SELF_VIEWED: "viewed by the sender",
+    EventType.AUTORESPONDED: "answered by a program",
+    EventType.BOUNCED: "refused by the receiving side",
+    EventType.REJECTED: "refused before any attempt",
+    EventType.SUPPRESSED: "not sent, since the recipient is on the suppression list",
+    EventType.DEFERRED: "put off by the receiving server",
+}
+_FACTS = _FAILED | {EventType.DEFERRED, EventType.AUTORESPONDED}  # of the delivery, not of looks
+_ARRIVED = frozenset({EventType.DELIVERED, EventType.PROXIED, EventType.AUTORESPONDED})
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """All hits of one network, or of one provider's proxy, that a person may be behind."""
+
+    best: Event
+    probability: float
+    visits: int  # times that it came, half an hour or more apart
+    is_engaging: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Reason:
+    """One independent piece of evidence that a person saw the message."""
+
+    signal: str
+    probability: float
+    text: str
+
+
+def event_from(hit: Hit, judgement: Judgement) -> Event:
+    """The event to keep for a hit, with what `weigh` and a later judging need in `raw`."""
+    return Event(
+        type=event_of(hit, judgement),
+        at=hit.at,
+        evidence=judgement.evidence,
+        raw={
+            "actor": judgement.actor.value,
+            "probability_human": judgement.probability_human,
+            "rules_version": judgement.rules_version,
+            "address": hit.address,
+            "user_agent": hit.headers.get("user-agent", ""),
+            "target": hit.target,
+            "path_kind": hit.path_kind,
+            "method": hit.method,
+        },
+    )
+
+
+def weigh(events: Sequence[Event], now: datetime, rules: Rules) -> Verdict:
+    """What the events of one delivery mean at `now`.
+
+    An event of a hit carries `probability_human`, `address` and `user_agent` in `raw`, as
+    `event_from` writes them; `actor`, `path_kind` and `target` make the sentences better.
+    The weights of the evidence add up to the log-odds of the probability.
+    """
+    ordered = sorted(events, key=_order)
+    sources = _sources([e for e in ordered if e.type in _PEOPLES], rules)
+    reasons = [*_strong(ordered, rules), *_of_sources(sources, rules)]
+    types = {event.type for event in ordered}
+    delivered = EventType.DELIVERED in types and not types & _FAILED
+    silent = rules.numbers["verdict"]["silent"] if delivered else _LEAST
+    probability, evidence = _combined(silent, delivered, reasons)
+    level = _level(types, sources, probability, rules)
+    plain = _plain(ordered)
+    headline = _headline(level, probability, reasons, plain)
+    return Verdict(
+        level=level,
+        probability=probability,
+        evidence=(headline, *evidence, *plain),
+        is_final=_is_settled(ordered, now, level, rules),
+        rules_version=rules.version,
+    )
+
+
+def _order(event: Event) -> tuple[datetime, str, str, str]:
+    """A total order for what matters here, so that the order of arrival cannot."""
+    raw = event.raw
+    return event.at, event.type.value, str(raw.get("address")), str(raw.get("probability_human"))
+
+
+def _probability(event: Event) -> float:
+    value = event.raw.get("probability_human")
+    if isinstance(value, int | float) and 0 <= value <= 1:
+        return min(max(float(value), 0.0), _MOST)
+    return 0.0  # an event that does not say proves nothing
+
+
+def _sources(events: Sequence[Event], rules: Rules) -> list[_Source]:
+    """The events by who made them, in order of each one's best hit."""
+    groups: dict[Hashable, list[Event]] = {}
+    for event in events:
+        if event.raw.get("actor") != Actor.THIRD_PARTY.value:
+            groups.setdefault(_source_of(event, rules), []).append(event)
+    sources = [_source(group, rules) for group in groups.values()]
+    return sorted(sources, key=lambda s: (-s.probability, _order(s.best)))
+
+
+def _source_of(event: Event, rules: Rules) -> Hashable:
+    client = rules.clients.classify(str(event.raw.get("user_agent") or ""))
+    if client.kind == "reader_proxy":
+        return client.name  # a provider's proxy fetches from many networks
+    return network_key(str(event.raw.get("address") or ""))
+
+
+def _source(group: Sequence[Event], rules: Rules) -> _Source:
+    gap = timedelta(seconds=rules.numbers["times"]["session_gap"])
+    visits = 1 + sum(b.at - a.at >= gap for a, b in pairwise(group))
+    best = max(group, key=lambda e: (_probability(e), e.type in _ENGAGING))
+    engaging = any(
+        e.type in _ENGAGING
+        and _probability(e) > rules.human_above
+        and e.raw.get("path_kind") not in ("u", "n")
+        for e in group
+    )
+    return _Source(best=best, probability=_probability(best), visits=visits, is_engaging=engaging)
+
+
+def _of_sources(sources: Sequence[_Source], rules: Rules) -> list[_Reason]:
+    """Decided sources count each; of the undecided ones only the best."""
+    reasons: list[_Reason] = []
+    for source in sources:
+        decided = source.probability > rules.human_above
+        if not decided and (source.probability < rules.machine_below or _has_doubt(reasons)):
+            continue
+        name = "visit" if decided else "doubtful_visit"
+        reasons.append(_Reason(name, source.probability, _visit_text(source, decided, rules)))
+    return reasons
+
+
+def _has_doubt(reasons: Iterable[_Reason]) -> bool:
+    return any(reason.signal == "doubtful_visit" for reason in reasons)
+
+
+def _visit_text(source: _Source, decided: bool, rules: Rules) -> str:
+    event = source.best
+    client = rules.clients.classify(str(event.raw.get("user_agent") or ""))
+    who = client.name if client.kind not in ("none", "unrecognised") else "somebody"
+    path = str(event.raw.get("path_kind"))
+    deed = _DEEDS.get(event.type) or _DEEDS_OF_PATHS.get(path, "followed a link")
+    if source.is_engaging and event.type not in _ENGAGING:
+        deed = "displayed the message and followed a link"
+    text = f"{who} {deed} {_when(event.at)}"
+    if source.visits > 1:
+        text += f", and came {source.visits} times"
+    return text if decided else f"{text}, perhaps a person ({_percent(source.probability)})"
+
+
+def _strong(events: Sequence[Event], rules: Rules) -> list[_Reason]:
+    """What a person said or did outside the tracked targets, each kind once."""
+    found: dict[EventType, _Reason] = {}
+    for event in events:
+        reason = _statement(event, rules.numbers["verdict"], rules.machine_below)
+        old = found.get(event.type)
+        if reason is not None and (old is None or reason.probability > old.probability):
+            found[event.type] = reason
+    return sorted(found.values(), key=lambda r: (-r.probability, r.signal))
+
+
+def _statement(event: Event, numbers: Mapping[str, float], machine_below: float) -> _Reason | None:
+    when = _when(event.at)
+    match event.type:
+        case EventType.REPLIED:
+            return _Reason("replied", numbers["replied"], f"the recipient answered {when}")
+        case EventType.DISPLAYED:
+            if "automatic-action" in " ".join(str(v) for v in event.raw.values()).lower():
+                text = f"a program confirmed the display of its own accord {when}"
+                return _Reason("displayed", numbers["displayed_automatically"], text)
+            return _Reason("displayed", numbers["displayed"], f"a receipt says displayed {when}")
+        case EventType.COMPLAINED:
+            return _Reason("complained", numbers["complained"], f"it was reported as spam {when}")
+        case EventType.UNSUBSCRIBED | EventType.OBJECTED:
+            judged = event.raw.get("probability_human")
+            if isinstance(judged, int | float) and judged < machine_below:
+                return None
+            did = "unsubscribed" if event.type is EventType.UNSUBSCRIBED else "refused tracking"
+            return _Reason(event.type.value, numbers[event.type.value], f"somebody {did} {when}")
+    return None
+
+
+def _combined(
+    silent: float, delivered: bool, reasons: Sequence[_Reason]
+) -> tuple[float, list[Evidence]]:
+    """One minus the product of the doubts, and what each reason added to the log-odds."""
+    share = f"about {silent * 100:.0f} of 100 delivered messages are read without leaving a trace"
+    text = share if delivered else "nothing says that the message arrived"
+    evidence = [Evidence(signal="silent", weight=log_odds(silent), text=text)]
+    doubt, before = 1 - silent, silent
+    for reason in reasons:
+        doubt *= 1 - min(reason.probability, _MOST)
+        after = min(1 - doubt, _MOST)
+        weight = log_odds(after) - log_odds(before)
+        evidence.append(Evidence(signal=reason.signal, weight=weight, text=reason.text))
+        before = after
+    return before, evidence
+
+
+def _level(
+    types: set[EventType], sources: Sequence[_Source], probability: float, rules: Rules
+) -> VerdictLevel:
+    if EventType.REPLIED in types:
+        return VerdictLevel.ANSWERED
+    if any(source.is_engaging for source in sources):
+        return VerdictLevel.ENGAGED
+    if probability > rules.human_above:
+        return VerdictLevel.OPENED
+    if types & _FAILED:
+        return VerdictLevel.UNDELIVERED
+    if probability >= rules.machine_below:
+        return VerdictLevel.MAYBE_OPENED
+    if types & _MACHINES.keys():
+        return VerdictLevel.MACHINE_ONLY
+    return VerdictLevel.DELIVERED if types & _ARRIVED else VerdictLevel.PENDING
+
+
+def _plain(events: Sequence[Event]) -> list[Evidence]:
+    """What happened and does not count, in a sentence each; many of a kind in one."""
+    texts: dict[tuple[str, str], list[Event]] = {}
+    for event in events:
+        text = _MACHINES.get(event.type) or _REMARKS.get(event.type)
+        if event.raw.get("actor") == Actor.THIRD_PARTY.value:
+            text = "read by somebody else, as after a forward"
+        if text is not None:
+            texts.setdefault((event.type.value, text), []).append(event)
+    return [
+        Evidence(signal=kind, weight=0.0, text=_counted(text, group))
+        for (kind, text), group in texts.items()
+    ]
+
+
+def _counted(text: str, group: Sequence[Event]) -> str:
+    first = _when(group[0].at)
+    told = f"{text} {first}" if len(group) == 1 else f"{text} {len(group)} times, first {first}"
+    return told if group[0].type in _FACTS else f"{told}, which does not count"
+
+
+def _headline(
+    level: VerdictLevel,
+    probability: float,
+    reasons: Sequence[_Reason],
+    plain: Sequence[Evidence],
+) -> Evidence:
+    """The verdict in one sentence for a person."""
+    told = "; ".join(reason.text for reason in reasons) or "nobody was seen to look"
+    beside = "".join(f" {item.text[0].upper()}{item.text[1:]}." for item in plain)
+    word = level.value.replace("_", " ").capitalize()
+    text = f"{word}, {_percent(probability)}: {told}.{beside}"
+    return Evidence(signal="verdict", weight=0.0, text=text)
+
+
+def _percent(probability: float) -> str:
+    return f"{min(max(round(probability * 100), 1), 99)}%"  # nothing is certain
+
+
+def _when(at: datetime) -> str:
+    return f"on {at:%Y-%m-%d} at {at:%H:%M:%S}"
+
+
+def _is_settled(events: Sequence[Event], now: datetime, level: VerdictLevel, rules: Rules) -> bool:
+    """Whether nothing happened for the settling time."""
+    if not events or level is VerdictLevel.PENDING:
+        return False
+    return now - events[-1].at >= timedelta(seconds=rules.numbers["times"]["settle"])

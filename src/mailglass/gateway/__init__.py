@@ -1,0 +1,20 @@
+"""The way in: SMTP submission, and the intake that every other way in shares.
+
+Leaves the sending to `delivery` and the edits to `instrument`: here a message is checked, given its
+numbers, and put into the spool before anybody is told that it was taken.
+"""
+
+from .intake import Intake, Receipt, Submitter, TrackingDefaults
+from .returns import ReturnServer, ReturnServerConfig
+from .submission import Config, SubmissionServer
+
+__all__ = [
+    "Config",
+    "Intake",
+    "Receipt",
+    "ReturnServer",
+    "ReturnServerConfig",
+    "SubmissionServer",
+    "Submitter",
+    "TrackingDefaults",
+]

@@ -1,0 +1,37 @@
+"""The recipient's side: who watches a message, and the message without being watched.
+
+Pure: bytes in, a report and a clean copy out; nothing is ever asked of a network.
+"""
+
+from .judge import Band
+from .learn import Mailbox
+from .links import Link, examine_link
+from .parameters import strip_parameters
+from .report import Examined, Report, Resource, examine, inspect, resources
+from .rules import MailList, load_easyprivacy
+from .sanitise import HEADER, Clean, GuardEdit, Remove, clean, restore
+from .unwrap import Unwrapped, unwrap
+
+__all__ = [
+    "HEADER",
+    "Band",
+    "Clean",
+    "Examined",
+    "GuardEdit",
+    "Link",
+    "MailList",
+    "Mailbox",
+    "Remove",
+    "Report",
+    "Resource",
+    "Unwrapped",
+    "clean",
+    "examine",
+    "examine_link",
+    "inspect",
+    "load_easyprivacy",
+    "resources",
+    "restore",
+    "strip_parameters",
+    "unwrap",
+]

@@ -1,0 +1,142 @@
+"""A report as other programs read it, and as a person does."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..errors import InputError
+from ..model import Evidence
+from .judge import Band
+from .links import Link
+from .report import Report, Resource
+from .sanitise import Clean, GuardEdit
+
+__all__ = ["as_object", "as_text", "clean_object", "edits_from_object", "failure_object"]
+
+
+def as_object(report: Report, file: str, *, everything: bool = False) -> dict[str, Any]:
+    """The report as JSON values; with `everything` the plain resources too, as `resources`."""
+    found: dict[str, Any] = {
+        "file": file,
+        "trackers": [_resource(resource) for resource in report.trackers],
+        "links": [_link(link) for link in report.links],
+        "receipt_requests": list(report.receipt_requests),
+        "plain": report.count(Band.PLAIN),
+        "sealed": list(report.sealed),
+        "error": None,
+    }
+    if everything:
+        found["resources"] = [_resource(resource) for resource in report.resources]
+    return found
+
+
+def clean_object(cleaned: Clean, file: str) -> dict[str, Any]:
+    """A report on what was cleaned, with what it takes to undo it."""
+    return as_object(cleaned.report, file) | {
+        "edits": [
+            {
+                "offset": edit.offset,
+                "length": len(edit.old),
+                "old": base64.b64encode(edit.old).decode("ascii"),
+                "new": base64.b64encode(edit.new).decode("ascii"),
+                "reasons": list(edit.reasons),
+            }
+            for edit in cleaned.edits
+        ],
+        "left_alone": list(cleaned.left_alone),
+    }
+
+
+def failure_object(file: str, error: InputError) -> dict[str, Any]:
+    """What stands in a report's place for what could not be read."""
+    lists = ("trackers", "links", "receipt_requests", "sealed")
+    return {"file": file, **{name: [] for name in lists}, "plain": 0, "error": str(error)}
+
+
+def edits_from_object(found: Mapping[str, Any]) -> tuple[GuardEdit, ...]:
+    """The edits of a report that `clean_object` made; raises InputError for anything else."""
+    try:
+        return tuple(
+            GuardEdit(
+                offset=int(edit["offset"]),
+                old=base64.b64decode(edit["old"]),
+                new=base64.b64decode(edit["new"]),
+                reasons=tuple(edit["reasons"]),
+            )
+            for edit in found["edits"]
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"this is no report of `mailglass clean`: {error}") from error
+
+
+def _resource(resource: Resource) -> dict[str, Any]:
+    return {
+        "url": resource.url,
+        "loader": resource.loader,
+        "band": resource.band.value,
+        "score": resource.score,
+        "vendor": resource.vendor,
+        "evidence": [_evidence(item) for item in resource.evidence],
+        "part": resource.part,
+        "shown": resource.shown,
+    }
+
+
+def _evidence(item: Evidence) -> dict[str, Any]:
+    return {"signal": item.signal, "weight": item.weight, "text": item.text}
+
+
+def _link(link: Link) -> dict[str, Any]:
+    return {
+        "url": link.url,
+        "unwrapped": link.unwrapped,
+        "cleaned": link.cleaned,
+        "vendor": link.vendor,
+        "opaque": link.opaque,
+        "carries": f"{link.carries.address} ({link.carries.form})" if link.carries else None,
+        "part": link.part,
+    }
+
+
+def as_text(report: Report, file: str) -> Iterator[str]:
+    """The report as lines for a person."""
+    yield file
+    trackers, maybes = report.count(Band.TRACKER), report.count(Band.MAYBE)
+    yield f"  {trackers} trackers, {maybes} maybe, {report.count(Band.PLAIN)} plain"
+    for resource in report.trackers:
+        yield from _resource_lines(resource)
+    yield from _link_lines(report.links)
+    for request in report.receipt_requests:
+        yield f"  receipt asked for  {request}"
+    for part in report.sealed:
+        yield f"  signed or encrypted, left alone  {part}"
+
+
+def _resource_lines(resource: Resource) -> Iterator[str]:
+    who = f" {resource.vendor}" if resource.vendor else ""
+    where = "" if resource.shown else ", in an attachment"
+    yield f"  {resource.band.value}{who} ({resource.score:.0%}) {resource.loader}{where}"
+    yield f"    {_short(resource.url)}"
+    for item in resource.evidence:
+        yield f"    {item.weight:+.1f} {item.text}"
+
+
+def _link_lines(links: tuple[Link, ...]) -> Iterator[str]:
+    tracked = [link for link in links if link.is_tracked or link.cleaned]
+    yield f"  {len(links)} links, {len(tracked)} of them tell who follows them"
+    for link in dict.fromkeys(tracked):
+        yield f"    {link.vendor or 'link'}  {_short(link.url)}"
+        if link.opaque:
+            yield "      cannot be resolved without telling the sender"
+        if link.unwrapped or link.cleaned:
+            yield f"      goes to {_short(link.cleaned or link.unwrapped or '')}"
+        if link.carries:
+            yield f"      carries {link.carries.address} ({link.carries.form})"
+
+
+def _short(url: str) -> str:
+    """The URL on one line of a terminal, without control characters."""
+    plain = "".join(c if c.isprintable() else "\ufffd" for c in url)
+    return plain if len(plain) <= 160 else plain[:157] + "..."

@@ -1,0 +1,577 @@
+"""Finds what an HTML document would ask a network for, and where its links go.
+
+One pass over the tags; `loaders.tsv` says where a reference can stand. Every reference comes with
+the span of the markup that has to change for it to fall silent. What is hidden is followed through
+the elements that hold it; no tree is built.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cache
+from urllib.parse import unquote
+
+from ..mime import Attribute, Token, TokenKind, conditional_content, tokenize
+from .css import CssUrl, attribute_names, find_urls
+from .reach import absolute, is_namespace, nested_urls
+from .tables import read_table
+from .values import Value
+from .visibility import NO_BOX, Box, box_of, hidden_selectors, hides, is_hidden_by_rule
+
+__all__ = ["Anchor", "Document", "Reference", "Shows", "find_references"]
+
+
+class Shows(StrEnum):
+    """What the answer to a request would show."""
+
+    PICTURE = "picture"
+    STYLE = "style"
+    FONT = "font"
+    MEDIA = "media"
+    FRAME = "frame"
+    SILENT = "silent"  # asked for, and nothing is seen of it
+    INERT = "inert"  # named, but not asked for by itself
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """One place in a document that makes a program ask a server."""
+
+    url: str  # absolute
+    loader: str  # such as img-src, css-background, link-preconnect
+    shows: Shows
+    when: str  # display, click, submit, script or never
+    start: int  # the span of the markup that holds it
+    end: int
+    is_css: bool = False  # whether the span is inside CSS
+    is_text: bool = False  # whether the span is inside running text, and may simply go
+    box: Box = NO_BOX
+    is_hidden: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """A link for a person to follow."""
+
+    url: str
+    start: int
+    end: int
+
+
+@dataclass(slots=True)
+class Document:
+    """What was found in one document."""
+
+    references: list[Reference] = field(default_factory=list)
+    anchors: list[Anchor] = field(default_factory=list)
+
+
+_Loader = tuple[str, Shows, str]  # kind, shows, when
+
+# Elements that can hide what they hold are followed to their end; these have none, or an implied
+# one when the next of their name begins.
+_VOID = frozenset(
+    ("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source",
+     "track", "wbr", "image", "bgsound", "basefont", "frame", "keygen")
+)  # fmt: skip
+_IMPLIED_END = frozenset(("p", "li", "option", "dd", "dt"))
+_ANCHORS = frozenset(("a", "area"))
+_MATH = frozenset(("math", "mi", "mo", "mn", "mtext", "mrow", "ms"))
+# Tags of other names are read only when they hold one of these; letters can be kept from this
+# search only by numeric references and CSS escapes, which are hints themselves.
+_LOADING_HINTS = ("url", "image", "filter", "&#", "\\", "attributionsrc", "datasrc", "ping")
+_BACKGROUND = re.compile(r"background\s*+=")
+_HIDING_HINTS = (
+    *("display:none", "display: none", "display :", "visibility:", "opacity:0", "opacity: 0"),
+    *("overflow:hidden", "overflow: hidden", "position:", " hidden"),
+)
+_READ = ("style", "width", "height", "class", "id", "rel", "http-equiv", "hidden")
+_SRCSET = re.compile(r"[\s,]*+(\S++)")
+_PIECE = re.compile(r"\S+")
+_REFRESH = re.compile(r"""[\d.\s]*+[;,]?\s*+(?:url\s*+=)?\s*+['"]?+([^'"\s]++)""", re.IGNORECASE)
+_REPORT = re.compile(r"report-uri\s++([^;]++)", re.IGNORECASE)
+_IN_TEXT = re.compile(r"(?:https?:)?[/\\]{2}[^\s\"'<>()\\{}|^`;]++", re.IGNORECASE)
+_SYSTEM_ID = re.compile(r"""["'](https?://[^"']++)["']""", re.IGNORECASE)
+_PI_VALUE = re.compile(
+    r"""\b(?:href|implementation|src)\s*+=\s*+["']?+([^"'\s>]++)""", re.IGNORECASE
+)
+_SOURCE_MAP = re.compile(r"sourceMappingURL=(\S++)")
+_BASE64 = re.compile(r"[A-Za-z0-9+/]{16,}={0,2}")
+_CARRIER = re.compile(r"\s*+(data|javascript|vbscript):", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Element:
+    """Where references stand in one element, and all attributes that have to be read for them."""
+
+    loaders: dict[str, _Loader]
+    wanted: frozenset[str]
+
+
+@cache
+def _elements() -> dict[str, _Element]:
+    found: dict[str, dict[str, _Loader]] = {"*": {}}
+    for row in read_table("loaders.tsv"):
+        entry = (row["kind"], Shows(row["shows"]), row["when"])
+        found.setdefault(row["element"], {})[row["attribute"]] = entry
+    for name in _ANCHORS | _MATH:
+        found.setdefault(name, {})
+    everywhere = found["*"]
+    return {
+        element: _Element(
+            everywhere | loaders, frozenset((*everywhere, *loaders, *_READ, "href", "xlink:href"))
+        )
+        for element, loaders in found.items()
+    }
+
+
+# What most newsletters are made of. A document with any other element of the table is read tag by
+# tag, because the tokenizer's time grows with the number of names that it looks for.
+_COMMON = frozenset(
+    ("a", "area", "img", "link", "meta", "base", "html", "head", "style", "script", "input", "form")
+)
+_TAG_NAMES = re.compile(r"<([a-z][^\t\n\f\r />]*+)")
+
+
+@cache
+def _relations() -> dict[str, Shows]:
+    return {row["relation"]: Shows(row["shows"]) for row in read_table("link_relations.tsv")}
+
+
+def find_references(markup: str) -> Document:
+    """Everything in the document that causes a request, in the order of the markup."""
+    return _Finder(markup).run()
+
+
+@dataclass(slots=True)
+class _Hiding:
+    """An element that hides, and how many of its name are open in it and with it."""
+
+    name: str
+    open: int = 1
+
+
+class _Texts(Mapping[str, str]):
+    """The values of one tag's attributes, each read when it is asked for."""
+
+    def __init__(self, markup: str, attributes: dict[str, Attribute]) -> None:
+        self._markup, self._attributes = markup, attributes
+
+    def __getitem__(self, name: str) -> str:
+        return Value(self._markup, self._attributes[name]).text
+
+    def get(self, name: str, default: str = "") -> str:  # type: ignore[override]  # as dict, faster
+        attribute = self._attributes.get(name)
+        return default if attribute is None else Value(self._markup, attribute).text
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._attributes)
+
+    def __len__(self) -> int:
+        return len(self._attributes)
+
+
+class _Finder:
+    """The state of one pass: what hides, what the style sheets take from attributes."""
+
+    def __init__(self, markup: str) -> None:
+        self._markup = markup
+        self._document = Document()
+        self._base: str | None = None
+        self._selectors: set[str] = set()
+        self._css_attributes: set[str] = set()
+        self._set_aside: list[tuple[str, str, Attribute]] = []
+        self._hiding: list[_Hiding] = []
+        self._foreign_style = -1  # in SVG the content of a style element is no raw text
+        self._texts = _Texts(markup, {})
+        self._is_hidden = False
+
+    def run(self) -> Document:
+        lowered = self._markup.lower()
+        if "<base" in lowered:
+            self._base = self._find_base()
+        self._read_style_rules(lowered)
+        hints = [*_LOADING_HINTS, *_HIDING_HINTS, *(s[1:].lower() for s in self._selectors)]
+        backgrounds = (match.start() for match in _BACKGROUND.finditer(lowered))
+        self._offsets = sorted((*_occurrences(lowered, hints), *backgrounds))
+        self._pass(0, len(self._markup), None if self._is_rare(lowered) else _COMMON)
+        for element, name, attribute in self._set_aside:
+            if name in self._css_attributes:
+                value = Value(self._markup, attribute)
+                self._add(value.text, f"{element}-css-attr", Shows.PICTURE, value=value)
+        self._document.references.sort(key=lambda reference: reference.start)
+        return self._document
+
+    def _is_rare(self, lowered: str) -> bool:
+        """Whether references may stand in other elements than the common ones."""
+        if self._css_attributes:
+            return True
+        others = set(_TAG_NAMES.findall(lowered)) - _COMMON
+        return any(":" in n or n.startswith("amp-") or n in _elements() for n in others)
+
+    def _find_base(self) -> str | None:
+        for token in tokenize(self._markup, names=("base",)):
+            if token.kind is TokenKind.START and token.name == "base":
+                href = token.attribute(self._markup, "href")
+                if href is not None:
+                    return absolute(Value(self._markup, href).text)
+        return None
+
+    def _read_style_rules(self, lowered: str) -> None:
+        """What the style sheets hide, wherever in the document they stand."""
+        position = lowered.find("<style")
+        while position >= 0:
+            end = lowered.find("</style", position)
+            css = self._markup[position : end if end >= 0 else None]
+            self._selectors |= hidden_selectors(css.partition(">")[2])
+            self._css_attributes |= attribute_names(css)
+            position = lowered.find("<style", end) if end >= 0 else -1
+
+    def _pass(self, start: int, end: int, names: frozenset[str] | None) -> None:
+        """Read the tags of these names; of the others those with a hint or in hidden elements."""
+        position = start
+        for token in tokenize(self._markup, start, end, names):
+            if names is not None and token.start > position:
+                self._gap(position, token.start)
+            self._token(token, names)
+            position = token.end
+        if names is not None and position < end:
+            self._gap(position, end)
+
+    def _gap(self, start: int, end: int) -> None:
+        place = bisect_left(self._offsets, start)
+        if self._hiding or (place < len(self._offsets) and self._offsets[place] < end):
+            self._pass(start, end, None)
+
+    def _token(self, token: Token, names: frozenset[str] | None) -> None:
+        if token.kind is TokenKind.START:
+            self._start(token)
+            if token.name == "style":
+                self._foreign_style = token.end
+        elif token.kind is TokenKind.END:
+            if self._hiding:
+                self._leave(token.name)
+            if token.name == "style" and self._foreign_style >= 0:
+                place = self._foreign_style
+                self._css(self._markup[place : token.start], place, "css")
+                self._foreign_style = -1
+        elif token.kind is TokenKind.RAW:
+            self._foreign_style = -1
+            self._raw(token)
+        elif token.kind is TokenKind.DECLARATION:
+            self._declaration(token)
+        elif span := conditional_content(self._markup, token):
+            self._pass(*span, names)
+
+    def _start(self, token: Token) -> None:
+        name = token.name
+        short = name.rpartition(":")[2] if ":" in name else name
+        if short in _ANCHORS and not self._css_attributes and not self._has_hint(token):
+            self._plain_anchor(token)
+            return
+        element = _elements().get("amp-*" if short.startswith("amp-") else short)
+        is_hiding = False
+        if (
+            element is not None
+            or self._has_hint(token)
+            or name.startswith("v:")
+            or self._css_attributes
+        ):
+            is_hiding = self._element(token, name, short, element or _elements()["*"])
+        if self._hiding or is_hiding:
+            self._enter(name, is_hiding)
+
+    def _plain_anchor(self, token: Token) -> None:
+        """A link that neither loads nor hides anything, as nearly all are."""
+        found = token.attributes_named(self._markup, ("href", "xlink:href"))
+        for attribute in found.values():
+            self._anchor(token.name, token.name.rpartition(":")[2], attribute)
+        if self._hiding:
+            self._enter(token.name, False)
+
+    def _has_hint(self, token: Token) -> bool:
+        place = bisect_left(self._offsets, token.start)
+        return place < len(self._offsets) and self._offsets[place] < token.end
+
+    def _enter(self, name: str, is_hiding: bool) -> None:
+        if name in _VOID:
+            return
+        if self._hiding and self._hiding[-1].name == name:
+            if name in _IMPLIED_END:
+                self._hiding.pop()
+            else:
+                self._hiding[-1].open += 1
+        if is_hiding and (not self._hiding or self._hiding[-1].name != name):
+            self._hiding.append(_Hiding(name))
+
+    def _leave(self, name: str) -> None:
+        top = self._hiding[-1]
+        if top.name == name:
+            top.open -= 1
+            if top.open == 0:
+                self._hiding.pop()
+
+    def _element(self, token: Token, name: str, short: str, element: _Element) -> bool:
+        """Read one tag; says whether it hides what it holds."""
+        wanted = element.wanted | self._css_attributes if self._css_attributes else element.wanted
+        attributes = token.attributes_named(self._markup, wanted)
+        self._texts = _Texts(self._markup, attributes)
+        hides_itself = self._has_hint(token) and (
+            hides(self._texts.get("style", ""))
+            or "hidden" in attributes
+            or is_hidden_by_rule(self._texts, self._selectors)
+        )
+        self._is_hidden = hides_itself or bool(self._hiding)
+        for key, attribute in attributes.items():
+            if attribute.value_start < 0:
+                continue
+            if loader := element.loaders.get(key):
+                self._attribute(name, short, key, attribute, loader)
+            elif key in ("href", "xlink:href"):
+                self._anchor(name, short, attribute)
+            elif key in self._css_attributes:
+                self._set_aside.append((short, key, attribute))
+        return hides_itself
+
+    def _anchor(self, name: str, short: str, attribute: Attribute) -> None:
+        if short not in _ANCHORS and short not in _MATH and not name.startswith("v:"):
+            return
+        value = Value(self._markup, attribute)
+        url = absolute(value.text, self._base)
+        if url is not None:
+            self._document.anchors.append(Anchor(url, attribute.value_start, attribute.value_end))
+
+    def _attribute(
+        self, name: str, short: str, key: str, attribute: Attribute, loader: _Loader
+    ) -> None:
+        kind, shows, when = loader
+        if kind == "css" and not self._has_hint_in(attribute):
+            return
+        value = Value(self._markup, attribute)
+        label = f"{short}-{key.rpartition(':')[2]}"
+        if kind == "css":
+            self._css(value.text, value, "inline-css" if key == "style" else label)
+        elif kind == "srcset":
+            for start, end in _candidates(value.text):
+                self._add(value.text[start:end], label, shows, when, value, start, end)
+        elif kind == "urls":
+            for match in _PIECE.finditer(value.text):
+                self._add(match.group(), label, shows, when, value, *match.span(), is_text=True)
+        elif kind == "text":
+            self._text(value, label, shows, when)
+        elif kind == "html":
+            self._nested(value, value.text, label, shows)
+        elif kind == "link":
+            self._link(value)
+        elif kind == "meta":
+            self._meta(value)
+        elif carrier := _CARRIER.match(value.text):
+            self._nested(value, _carried(value.text, carrier.group(1)), label, shows)
+        else:
+            self._add(value.text, label, shows, when, value)
+
+    def _has_hint_in(self, attribute: Attribute) -> bool:
+        place = bisect_left(self._offsets, attribute.value_start)
+        return place < len(self._offsets) and self._offsets[place] < attribute.value_end
+
+    def _link(self, value: Value) -> None:
+        relations = self._texts.get("rel", "").lower().split()
+        known = [_relations()[name] for name in relations if name in _relations()]
+        shows = Shows.STYLE if Shows.STYLE in known else known[0] if known else Shows.INERT
+        label = "link-" + "-".join(relations)
+        self._add(value.text, label, shows, "never" if not known else "display", value)
+
+    def _meta(self, value: Value) -> None:
+        directive = self._texts.get("http-equiv", "").lower().strip()
+        if directive == "refresh":
+            if match := _REFRESH.match(value.text):
+                url = absolute(match.group(1), self._base)
+                if url is not None:
+                    self._append(url, "meta-refresh", Shows.FRAME, "display", value)
+        elif directive.startswith("content-security-policy"):
+            for match in _REPORT.finditer(value.text):
+                span = match.span(1)
+                self._add(match.group(1), "meta-csp-report", Shows.SILENT, "display", value, *span)
+        else:
+            self._text(value, "meta-content", Shows.INERT, "never")
+
+    def _text(self, value: Value, label: str, shows: Shows, when: str) -> None:
+        for match in _IN_TEXT.finditer(value.text):
+            url = absolute(match.group())
+            if url is not None and not is_namespace(url):
+                self._add(url, label, shows, when, value, *match.span(), is_text=True)
+
+    def _nested(self, value: Value, text: str, label: str, shows: Shows) -> None:
+        """A document inside the value: every URL in it falls with the value."""
+        for url in nested_urls(text):
+            self._append(url, f"{label}-nested", shows, "display", value)
+
+    def _raw(self, token: Token) -> None:
+        text = self._markup[token.start : token.end]
+        if token.name == "style":
+            self._css(text, token.start, "css")
+        elif token.name == "script":
+            for match in _SOURCE_MAP.finditer(text):
+                self._raw_span(match, token.start, "script-source-map", Shows.SILENT)
+            if "<!doctype" in text.lower():
+                for match in _SYSTEM_ID.finditer(text):
+                    self._raw_span(match, token.start, "script-doctype", Shows.INERT)
+
+    def _declaration(self, token: Token) -> None:
+        text = self._markup[token.start : token.end]
+        if text.startswith("<?"):
+            if match := _PI_VALUE.search(text):
+                self._raw_span(match, token.start, "processing-instruction", Shows.SILENT)
+        elif text[:9].lower() == "<!doctype":
+            for match in _SYSTEM_ID.finditer(text):
+                self._raw_span(match, token.start, "doctype", Shows.INERT)
+
+    def _raw_span(self, match: re.Match[str], offset: int, label: str, shows: Shows) -> None:
+        url = absolute(match.group(1))
+        if url is not None and not is_namespace(url):
+            start, end = match.span(1)
+            self._document.references.append(
+                Reference(
+                    url=url,
+                    loader=label,
+                    shows=shows,
+                    when="never" if shows is Shows.INERT else "display",
+                    start=offset + start,
+                    end=offset + end,
+                    is_text=True,
+                )
+            )
+
+    def _css(self, css: str, place: Value | int, label: str) -> None:
+        for found in find_urls(css):
+            self._css_url(found, place, label)
+
+    def _css_url(self, found: CssUrl, place: Value | int, label: str) -> None:
+        url = absolute(found.url, self._base)
+        if url is None and _CARRIER.match(found.url):
+            nested = nested_urls(_carried(found.url, "data"))
+            url = nested[0] if nested else None
+        if url is None:
+            return
+        inline = isinstance(place, Value)
+        start, end = (
+            place.span(found.start, found.end)
+            if isinstance(place, Value)
+            else (place + found.start, place + found.end)
+        )
+        self._document.references.append(
+            Reference(
+                url=url,
+                loader=_css_label(found, label),
+                shows=_CSS_SHOWS[found.use],
+                when="display",
+                start=start,
+                end=end,
+                is_css=True,
+                is_text=found.use == "source-map",
+                box=box_of(self._texts) if inline else NO_BOX,
+                is_hidden=inline and self._is_hidden,
+            )
+        )
+
+    def _add(
+        self,
+        reference: str,
+        label: str,
+        shows: Shows,
+        when: str = "display",
+        value: Value | None = None,
+        start: int | None = None,
+        end: int | None = None,
+        is_text: bool = False,
+    ) -> None:
+        url = absolute(reference, self._base)
+        if url is not None and value is not None:
+            self._append(url, label, shows, when, value, start, end, is_text)
+
+    def _append(
+        self,
+        url: str,
+        label: str,
+        shows: Shows,
+        when: str,
+        value: Value,
+        start: int | None = None,
+        end: int | None = None,
+        is_text: bool = False,
+    ) -> None:
+        attribute = value.attribute
+        span = (
+            (attribute.value_start, attribute.value_end)
+            if start is None or end is None
+            else value.span(start, end)
+        )
+        self._document.references.append(
+            Reference(
+                url=url,
+                loader=label,
+                shows=shows,
+                when=when,
+                start=span[0],
+                end=span[1],
+                is_text=is_text,
+                box=box_of(self._texts),
+                is_hidden=self._is_hidden,
+            )
+        )
+
+
+_CSS_SHOWS = {
+    "image": Shows.PICTURE,
+    "font": Shows.FONT,
+    "import": Shows.STYLE,
+    "source-map": Shows.SILENT,
+}
+
+
+def _css_label(found: CssUrl, label: str) -> str:
+    if found.use == "font":
+        return f"{label}-font-face"
+    if found.use in ("import", "source-map"):
+        return f"{label}-{found.use}"
+    return f"{label}-{found.property}" if found.property else label
+
+
+def _occurrences(lowered: str, hints: list[str]) -> Iterator[int]:
+    for hint in hints:
+        position = lowered.find(hint)
+        while position >= 0:
+            yield position
+            position = lowered.find(hint, position + len(hint))
+
+
+def _candidates(srcset: str) -> Iterator[tuple[int, int]]:
+    """The spans of the URLs of a srcset (HTML standard 4.8.4.2.1)."""
+    position = 0
+    while match := _SRCSET.match(srcset, position):
+        url = match.group(1).rstrip(",")
+        yield match.start(1), match.start(1) + len(url)
+        position = match.end()
+        if len(url) == len(match.group(1)):
+            comma = srcset.find(",", position)
+            position = len(srcset) if comma < 0 else comma + 1
+
+
+def _carried(text: str, scheme: str) -> str:
+    """What a data: or javascript: URL holds, as text, with base64 in it read as well."""
+    plain = unquote(text)
+    if scheme.lower() == "data" and ";base64" not in text[:128].lower():
+        return plain
+    decoded = [plain]
+    for match in _BASE64.finditer(plain):
+        try:
+            decoded.append(base64.b64decode(match.group() + "==").decode("latin-1"))
+        except (binascii.Error, ValueError):
+            continue
+    return "\n".join(decoded)

@@ -1,0 +1,252 @@
+"""Looks at one message and says who watches it: the room's records and its reading half."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from ..mime import Message, walk
+from ..model import Evidence
+from .address import AddressBook
+from .html import Anchor, Document, Reference, Shows, find_references
+from .judge import Band, Context, Opinion, judge
+from .learn import Mailbox
+from .links import Link, examine_link
+from .parts import Kind, Readable, is_sealed, readable_parts
+from .reach import nested_urls
+from .rules import MailList
+
+__all__ = ["Examined", "Judged", "Report", "Resource", "examine", "inspect", "resources"]
+
+# Requests for a receipt: RFC 8098 section 2.1, and two older spellings that programs still obey.
+RECEIPT_FIELDS = (
+    "disposition-notification-to",
+    "return-receipt-to",
+    "x-confirm-reading-to",
+)
+_RECIPIENT_FIELDS = (
+    "to", "cc", "bcc", "delivered-to", "x-original-to", "envelope-to", "x-envelope-to",
+    "x-delivered-to", "resent-to", "x-rcpt-to",
+)  # fmt: skip
+_AUTHOR_FIELDS = ("from", "reply-to", "sender", "return-path", "list-unsubscribe", "list-id")
+_ADDRESS = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
+# A message to a list of ten thousand would make every look at a URL long; its first are enough.
+_MAX_ADDRESSES = 50
+_LINK_IN_TEXT = re.compile(r"https?://[^\s<>\"'\\]+[^\s<>\"'\\.,;:!?)\]}*_]", re.IGNORECASE)
+_CALENDAR_FOLD = re.compile(r"\r?\n[ \t]")
+_CALENDAR_LINE = re.compile(r"^([A-Z-]+)([^:\r\n]*:)([^\r\n]*)\r?$", re.IGNORECASE | re.MULTILINE)
+_CALENDAR_HTML = frozenset(("x-alt-desc", "styled-description"))
+_CALENDAR_LOADED = frozenset(("attach", "image", "source"))
+_CALENDAR_ESCAPE = re.compile(r"\\([nN,;\\])")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resource:
+    """One thing that a message would ask a network for, judged."""
+
+    url: str
+    loader: str
+    band: Band
+    score: float  # the probability that it reports on its reader
+    vendor: str | None
+    evidence: tuple[Evidence, ...]
+    part: str  # counted as IMAP counts: 1.2
+    shown: bool  # whether displaying the message asks for it, without opening an attachment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Who watches one message."""
+
+    resources: tuple[Resource, ...]
+    links: tuple[Link, ...]
+    receipt_requests: tuple[str, ...]  # the header fields, as `Name: address`
+    sealed: tuple[str, ...]  # parts that are signed or encrypted, as `path content-type`
+
+    @property
+    def trackers(self) -> tuple[Resource, ...]:
+        """The resources in the bands tracker and maybe."""
+        return tuple(r for r in self.resources if r.band is not Band.PLAIN)
+
+    def count(self, band: Band) -> int:
+        """How many resources are in a band."""
+        return sum(resource.band is band for resource in self.resources)
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A message with what was found in it and where, before any of it is judged."""
+
+    message: Message
+    documents: tuple[tuple[Readable, Document], ...]
+    addresses: AddressBook
+    links: tuple[tuple[Link, Readable, int, int], ...]  # each with its part and its span there
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One reference with its part and what is thought of it."""
+
+    readable: Readable
+    reference: Reference
+    opinion: Opinion
+
+
+def examine(raw: bytes, recipients: Iterable[str] = ()) -> Examined:
+    """Read a message once; raises NotAMessage when it is none."""
+    message = walk(raw)
+    found = tuple((r, _read(r)) for r in readable_parts(message))
+    addresses = _addresses(message, recipients)
+    links = tuple(_links(message, found, addresses))
+    return Examined(message, found, addresses, links)
+
+
+def resources(examined: Examined) -> list[str]:
+    """The URLs that the message would ask for, for a mailbox to learn from."""
+    return [ref.url for _, document in examined.documents for ref in document.references]
+
+
+def inspect(
+    message: bytes | Examined,
+    *,
+    recipients: Iterable[str] = (),
+    mailbox: Mailbox | None = None,
+    mail_list: MailList | None = None,
+) -> Report:
+    """Who watches this message.
+
+    `recipients` are addresses of the reader beside those in the header (hashes of an address are
+    recognised only when it is known); `mailbox` has learnt from the reader's other messages;
+    `mail_list` asks an installed list for names.  Raises NotAMessage.
+    """
+    examined = message if isinstance(message, Examined) else examine(message, recipients)
+    return report_on(examined, judge_all(examined, mailbox, mail_list))
+
+
+def judge_all(
+    examined: Examined, mailbox: Mailbox | None = None, mail_list: MailList | None = None
+) -> list[Judged]:
+    """Every reference of the message with its judgement; equal ones are judged once."""
+    references = [ref for _, document in examined.documents for ref in document.references]
+    context = Context(references, examined.addresses, mailbox, mail_list)
+    known: dict[object, Opinion] = {}
+    found: list[Judged] = []
+    for readable, document in examined.documents:
+        for ref in document.references:
+            key = (ref.url, ref.loader, ref.box, ref.is_hidden)
+            if key not in known:
+                known[key] = judge(ref, context)
+            found.append(Judged(readable, ref, known[key]))
+    return found
+
+
+def report_on(examined: Examined, judged: Iterable[Judged]) -> Report:
+    """The report for a message whose references are judged."""
+    return Report(
+        resources=tuple(_resource(one) for one in judged),
+        links=tuple(link for link, _, _, _ in examined.links),
+        receipt_requests=tuple(_receipt_requests(examined.message)),
+        sealed=tuple(
+            f"{examined.message.path(part)} {part.content_type}"
+            for part in examined.message.parts
+            if is_sealed(part)
+        ),
+    )
+
+
+def _links(
+    message: Message,
+    documents: Iterable[tuple[Readable, Document]],
+    addresses: AddressBook,
+) -> Iterator[tuple[Link, Readable, int, int]]:
+    kept = _unsubscribe_links(message)
+    for readable, document in documents:
+        known: dict[str, Link] = {}
+        for anchor in document.anchors:
+            url = anchor.url
+            if url not in known:
+                known[url] = examine_link(url, readable.path, addresses, keep=url in kept)
+            yield known[url], readable, anchor.start, anchor.end
+
+
+def _resource(one: Judged) -> Resource:
+    return Resource(
+        url=_legible(one.reference.url),
+        loader=one.reference.loader,
+        band=one.opinion.band,
+        score=one.opinion.score,
+        vendor=one.opinion.vendor,
+        evidence=one.opinion.evidence,
+        part=one.readable.path,
+        shown=one.readable.is_shown,
+    )
+
+
+def _legible(url: str) -> str:
+    """The characters of a URL whose bytes were read one by one."""
+    if url.isascii():
+        return url
+    try:
+        return url.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return url
+
+
+def _read(readable: Readable) -> Document:
+    markup = readable.content.markup
+    if readable.kind is Kind.HTML:
+        return find_references(markup)
+    if readable.kind is Kind.CALENDAR:
+        return _calendar(markup)
+    anchors = [Anchor(match.group(), *match.span()) for match in _LINK_IN_TEXT.finditer(markup)]
+    return Document(anchors=anchors)
+
+
+def _calendar(text: str) -> Document:
+    """What a calendar entry loads and links to (RFC 5545, RFC 7986); its spans are of no use."""
+    found = Document()
+    for match in _CALENDAR_LINE.finditer(_CALENDAR_FOLD.sub("", text)):
+        name, value = match.group(1).lower(), match.group(3)
+        if name in _CALENDAR_HTML:
+            html = find_references(_CALENDAR_ESCAPE.sub(_calendar_escape, value))
+            found.references += html.references
+            found.anchors += html.anchors
+            continue
+        for url in nested_urls(value):
+            if name in _CALENDAR_LOADED:
+                shows = Shows.PICTURE if name == "image" else Shows.INERT
+                loader = f"calendar-{name}"
+                found.references.append(
+                    Reference(url=url, loader=loader, shows=shows, when="display", start=0, end=0)
+                )
+            else:
+                found.anchors.append(Anchor(url, 0, 0))
+    return found
+
+
+def _calendar_escape(match: re.Match[str]) -> str:
+    return "\n" if match.group(1) in "nN" else match.group(1)
+
+
+def _addresses(message: Message, recipients: Iterable[str]) -> AddressBook:
+    found = list(recipients)
+    authors: list[str] = []
+    for field in message.root.fields:
+        if field.name in _RECIPIENT_FIELDS and len(found) < _MAX_ADDRESSES:
+            found += _ADDRESS.findall(field.value(message.raw)[:10_000])
+        elif field.name in _AUTHOR_FIELDS:
+            authors += _ADDRESS.findall(field.value(message.raw)[:2_000])
+    return AddressBook(dict.fromkeys(found[:_MAX_ADDRESSES]), authors)
+
+
+def _receipt_requests(message: Message) -> Iterator[str]:
+    for field in message.root.fields:
+        if field.name in RECEIPT_FIELDS:
+            name = message.raw[field.start : field.start + len(field.name)].decode("ascii")
+            yield f"{name}: {field.value(message.raw)}"
+
+
+def _unsubscribe_links(message: Message) -> frozenset[str]:
+    value = message.value("list-unsubscribe") or ""
+    return frozenset(re.findall(r"<\s*(https?://[^>]+?)\s*>", value))

@@ -1,0 +1,250 @@
+"""The clean copy: what reports on the reader gives way to nothing of the same size.
+
+The copy is spliced from the original: every byte outside the edits stays, and the edits undo
+exactly. Signed and encrypted parts are left alone, and so are attachments. What is cleaned once is
+clean: a second time changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ..errors import PlanMismatch
+from ..mime import ROOM, Change, Edit, Field, NotEditable, splice
+from .blank import stand_in
+from .html import Shows
+from .judge import Band
+from .learn import Mailbox
+from .links import Link
+from .parts import Kind, Readable, is_sealed
+from .report import (
+    RECEIPT_FIELDS,
+    Examined,
+    Judged,
+    Report,
+    examine,
+    judge_all,
+    report_on,
+)
+from .rules import MailList
+from .values import escape
+
+__all__ = ["HEADER", "Clean", "GuardEdit", "Remove", "clean", "restore"]
+
+HEADER = "X-Mailglass-Guard"
+
+
+class Remove(StrEnum):
+    """How much goes."""
+
+    TRACKERS = "trackers"  # trackers, and of the maybes what cannot be seen anyway
+    MAYBE = "maybe"  # every maybe as well
+    ALL = "all"  # everything that a network would be asked for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardEdit:
+    """One edit: `old` at `offset` of the original gave way to `new`."""
+
+    offset: int
+    old: bytes
+    new: bytes
+    reasons: tuple[str, ...]  # what it silenced: the loaders, link, receipt-request or header
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clean:
+    """A clean copy and what it took."""
+
+    data: bytes
+    report: Report  # of the original
+    edits: tuple[GuardEdit, ...]
+    left_alone: tuple[str, ...]  # what was found and not changed, with the reason
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether anything had to be changed."""
+        return bool(self.edits)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """A span of a part's markup and what it should become."""
+
+    start: int
+    end: int
+    new: str
+    reason: str
+
+
+def clean(
+    message: bytes | Examined,
+    *,
+    recipients: Iterable[str] = (),
+    mailbox: Mailbox | None = None,
+    mail_list: MailList | None = None,
+    remove: Remove = Remove.TRACKERS,
+    text_links: bool = False,
+    authentication: str | None = None,
+) -> Clean:
+    """The clean copy of a message, with the report on the original.
+
+    `text_links` rewrites the links of plain text as well. `authentication` is the value of an
+    Authentication-Results field, made before anything was changed; it is added only when something
+    is. Raises NotAMessage.
+    """
+    examined = message if isinstance(message, Examined) else examine(message, recipients)
+    judged = judge_all(examined, mailbox, mail_list)
+    report = report_on(examined, judged)
+    if is_sealed(examined.message.root):
+        return Clean(
+            data=examined.message.raw,
+            report=report,
+            edits=(),
+            left_alone=("0: the whole message is signed or encrypted",),
+        )
+    left_alone: list[str] = []
+    body = list(_body_edits(examined, judged, remove, text_links, left_alone))
+    head = _header_edits(examined, report, authentication, is_changed=bool(body))
+    edits = tuple(sorted(head + body, key=lambda edit: edit.offset))
+    return Clean(
+        data=splice(
+            examined.message.raw,
+            (Edit(offset=e.offset, length=len(e.old), new=e.new) for e in edits),
+        ),
+        report=report,
+        edits=edits,
+        left_alone=tuple(dict.fromkeys(left_alone)),
+    )
+
+
+def restore(cleaned: bytes, edits: Iterable[GuardEdit]) -> bytes:
+    """The original of a clean copy, byte for byte; raises PlanMismatch when they do not belong."""
+    shift = 0
+    back: list[Edit] = []
+    for edit in edits:
+        offset = edit.offset + shift
+        if cleaned[offset : offset + len(edit.new)] != edit.new:
+            raise PlanMismatch(f"at byte {offset} stands not what the clean copy had there")
+        back.append(Edit(offset=offset, length=len(edit.new), new=edit.old))
+        shift += len(edit.new) - len(edit.old)
+    return splice(cleaned, back)
+
+
+def _body_edits(
+    examined: Examined,
+    judged: Iterable[Judged],
+    remove: Remove,
+    text_links: bool,
+    left_alone: list[str],
+) -> Iterator[GuardEdit]:
+    wishes: dict[int, tuple[Readable, list[_Wish]]] = {}
+    for readable, wish in _wishes(examined, judged, remove, text_links):
+        if readable.kept is not None:
+            left_alone.append(f"{readable.path}: {readable.kept}")
+        elif readable.kind is not Kind.CALENDAR:
+            wishes.setdefault(readable.part.number, (readable, []))[1].append(wish)
+        else:
+            left_alone.append(f"{readable.path}: it is a calendar entry")
+    for readable, several in wishes.values():
+        try:
+            yield from _part_edits(examined.message.raw, readable, several)
+        except NotEditable as error:
+            left_alone.append(f"{readable.path}: {error}")
+
+
+def _wishes(
+    examined: Examined, judged: Iterable[Judged], remove: Remove, text_links: bool
+) -> Iterator[tuple[Readable, _Wish]]:
+    judged = list(judged)
+    # A URL that goes in one place goes in all: asked for anywhere, it tells the same.
+    gone = {one.reference.url for one in judged if _goes(one, remove)}
+    for one in judged:
+        if one.reference.url in gone:
+            ref = one.reference
+            yield one.readable, _Wish(ref.start, ref.end, stand_in(ref), ref.loader)
+    for link, readable, start, end in examined.links:
+        changes = readable.kind is Kind.HTML or (text_links and readable.kind is Kind.TEXT)
+        if link.cleaned is not None and changes:
+            yield readable, _Wish(start, end, _link_text(link, readable.kind), "link")
+
+
+def _link_text(link: Link, kind: Kind) -> str:
+    text = link.cleaned or link.url
+    return escape(text) if kind is Kind.HTML else text
+
+
+def _goes(one: Judged, remove: Remove) -> bool:
+    if remove is Remove.ALL:
+        return one.reference.loader != "base-href"
+    band = one.opinion.band
+    if band is Band.MAYBE and remove is Remove.TRACKERS:
+        return _shows_nothing(one)
+    return band is not Band.PLAIN
+
+
+def _shows_nothing(one: Judged) -> bool:
+    """Whether it is missed by nobody."""
+    reference = one.reference
+    if reference.shows in (Shows.SILENT, Shows.FRAME):
+        return True
+    return reference.shows is Shows.PICTURE and (reference.is_hidden or reference.box.is_invisible)
+
+
+def _part_edits(raw: bytes, readable: Readable, wishes: list[_Wish]) -> Iterator[GuardEdit]:
+    merged = _merge(wishes)
+    changes = [Change(w.start, w.end, (w.new, ROOM)) for w in merged]
+    for patch in readable.content.patches(changes):
+        edit = patch.edit()
+        yield GuardEdit(
+            offset=edit.offset,
+            old=raw[edit.offset : edit.offset + edit.length],
+            new=edit.new,
+            reasons=tuple(merged[number].reason for number in patch.changes),
+        )
+
+
+def _merge(wishes: list[_Wish]) -> list[_Wish]:
+    """In order, without those that fall into another's span: a value that goes takes all in it."""
+    found: list[_Wish] = []
+    for wish in sorted(wishes, key=lambda w: (w.start, -w.end)):
+        if not found or wish.start >= found[-1].end:
+            found.append(wish)
+    return found
+
+
+def _header_edits(
+    examined: Examined, report: Report, authentication: str | None, *, is_changed: bool
+) -> list[GuardEdit]:
+    raw, root = examined.message.raw, examined.message.root
+    gone = [f for f in root.fields if f.name in RECEIPT_FIELDS]
+    if not gone and not is_changed:
+        return []
+    gone += [f for f in root.fields if f.name == HEADER.lower()]
+    edits = [_without(raw, field) for field in gone]
+    fields = [f"{HEADER}: {_counts(report)}"]
+    if authentication is not None:
+        fields.insert(0, f"Authentication-Results: {authentication}")
+    line_end = examined.message.line_end
+    new = b"".join(field.encode("ascii", "replace") + line_end for field in fields)
+    place = root.fields[0].start
+    return [GuardEdit(offset=place, old=b"", new=new, reasons=("header",)), *edits]
+
+
+def _without(raw: bytes, field: Field) -> GuardEdit:
+    reason = "header" if field.name == HEADER.lower() else "receipt-request"
+    return GuardEdit(
+        offset=field.start, old=raw[field.start : field.end], new=b"", reasons=(reason,)
+    )
+
+
+def _counts(report: Report) -> str:
+    links = sum(link.cleaned is not None for link in report.links)
+    opaque = sum(link.opaque for link in report.links)
+    return (
+        f"v=1; trackers={report.count(Band.TRACKER)}; maybe={report.count(Band.MAYBE)};"
+        f" plain={report.count(Band.PLAIN)}; links={links}; opaque={opaque};"
+        f" receipts={len(report.receipt_requests)}"
+    )

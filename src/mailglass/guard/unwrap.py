@@ -1,0 +1,232 @@
+"""Reads where a wrapped link goes, from the link alone: nothing is ever asked of a network.
+
+`wrappers.tsv` names the services whose links hold their target. Beyond those, a link is unwrapped
+only when it is a redirect by its form: a target in base64 or hexadecimal digits, or a target in a
+parameter of a path that speaks of clicks. Sharing, signing in and translating also carry a URL in a
+parameter and must go where they went, so every doubt leaves the link alone.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from urllib.parse import unquote
+
+from .address import printable_base64, printable_hex
+from .hosts import HostTable
+from .shape import shape_of, split_url
+from .tables import read_table
+
+__all__ = ["Unwrapped", "unwrap"]
+
+# Wrappings inside wrappings: three were the most seen in one link (a gateway around a newsletter
+# service around a shortener); five leaves room.
+_MAX_DEPTH = 5
+# Browsers take no more than about 2,000 to 8,000 characters; a longer target is no link.
+_MAX_TARGET = 8192
+
+# Some spelling of "http" or, in base64, of the beginning of an object that may hold it.
+_HOLDS_TARGET = re.compile(r"[hH][tT][tT][pP]|aHR0c|eyJ|68747470")
+_TARGET = re.compile(r"https?://[^\s/?#\\<>\"'@]+\.[^\s/?#\\<>\"'@]+(?:[/?#][!-;=?-~]*)?\Z")
+# The first four bytes are "http"; a slash of the base64 alphabet may as well end the path segment.
+_ENCODED_TARGET = re.compile(r"aHR0c(?:Dov|HM6)[\w+-]+={0,2}|68747470(?:73)?3[aA][0-9a-fA-F]+")
+_SLASHED_TARGET = re.compile(r"aHR0c(?:Dov|HM6)[\w+/-]+={0,2}")
+_IN_PATH = re.compile(r"/C?L[0O]/(https?(?::|%3a)(?:%2f|/){2}.+?)/\d+/[\w-]{36,}", re.IGNORECASE)
+_PARAMETERS = frozenset(
+    ("url", "u", "to", "q", "target", "dest", "destination", "redirect", "redirect_url",
+     "redirecturl", "redir", "link", "goto", "r", "l", "href", "out", "deeplink", "murl", "d")
+)  # fmt: skip
+_CLICK_PATH = re.compile(
+    r"/(?:click|clicks|clickthru|ls/click|wf/click|track|tracking|tracker|trk|redirect|redir|rd|"
+    r"out|outgoing|exit|leave|goto|jump|lnk|links?|linkout|ct|cl|ctr|aff|campaign)(?:[/.?_-]|\Z)",
+    re.IGNORECASE,
+)
+_NO_REDIRECT = re.compile(
+    r"share|intent|login|log-in|signin|sign-in|signup|register|oauth|openid|authoriz|auth\b|sso|"
+    r"saml|translate|cache|archive|validat|proxy|compose|mailto|bookmark|submit|oembed|preview|"
+    r"screenshot|qr|unsub|opt-?out|preferences|confirm|verify|report",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Unwrapped:
+    """Where a wrapped link goes."""
+
+    target: str
+    vendor: str | None  # the outermost wrapping's service; None when only its form was known
+
+
+def unwrap(url: str) -> Unwrapped | None:
+    """The innermost target that stands inside the link; None when there is none to be read."""
+    vendor: str | None = None
+    target = url
+    for depth in range(_MAX_DEPTH):
+        step = _step(target)
+        if step is None:
+            break
+        target = step.target
+        vendor = step.vendor if depth == 0 else vendor
+    return Unwrapped(target, vendor) if target != url else None
+
+
+def _step(url: str) -> Unwrapped | None:
+    if len(url) > 4 * _MAX_TARGET or not _HOLDS_TARGET.search(url, len("https://")):
+        return None
+    _, host, path, query = split_url(url)
+    if row := _wrappers().find(host, path):
+        found = _METHODS[row["method"]](url, path, query, row["argument"])
+        target = _plausible(found) if found else None
+        return Unwrapped(target, row["vendor"]) if target else None
+    if _NO_REDIRECT.search(host + path):
+        return None
+    if target := _encoded(path, query) or _redirect_parameter(url, path, query):
+        return Unwrapped(target, None)
+    return None
+
+
+@cache
+def _wrappers() -> HostTable:
+    return HostTable(read_table("wrappers.tsv"))
+
+
+def _plausible(target: str) -> str | None:
+    """The target when it is an http URL that a browser would follow as it is."""
+    for _ in range(3):  # some services encode twice, none three times over
+        if re.match(r"https?%3a", target, re.IGNORECASE):
+            target = unquote(target)
+    target = target.replace(" ", "%20")
+    if len(target) > _MAX_TARGET:
+        return None
+    if not target.isascii():
+        target = "".join(c if c.isascii() else _percent(c) for c in target)
+    return target if _TARGET.match(target) and "\ufffd" not in target else None
+
+
+def _percent(character: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in character.encode("utf-8", "replace"))
+
+
+def _parameters(query: str) -> dict[str, str]:
+    pairs = (pair.partition("=") for pair in query.split("&"))
+    return {name.lower(): value for name, equals, value in pairs if equals}
+
+
+def _named_parameter(url: str, path: str, query: str, argument: str) -> str | None:
+    values = _parameters(query)
+    for name in argument.split():
+        if value := values.get(name):
+            printed = printable_base64(unquote(value))
+            if printed and printed.startswith("http"):
+                return printed
+            return None if _is_cut_short(value, query) else unquote(value)
+    return None
+
+
+def _is_cut_short(value: str, query: str) -> bool:
+    """Whether a bare `&` may have cut an unencoded target: its own parameters follow as ours."""
+    return "?" in value and "://" in value and not query.endswith(value)
+
+
+def _path(url: str, path: str, query: str, argument: str) -> str | None:
+    match = _IN_PATH.search(path)
+    return unquote(match.group(1)) if match else None
+
+
+def _last_segment(url: str, path: str, query: str, argument: str) -> str | None:
+    return unquote(path.rpartition("/")[2])
+
+
+def _mandrill(url: str, path: str, query: str, argument: str) -> str | None:
+    """A JSON object in base64 whose `p` is again JSON, with the target as `url`."""
+    value = unquote(_parameters(query).get(argument, ""))
+    try:
+        outer = json.loads(base64.urlsafe_b64decode(value.rstrip("=") + "=="))
+        inner = json.loads(outer["p"])
+        target = inner["url"]
+    except (ValueError, KeyError, TypeError, RecursionError, binascii.Error):
+        return None
+    return target if isinstance(target, str) else None
+
+
+def _proofpoint_v2(url: str, path: str, query: str, argument: str) -> str | None:
+    """`-` stands for `%` and `_` for `/`."""
+    value = _parameters(query).get(argument, "")
+    return unquote(value.translate(str.maketrans("-_", "%/"))) or None
+
+
+_V3 = re.compile(r"/v3/__(.+?)__;([^!]*)!")
+_V3_MARK = re.compile(r"\*(?:\*(.))?")
+# `**` and one character stand for a run; its length is the character's place in this alphabet,
+# from two on.
+_V3_LENGTHS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+
+def _proofpoint_v3(url: str, path: str, query: str, argument: str) -> str | None:
+    """Each `*` stands for one of the characters that follow in base64, `**X` for a run of them."""
+    match = _V3.search(url)
+    if match is None:
+        return None
+    try:
+        kept = base64.urlsafe_b64decode(match.group(2).rstrip("=") + "==").decode()
+    except ValueError:
+        return None
+    position = 0
+
+    def put_back(mark: re.Match[str]) -> str:
+        nonlocal position
+        length = 1 if mark.group(1) is None else _V3_LENGTHS.find(mark.group(1)) + 2
+        piece = kept[position : position + length]
+        position += length
+        return piece
+
+    target = _V3_MARK.sub(put_back, match.group(1))
+    if position != len(kept):
+        return None
+    # Some mail programs fold the two slashes into one.
+    return re.sub(r"\A(https?:/)(?=[^/])", r"\1/", target)
+
+
+_Method = Callable[[str, str, str, str], str | None]
+_METHODS: dict[str, _Method] = {
+    "parameter": _named_parameter,
+    "path": _path,
+    "last-segment": _last_segment,
+    "mandrill": _mandrill,
+    "proofpoint-v2": _proofpoint_v2,
+    "proofpoint-v3": _proofpoint_v3,
+}
+
+
+def _encoded(path: str, query: str) -> str | None:
+    """A whole URL in base64 or hexadecimal digits, as one piece of the path or the query."""
+    plain = unquote(f"{path}?{query}")
+    for form in (_ENCODED_TARGET, _SLASHED_TARGET):
+        for match in form.finditer(plain):
+            piece = match.group()
+            text = printable_hex(piece) if piece.startswith("6874") else printable_base64(piece)
+            if text and (target := _plausible(text)):
+                return target
+    return None
+
+
+def _redirect_parameter(url: str, path: str, query: str) -> str | None:
+    """The target in a parameter, when the path speaks of clicks or a token stands beside it."""
+    candidates = {
+        name: value
+        for name, value in _parameters(query).items()
+        if name in _PARAMETERS and re.match(r"https?(?::|%3a|%253a)", value, re.IGNORECASE)
+    }
+    if len(candidates) != 1:
+        return None
+    (value,) = candidates.values()
+    shape = shape_of(url)
+    others = [token for token in shape.tokens if token != value]
+    if _is_cut_short(value, query) or not (_CLICK_PATH.search(path) or others):
+        return None
+    return _plausible(unquote(value))

@@ -1,0 +1,145 @@
+"""Who may come in: passwords, one-time login links and browser sessions.
+
+Passwords are kept as argon2id hashes; links and sessions are 256 random bits, of which a plain hash
+is kept. Each is shown once, at its making.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import UTC, datetime, timedelta
+
+import argon2
+
+from ..errors import InputError
+from .records import User
+from .store import History, Transaction
+
+__all__ = [
+    "ADMINISTRATOR",
+    "add_administrator",
+    "check_password",
+    "end_session",
+    "new_login_link",
+    "new_user",
+    "session_user",
+    "sign_in",
+    "sign_in_with_password",
+]
+
+ADMINISTRATOR = "admin"
+
+_LOGIN_LINK_HOURS = 24  # long enough to find the terminal again, short enough to be forgotten
+_SESSION_DAYS = 14
+
+_hasher = argon2.PasswordHasher()  # argon2id with RFC 9106's low-memory parameters
+
+
+def add_administrator(history: History, dashboard_url: str) -> tuple[str, str] | None:
+    """The first account and user; the password and a login link, None when they exist."""
+    with history.transaction() as t:
+        if t.user_named(ADMINISTRATOR):
+            return None
+        account = t.add_account("default", datetime.now(UTC))
+        user, password = _add_user(t, account.id, ADMINISTRATOR)
+        return password, _add_login_link(t, user, dashboard_url)
+
+
+def new_user(history: History, name: str) -> str:
+    """Add a user beside the administrator, or give one a new password, which is returned."""
+    with history.transaction() as t:
+        user, admin = t.user_named(name), t.user_named(ADMINISTRATOR)
+        if admin is None:
+            raise InputError("there is no account yet; `mailglass setup` makes it")
+        if user is None:
+            return _add_user(t, admin.account_id, name)[1]
+        password = _new_password()
+        t.set_password(user.id, _hasher.hash(password))
+    return password
+
+
+def _add_user(t: Transaction, account_id: int, name: str) -> tuple[User, str]:
+    password = _new_password()
+    user = t.add_user(account_id, name, _hasher.hash(password), datetime.now(UTC))
+    return user, password
+
+
+def _new_password() -> str:
+    return secrets.token_urlsafe(15)  # 120 bits, 20 characters to copy
+
+
+def _add_login_link(t: Transaction, user: User, dashboard_url: str) -> str:
+    token = secrets.token_urlsafe(32)
+    expires_at = datetime.now(UTC) + timedelta(hours=_LOGIN_LINK_HOURS)
+    t.add_login_link(_hash(token), user.id, expires_at)
+    return f"{dashboard_url}/login/{token}"
+
+
+def new_login_link(history: History, name: str, dashboard_url: str) -> str:
+    """A link that signs a user in once."""
+    with history.transaction() as t:
+        user = t.user_named(name)
+        if user is None:
+            raise InputError(f"there is no user `{name}`; `mailglass user add {name}` makes one")
+        return _add_login_link(t, user, dashboard_url)
+
+
+def check_password(history: History, name: str, password: str) -> int | None:
+    """The account of a user whose password this is; the same work whether or not they exist."""
+    user = _user_with_password(history, name, password)
+    return user.account_id if user else None
+
+
+def sign_in_with_password(history: History, name: str, password: str) -> str | None:
+    """The token of a new session, None for a wrong name or password."""
+    user = _user_with_password(history, name, password)
+    if user is None:
+        return None
+    with history.transaction() as t:
+        return _add_session(t, user.id)
+
+
+def _user_with_password(history: History, name: str, password: str) -> User | None:
+    with history.transaction() as t:
+        user = t.user_named(name)
+    try:
+        _hasher.verify(user.password_hash if user else _NOBODY, password)
+    except argon2.exceptions.VerifyMismatchError:
+        return None
+    return user
+
+
+_NOBODY = _hasher.hash(secrets.token_urlsafe(15))
+
+
+def sign_in(history: History, token: str) -> str | None:
+    """Use a login link; returns the token of a new session, None when the link is not good."""
+    with history.transaction() as t:
+        user_id = t.use_login_link(_hash(token), datetime.now(UTC))
+        if user_id is None:
+            return None
+        return _add_session(t, user_id)
+
+
+def _add_session(t: Transaction, user_id: int) -> str:
+    session = secrets.token_urlsafe(32)
+    t.add_session(_hash(session), user_id, datetime.now(UTC) + timedelta(days=_SESSION_DAYS))
+    return session
+
+
+def session_user(history: History, session: str) -> User | None:
+    """Who a session belongs to."""
+    with history.transaction() as t:
+        return t.user_of_session(_hash(session), datetime.now(UTC))
+
+
+def end_session(history: History, session: str) -> None:
+    """Sign out."""
+    with history.transaction() as t:
+        t.end_session(_hash(session))
+
+
+def _hash(token: str) -> bytes:
+    """What is kept of a login link or session: 256 random bits need no slow hash."""
+    return hashlib.sha256(token.encode()).digest()

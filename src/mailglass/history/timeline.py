@@ -1,0 +1,133 @@
+"""A message's story: its copies, and for each what happened in which order, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..model import EventType, Target, TargetKind, Verdict
+from .records import StoredDelivery, StoredEvent, StoredMessage
+from .store import Transaction
+
+__all__ = ["SENTENCES", "DeliveryTimeline", "Timeline", "sentence", "timeline"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryTimeline:
+    """One copy and its events, by time."""
+
+    delivery: StoredDelivery
+    events: tuple[StoredEvent, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeline:
+    """A message and the story of each of its copies."""
+
+    message: StoredMessage
+    deliveries: tuple[DeliveryTimeline, ...]
+
+    def as_json(self) -> Mapping[str, Any]:
+        """The whole story for a machine."""
+        m = self.message
+        return {
+            "id": m.id,
+            "message_id_field": m.message_id_field,
+            "accepted_at": _stamp(m.accepted_at.isoformat(timespec="milliseconds")),
+            "author": m.author,
+            "subject": m.subject,
+            "tag": m.tag,
+            "campaign": m.campaign,
+            "targets": [
+                {"number": t.number, "kind": t.kind.value, "url": t.url, "name": t.name}
+                for t in m.targets
+            ],
+            "deliveries": [
+                {
+                    "id": d.delivery.id,
+                    "recipient": d.delivery.recipient,
+                    "verdict": _verdict(d.delivery.verdict),
+                    "events": [{**e.as_json(), "text": sentence(e, m.targets)} for e in d.events],
+                }
+                for d in self.deliveries
+            ],
+        }
+
+    def text_of(self, event: StoredEvent) -> str:
+        """An event as a sentence."""
+        return sentence(event, self.message.targets)
+
+
+def timeline(t: Transaction, account_id: int | None, name: str) -> Timeline | None:
+    """The story of the message that `name` names (as `Transaction.message` reads it)."""
+    message = t.message(account_id, name)
+    if message is None:
+        return None
+    deliveries = t.deliveries_of([message.id])
+    events = t.events_of(d.id for d in deliveries)
+    return Timeline(
+        message=message,
+        deliveries=tuple(
+            DeliveryTimeline(delivery=d, events=tuple(e for e in events if e.delivery_id == d.id))
+            for d in deliveries
+        ),
+    )
+
+
+SENTENCES = {
+    EventType.QUEUED: "Accepted from the sender and stored",
+    EventType.DEFERRED: "Not taken yet; it will be tried again",
+    EventType.DELIVERED: "Accepted by the receiving server",
+    EventType.BOUNCED: "Refused by the receiving side",
+    EventType.REJECTED: "Refused by us before any attempt",
+    EventType.SUPPRESSED: "Not sent: the recipient is on the suppression list",
+    EventType.COMPLAINED: "The recipient reported it as spam",
+    EventType.AUTORESPONDED: "A program answered",
+    EventType.REPLIED: "A person answered",
+    EventType.UNSUBSCRIBED: "The recipient unsubscribed",
+    EventType.OBJECTED: "The recipient refused to be tracked",
+    EventType.DISPLAYED: "A receipt says that it was displayed",
+    EventType.OPENED: "Opened: its images were displayed to a person",
+    EventType.CLICKED: "A person followed a link",
+    EventType.DOWNLOADED: "A person downloaded an attachment",
+    EventType.PREFETCHED: "Fetched ahead by a machine; nobody looked",
+    EventType.PROXIED: "Fetched by a privacy proxy, which says nothing about a person",
+    EventType.SCANNED: "Fetched by a security scanner",
+    EventType.PREVIEWED: "Fetched for a link preview",
+    EventType.SELF_VIEWED: "Seen by the sender",
+    EventType.FETCHED: "Fetched; who caused it cannot be told",
+}
+
+
+def sentence(event: StoredEvent, targets: tuple[Target, ...]) -> str:
+    """What happened, for a person: the kind, what it was about, and the words of the outside."""
+    raw = event.event.raw
+    parts = [SENTENCES[event.event.type]]
+    target = next((t for t in targets if t.number == raw.get("target")), None)
+    if target and target.kind is TargetKind.LINK:
+        parts.append(f"link {target.url}")
+    elif target and target.kind is TargetKind.ATTACHMENT:
+        parts.append(f"attachment {target.name}")
+    if "reply_text" in raw:
+        parts.append(f"the server said: {raw['reply_code']} {raw['reply_text']}")
+    elif "problem" in raw:
+        parts.append(str(raw["problem"]))
+    return "; ".join(parts)
+
+
+def _stamp(text: str) -> str:
+    return text.replace("+00:00", "Z")
+
+
+def _verdict(verdict: Verdict) -> Mapping[str, Any]:
+    return {
+        "level": verdict.level.value,
+        "probability": round(verdict.probability, 4),
+        "is_final": verdict.is_final,
+        "rules_version": verdict.rules_version,
+        "evidence": [
+            {"signal": e.signal, "weight": round(e.weight, 3), "text": e.text}
+            for e in verdict.evidence
+        ],
+    }

@@ -1,0 +1,23 @@
+"""What comes back by mail: bounces, complaints, receipts, automatic and human answers.
+
+Bytes in, records out; no sockets, no store. `parse` reads one message, `match` says which delivery
+it belongs to and how sure that is. What follows for the delivery is decided where the history is.
+"""
+
+from .matching import Candidate, Trust, candidates
+from .parse import parse
+from .postfix_log import LogEntry, read_postfix_log
+from .records import Action, Kind, Record, Report
+
+__all__ = [
+    "Action",
+    "Candidate",
+    "Kind",
+    "LogEntry",
+    "Record",
+    "Report",
+    "Trust",
+    "candidates",
+    "parse",
+    "read_postfix_log",
+]

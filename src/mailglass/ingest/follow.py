@@ -1,0 +1,253 @@
+"""Reads what the journal and the spool hold beyond its cursors, and writes what it means.
+
+One step is one transaction of the history: cursors, facts and judgements together. A crash rolls it
+back and the next start repeats it, so that each record counts once. While the history is down
+nothing is lost: the journal and the spool keep everything until a step has committed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from ..errors import RetryLater
+from ..evidence import Neighbours, Rules
+from ..history import History, StoredEvent, StoredHit, StoredMessage, Transaction
+from ..journal import START, Cursor, Poison, expire, published_end, read
+from ..model import Delivery, Event, EventType, Target, TargetKind
+from ..spool import Spool, SpoolEvent
+from ..tokens import Ring
+from .judging import judge_again, remember
+from .returned import take_returned
+
+__all__ = ["Ingest"]
+
+_log = logging.getLogger("mailglass.ingest")
+
+_BATCH = 2_000  # records in one transaction: some milliseconds of writing, some megabytes
+_LOOK_SECONDS = 0.1  # between looks when there is no news
+_REST_SECONDS = (0.5, 15.0)  # after the history could not be used; doubles
+_SETTLE_SECONDS = 30.0  # between looks for verdicts whose settling time is over
+
+# What the index of neighbours looks back on at a start: twice its longest window of two hours.
+_NEIGHBOUR_TIME = timedelta(hours=4)
+_NEIGHBOURS = 100_000
+
+_JOURNAL, _SPOOL = "journal", "spool"
+
+
+class Ingest:
+    """The one writer of hits, events and verdicts."""
+
+    def __init__(
+        self,
+        *,
+        history: History,
+        spool: Spool,
+        journal_directory: Path,
+        rules: Rules,
+        keep: timedelta = timedelta(days=30),
+        ring: Ring | None = None,
+        told_at: Callable[[datetime, datetime], datetime] = lambda _, at: at,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """`keep` is how long the journal's segments stay after they were taken. `ring` checks the
+        addresses and tokens of mail that comes back; without it none is taken.
+
+        `told_at` gives the time to store for a hit from its delivery's 250 and its own time:
+        its own, unless a simulated world lives faster than we do.
+        """
+        self._history = history
+        self._spool = spool
+        self._journal = journal_directory
+        self._rules = rules
+        self._keep = keep
+        self._ring = ring
+        self._told_at = told_at
+        self._clock = clock
+        self._neighbours: Neighbours | None = None
+        self._reached: tuple[Cursor, int] | None = None  # journal and spool, as committed
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Follow until `stopping`."""
+        rest, settle_at = _REST_SECONDS[0], self._clock()
+        while not stopping.is_set():
+            wait = _LOOK_SECONDS
+            try:
+                taken = await asyncio.to_thread(self.step) if self._has_news() else 0
+                if not taken and self._clock() >= settle_at:
+                    await asyncio.to_thread(self.settle)
+                    settle_at = self._clock() + timedelta(seconds=_SETTLE_SECONDS)
+                rest = _REST_SECONDS[0]
+                if taken:
+                    continue
+            except RetryLater as error:
+                _log.error("%s; trying again", error, extra={"action": "ingest-waits"})
+                wait, rest = rest, min(rest * 2, _REST_SECONDS[1])
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), wait)
+
+    def _has_news(self) -> bool:
+        """Whether anything was written since the last step: three small reads."""
+        if self._reached is None:
+            return True
+        cursor, seq = self._reached
+        if published_end(self._journal) != cursor or self._spool.events(seq, 1):
+            return True
+        with self._history.transaction() as t:
+            return self._ring is not None and bool(t.returned(limit=1))
+
+    def step(self) -> int:
+        """Take one batch; returns how many records it held, 0 when there is no news.
+
+        A record that cannot be taken, for whatever reason, is set aside so that it does not stop
+        those behind it. Raises StorageUnavailable, and then the batch was not taken.
+        """
+        try:
+            return self._take(_BATCH)
+        except RetryLater:
+            raise
+        except Exception:
+            _log.exception("a batch failed; taking it singly", extra={"action": "batch-failed"})
+        try:
+            return self._take(1)
+        except RetryLater:
+            raise
+        except Exception as error:
+            self._set_aside(error)
+            return 1
+
+    def _set_aside(self, error: Exception) -> None:
+        """Keep the next record where an operator finds it, and go past it."""
+        reason = f"{type(error).__name__}: {error}"
+        with self._history.transaction() as t:
+            cursor = Cursor.parse(t.cursor(_JOURNAL) or str(START))
+            told = self._spool.events(int(t.cursor(_SPOOL) or 0), 1)
+            if told:
+                place, raw = f"spool:{told[0].seq}", repr(told[0]).encode()
+                t.set_cursor(_SPOOL, str(told[0].seq))
+            else:
+                ((after, item),) = read(self._journal, cursor, 1)
+                place, raw = f"journal:{after}", repr(item).encode()
+                t.set_cursor(_JOURNAL, str(after))
+            t.add_poison(place, self._clock(), reason, raw)
+        self._reached = None
+        _log.error("set %s aside: %s", place, reason, extra={"action": "poison"})
+
+    def _take(self, most: int) -> int:
+        with self._history.transaction() as t:
+            # The journal is read first: whatever delivery a hit in it names was queued earlier,
+            # so that its spool event is in what is read next.
+            cursor = Cursor.parse(t.cursor(_JOURNAL) or str(START))
+            items = read(self._journal, cursor, most)
+            seq = int(t.cursor(_SPOOL) or 0)
+            told = self._spool.events(seq, most)
+            touched = set(_take_told(t, told))
+            if told:
+                t.set_cursor(_SPOOL, str(told[-1].seq))
+            if items and len(told) < most:
+                touched |= self._take_seen(t, items)
+                t.set_cursor(_JOURNAL, str(items[-1][0]))
+            else:
+                items = []
+            came_back = 0
+            if self._ring is not None and len(told) < most:
+                came_back, named = take_returned(t, self._ring, self._clock())
+                touched |= named
+            judge_again(t, touched, self._rules, self._known_neighbours(t), self._clock())
+        if told:
+            self._spool.forget_events(told[-1].seq)
+        self._reached = (
+            items[-1][0] if items else cursor,
+            told[-1].seq if told else seq,
+        )
+        taken = len(items) + len(told) + came_back
+        if taken:
+            _log.debug("took %d records", taken, extra={"action": "ingested"})
+        return taken
+
+    def settle(self) -> None:
+        """Judge the deliveries whose settling time has passed, and let go of old segments."""
+        now = self._clock()
+        settled_since = now - timedelta(seconds=self._rules.numbers["times"]["settle"])
+        with self._history.transaction() as t:
+            unsettled = t.unsettled(settled_since, _BATCH)
+            judge_again(t, unsettled, self._rules, self._known_neighbours(t), now)
+            cursor = Cursor.parse(t.cursor(_JOURNAL) or str(START))
+        for path in expire(self._journal, [cursor], keep=self._keep, now=datetime.now(UTC)):
+            _log.info("removed %s", path.name, extra={"action": "segment-removed"})
+
+    def _known_neighbours(self, t: Transaction) -> Neighbours:
+        if self._neighbours is None:
+            self._neighbours = Neighbours(self._rules)
+            remember(t, self._clock() - _NEIGHBOUR_TIME, self._neighbours, _NEIGHBOURS)
+        return self._neighbours
+
+    def _take_seen(self, t: Transaction, items: list[tuple[Cursor, Any]]) -> set[int]:
+        """Write the hits; returns the deliveries that they are about."""
+        hits = []
+        named = {i.delivery_id for _, i in items if not isinstance(i, Poison)}
+        known = {d.id: d.delivered_at for d in t.deliveries(n for n in named if n is not None)}
+        for cursor, item in items:
+            if isinstance(item, Poison):
+                _log.error("a record cannot be read: %s", item, extra={"action": "poison"})
+                t.add_poison(f"journal:{cursor}", self._clock(), item.reason, item.raw)
+                continue
+            ours = item.delivery_id if item.delivery_id in known else None
+            if ours is not None and (delivered_at := known[ours]):
+                item = replace(item, at=self._told_at(delivered_at, item.at))
+            hits.append(StoredHit(id=str(cursor), delivery_id=ours, hit=item))
+        t.add_hits(hits)
+        return {h.delivery_id for h in hits if h.delivery_id is not None}
+
+
+def _take_told(t: Transaction, events: Iterable[SpoolEvent]) -> Iterable[int]:
+    """Write what the spool told; yields the deliveries that it is about."""
+    known: set[int] = set()
+    for told in events:
+        if told.type is EventType.QUEUED:
+            if "account_id" not in told.body:
+                continue  # a delivery report of ours, which nobody tracks
+            deliveries = [
+                Delivery(id=i, message_id=told.message_id, recipient=r)
+                for i, r in told.body["deliveries"]
+            ]
+            t.add_message(_message(told), deliveries)
+            ids = [d.id for d in deliveries]
+        elif told.delivery_id in known or (
+            told.delivery_id is not None and t.deliveries([told.delivery_id])
+        ):
+            ids = [told.delivery_id]
+            if told.type is EventType.DELIVERED:
+                t.set_delivered(told.delivery_id, told.at)
+        else:
+            continue
+        known.update(ids)
+        raw: Mapping[str, Any] = {} if told.type is EventType.QUEUED else told.body
+        event = Event(type=told.type, at=told.at, raw=raw)
+        t.add_events([StoredEvent(delivery_id=i, event=event) for i in ids])
+        yield from ids
+
+
+def _message(told: SpoolEvent) -> StoredMessage:
+    body = told.body
+    return StoredMessage(
+        id=told.message_id,
+        account_id=body["account_id"],
+        accepted_at=told.at,
+        return_path=body["return_path"],
+        author=body["author"],
+        subject=body["subject"],
+        message_id_field=body["message_id_field"],
+        tag=body["tag"],
+        campaign=body["campaign"],
+        targets=tuple(
+            Target(**{**target, "kind": TargetKind(target["kind"])}) for target in body["targets"]
+        ),
+    )

@@ -1,0 +1,360 @@
+"""One HTML part: its links, its beacon, and what earlier messages of ours left in it.
+
+Works on the part's markup by offsets; nothing is parsed into a tree and written again.  The rules
+for links stand in `links.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+
+from ..mime import (
+    ROOM,
+    Attribute,
+    Change,
+    Content,
+    Pieces,
+    Room,
+    Token,
+    TokenKind,
+    conditional_content,
+    tokenize,
+)
+from ..tokens import Kind, Ring
+from .drafts import Wish, line_break
+from .links import clean_url, read_ordinary, read_own, why_untracked
+from .stamps import Stamp, Stamps
+
+__all__ = ["Additions", "DocumentRules", "added_pieces", "instrument_document"]
+
+# Gmail shows the first 102 kB of a message's HTML and hides the rest behind a link, images too
+# (observed for years, not documented by Google); 2 kB are left for what it adds itself.
+_CLIP = 100_000
+_TRACKED = "tracked link"
+_FRAME = 100  # bytes of a line around a link's destination: our base URL and token, `href=""`
+_LINKS = frozenset(("a", "area"))
+# Outlook's vector shapes carry the link of a button on the shape itself.
+_SHAPES = frozenset(
+    f"v:{name}" for name in ("roundrect", "rect", "oval", "shape", "image", "group", "line")
+)
+_RAW = ("script", "style", "title", "textarea", "xmp", "iframe", "noembed", "noframes", "plaintext")
+_HEAD = frozenset(
+    ("html", "head", "title", "base", "link", "meta", "style", "script", "noscript", "basefont")
+)
+_PLACES = frozenset(("body", "html", "frameset", "template", *_RAW))
+_NAMES = _LINKS | _PLACES
+_OWN_IMAGE = re.compile(r"/o/[a-z2-7]{29,31}\.gif", re.IGNORECASE)
+_OWN_LINK = re.compile(r"/[caun]/[a-z2-7]{29}", re.IGNORECASE)
+_HIDDEN = 'style="display:none" aria-hidden="true" tabindex="-1" rel="nofollow"'
+_BEACON_STYLE = (
+    "display:block;position:absolute;width:1px;height:1px;margin:-1px 0 0 0;padding:0;border:0"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentRules:
+    """What to do with every HTML part of a message."""
+
+    stamps: Stamps
+    ring: Ring
+    links: bool
+    unsubscribes: Collection[str]
+    report: Callable[[str, int, str], None]  # what was left alone, at which character, and why
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Additions:
+    """What to add to one HTML part."""
+
+    beacon: Stamp | None = None
+    honeypot: Stamp | None = None
+    card: Pieces = ()
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What one pass over the markup found."""
+
+    links: list[Token] = field(default_factory=list)
+    images: list[Token] = field(default_factory=list)
+    body_start: int | None = None
+    body_end: int | None = None
+    html_end: int | None = None
+    open_from: int | None = None  # where a tag, comment, raw text or template begins and never ends
+    has_frames: bool = False
+    templates: list[int] = field(default_factory=list)  # where the open ones begin
+
+
+def instrument_document(content: Content, rules: DocumentRules, additions: Additions) -> list[Wish]:
+    """The changes of one HTML part, in their order."""
+    markup = content.markup
+    seen = _look(markup)
+    wishes: list[Wish] = []
+    for token in seen.links:
+        wishes += _link(content, token, rules)
+    wishes += [wish for token in seen.images for wish in _old_beacon(content, token, rules)]
+    added = _added(additions)
+    if added:
+        place = None if seen.has_frames else _place(markup, seen, _growth(wishes))
+        if place is None:
+            rules.report("document", 0, "it displays no text of its own, so no beacon stands in it")
+            added, place = [], 0
+        wishes += [
+            Wish(Change(place, place, new), kind, None, reason) for new, kind, reason in added
+        ]
+    wishes.sort(key=lambda wish: wish.change.start)
+    return wishes
+
+
+def _look(markup: str) -> _Seen:
+    seen = _Seen()
+    has_image = ("/o/" in markup or "/O/" in markup) and _OWN_IMAGE.search(markup)
+    names = _NAMES | {"img"} if has_image else _NAMES
+    last_start = 0
+    for token in tokenize(markup, names=names, ends=_PLACES):
+        kind = token.kind
+        if kind is TokenKind.START:
+            last_start = token.start
+            _note_start(seen, token)
+        elif kind is TokenKind.END:
+            _note_end(seen, token)
+        elif kind is TokenKind.COMMENT and not seen.templates:
+            _look_inside(markup, token, seen)
+        if token.end == len(markup):
+            if kind is TokenKind.RAW:
+                seen.open_from = last_start
+            elif kind is TokenKind.CUT or not markup.endswith(">"):
+                seen.open_from = token.start
+    if seen.templates:
+        seen.open_from = seen.templates[0]
+    return seen
+
+
+def _note_start(seen: _Seen, token: Token) -> None:
+    if token.name == "template":
+        seen.templates.append(token.start)
+    elif seen.templates:
+        return  # nothing in a template is displayed
+    elif token.name in _LINKS:
+        seen.links.append(token)
+    elif token.name == "img":
+        seen.images.append(token)
+    elif token.name == "body" and seen.body_start is None:
+        seen.body_start = token.end
+    elif token.name == "frameset":
+        seen.has_frames = seen.body_start is None
+
+
+def _note_end(seen: _Seen, token: Token) -> None:
+    if token.name == "template" and seen.templates:
+        seen.templates.pop()
+    elif token.name == "body" and not seen.templates:
+        seen.body_end = token.start
+    elif token.name == "html" and not seen.templates:
+        seen.html_end = token.start
+
+
+def _look_inside(markup: str, comment: Token, seen: _Seen) -> None:
+    """Collect the links that only Outlook sees."""
+    span = conditional_content(markup, comment)
+    if span is None:
+        return
+    for token in tokenize(markup, *span, names=_LINKS | _SHAPES):
+        if token.kind is TokenKind.START and (token.name in _LINKS or token.name in _SHAPES):
+            seen.links.append(token)
+
+
+def _link(content: Content, token: Token, rules: DocumentRules) -> list[Wish]:
+    markup = content.markup
+    href = token.attribute(markup, "href")
+    if href is None:
+        return []
+    url = read_ordinary(markup[href.value_start : href.value_end])
+    if url is None or _OWN_LINK.search(url):
+        found = _unusual_link(content, token, href, rules)
+        if not isinstance(found, str):
+            return found
+        url = found
+    elif url in rules.unsubscribes or not rules.links:
+        if rules.links:
+            rules.report(f"link {url}", token.start, "the sender's List-Unsubscribe names it")
+        return []
+    if rules.stamps.is_full or _is_excepted(markup, token):
+        reason = "more links than can be numbered" if rules.stamps.is_full else "data-no-track"
+        rules.report(f"link {url[:200]}", token.start, reason)
+        return []
+    stamp = rules.stamps.link(url)
+    if content.longest_run is not None and len(stamp.after) > content.longest_run - _FRAME:
+        rules.report(f"link {url[:200]}", token.start, "its line would grow past 998 characters")
+        return []
+    return _new_value(content, href, stamp.pieces, "link", url, _TRACKED)
+
+
+def _unusual_link(
+    content: Content, token: Token, href: Attribute, rules: DocumentRules
+) -> str | list[Wish]:
+    """The destination of a link that deserves a second look, or what to do with it instead."""
+    if href.value_start < 0:
+        rules.report("link", token.start, "empty")
+        return []
+    try:
+        url = clean_url(content.text(href.value_start, href.value_end, "strict"))
+    except UnicodeDecodeError:
+        rules.report("link", token.start, "its bytes are not of the part's charset")
+        return []
+    if _OWN_LINK.search(url):
+        own = _own_link(content, href, url, rules)
+        if own is not None:
+            return own
+    if not rules.links:
+        return []
+    reason = why_untracked(url, rules.unsubscribes)
+    if reason is None:
+        return url
+    rules.report(f"link {url[:200]}" if url else "link", token.start, reason)
+    return []
+
+
+def _is_excepted(markup: str, token: Token) -> bool:
+    tag = markup[token.start : token.end]
+    return "data-no-track" in tag.lower() and token.attribute(markup, "data-no-track") is not None
+
+
+def _new_value(
+    content: Content,
+    attribute: Attribute,
+    new: Pieces,
+    kind: str,
+    target: str,
+    reason: str,
+) -> list[Wish]:
+    """The attribute with another value, and the places where its line may be broken."""
+    quote = "" if attribute.quote else '"'
+    pieces = (quote, *new, quote) if quote else new
+    change = Change(attribute.value_start, attribute.value_end, pieces)
+    wish = Wish(change, kind, target, reason)
+    if not content.wants_room:
+        return [wish]
+    start, end = attribute.start, attribute.end
+    return [
+        line_break(Change(start, start, (ROOM,))),
+        wish,
+        line_break(Change(end, end, (ROOM,))),
+    ]
+
+
+def _own_link(
+    content: Content, href: Attribute, url: str, rules: DocumentRules
+) -> list[Wish] | None:
+    """A link that an earlier message of ours carried: its target back, under this message's token.
+
+    Links to pages that speak of the earlier recipient lead nowhere afterwards.
+    """
+    own = read_own(url, rules.ring)
+    if own is None:
+        return None
+    locator = own.locator
+    if own.kind is Kind.CLICK and locator.to is not None:
+        reason = why_untracked(locator.to, rules.unsubscribes)
+        if reason is None and rules.links and not rules.stamps.is_full:
+            pieces = rules.stamps.link(locator.to).pieces
+            text = "quoted link of ours, now with this message's token"
+            return _new_value(content, href, pieces, "quoted-link", locator.to, text)
+        text = "quoted link of ours, its target given back"
+        plain = (_escape(locator.to),)
+        return _new_value(content, href, plain, "quoted-link", locator.to, text)
+    if own.kind is Kind.ATTACHMENT and locator.digest and locator.name:
+        stamp = rules.stamps.attachment(locator.digest, locator.name, None)
+        text = "quoted attachment of ours, now with this message's token"
+        return _new_value(content, href, stamp.pieces, "quoted-attachment", locator.digest, text)
+    text = "quoted link of ours to a page about the earlier recipient"
+    return _new_value(content, href, ("#",), "quoted-link", url, text)
+
+
+def _escape(url: str) -> str:
+    """A URL for an attribute in any charset and quotes."""
+    text = url.replace("&", "&amp;").replace('"', "&quot;").replace("'", "&#39;")
+    text = text.replace("<", "&lt;").replace(">", "&gt;")
+    return text.encode("ascii", "xmlcharrefreplace").decode("ascii")
+
+
+def _old_beacon(content: Content, token: Token, rules: DocumentRules) -> list[Wish]:
+    source = token.attribute(content.markup, "src")
+    if source is None or source.value_start < 0:
+        return []
+    url = clean_url(content.text(source.value_start, source.value_end))
+    own = read_own(url, rules.ring)
+    if own is None or own.kind is not Kind.OPEN:
+        return []
+    reason = "quoted beacon of ours: it names another delivery"
+    return [Wish(Change(token.start, token.end, ()), "quoted-beacon", None, reason)]
+
+
+def _added(additions: Additions) -> list[tuple[Pieces, str, str]]:
+    """What stands at the place of the beacon, with kind and reason."""
+    found: list[tuple[Pieces, str, str]] = []
+    if additions.card:
+        found.append((additions.card, "card", "download card of the linked attachments"))
+    if additions.honeypot is not None:
+        url = additions.honeypot.pieces
+        link: Pieces = ("<a ", ROOM, 'href="', *url, '" ', ROOM, _HIDDEN, ROOM, "></a>")
+        found.append((link, "honeypot", "link that no person can see"))
+    if additions.beacon is not None:
+        found.append((_beacon(additions.beacon), "beacon", "beacon of this HTML part"))
+    return found
+
+
+def added_pieces(additions: Additions) -> Pieces:
+    """All additions, one behind the other."""
+    return tuple(piece for new, _, _ in _added(additions) for piece in new)
+
+
+def _beacon(stamp: Stamp) -> Pieces:
+    size = '" alt="" width="1" height="1" border="0" '
+    return (
+        *("<img ", ROOM, 'src="', *stamp.pieces, size),
+        *(ROOM, f'style="{_BEACON_STYLE}"', ROOM, ">"),
+    )
+
+
+def _growth(wishes: Sequence[Wish]) -> int:
+    """Characters that the wishes add to the document."""
+    growth = 0
+    for (start, end, new), _, _, _ in wishes:
+        growth += start - end
+        for piece in new:
+            if isinstance(piece, str):
+                growth += len(piece)
+            elif not isinstance(piece, Room):
+                growth += piece.length
+    return growth
+
+
+def _place(markup: str, seen: _Seen, growth: int) -> int | None:
+    """Where the beacon stands: at the end, unless Gmail would clip it off there.
+
+    None when nothing is displayed: there is nothing but a head, or a title that never ends.
+    """
+    end = seen.body_end if seen.body_end is not None else seen.html_end
+    if end is None:
+        end = len(markup[: seen.open_from].rstrip())
+        if _first_displayed(markup, end) == end:
+            return None
+    if end + growth <= _CLIP:
+        return end
+    return seen.body_start if seen.body_start is not None else _first_displayed(markup, end)
+
+
+def _first_displayed(markup: str, end: int) -> int:
+    """Before the first text or element of a fragment that belongs to no head."""
+    at = 0
+    for token in tokenize(markup, 0, end):
+        text = markup[at : token.start]
+        if text.strip():
+            return token.start - len(text.lstrip())
+        if token.kind is TokenKind.START and token.name not in _HEAD:
+            return token.start
+        at = token.end
+    return end - len(markup[at:end].lstrip())

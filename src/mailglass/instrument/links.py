@@ -1,0 +1,134 @@
+"""Which links are tracked, by their destination.
+
+Left alone: everything that is not http or https, what is not a whole URL, what a later program will
+fill in, and what the sender's List-Unsubscribe names (RFC 2369), because a scanner that follows a
+tracked unsubscribe link would look like a reader.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from ..errors import BadToken
+from ..mime import unescape_attribute
+from ..tokens import Kind, Locator, Ring, percent_encode, read_url
+
+__all__ = [
+    "Own",
+    "clean_url",
+    "find_text_urls",
+    "list_unsubscribe_urls",
+    "read_ordinary",
+    "read_own",
+    "why_untracked",
+]
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_WEB = re.compile(r"https?:[/\\]{2,}[^/\\?#]", re.IGNORECASE)
+# What templates leave for a later program: Jinja, Liquid, Handlebars and Mustache; ERB and JSP;
+# Mailchimp; Salesforce and Pardot; Mailgun; JavaScript and FreeMarker; Ruby; Campaign Monitor;
+# TYPO3; a bare name in braces.
+_PLACEHOLDER = re.compile(
+    r"\{\{|\}\}|\{%|%\}|%7B%7B|<%|%>|\*\||\|\*|%%[A-Za-z_]|%(?:recipient|unsubscribe)[._]"
+    r"|\$\{|#\{|@\{|\[\[?[A-Za-z_]+\]\]|\[(?:unsubscribe|webversion|preferences)\]|###[A-Z_]+###"
+    r"|\{[A-Za-z_][\w.]*\}",
+    re.IGNORECASE,
+)
+_TEXT_URL = re.compile(r"\bhttps?://[!#-;=?-~]++", re.IGNORECASE)
+# What nine links of ten look like: nothing in it needs a second look.
+_ORDINARY = re.compile(r"https?://[a-z0-9](?:[A-Za-z0-9._~:/?@!$'()+,;=-]|&amp;|&(?=[a-z_]+=))*+")
+_EDGE = "".join(map(chr, range(33)))  # C0 controls and space
+_DROPPED = {9: None, 10: None, 13: None}
+_BRACKETS = (("(", ")"), ("[", "]"), ("{", "}"))
+_LISTED = re.compile(r"<\s*([^<>\s]+)\s*>")
+# Octets of a destination, percent-encoded: servers should take request lines of 8000 octets (RFC
+# 9110 section 4.1), and our own path and host need a few of them.
+_MAX_URL = 7800
+_SHORT_URL = _MAX_URL // 9  # characters that cannot become more: three bytes each, as %XX
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """A URL of ours that an earlier message carried."""
+
+    locator: Locator
+
+    @property
+    def kind(self) -> Kind:
+        """What its token was for."""
+        return self.locator.kind
+
+
+def clean_url(value: str) -> str:
+    """An attribute's value as the browser's URL parser takes it (WHATWG URL, section 4.4)."""
+    return unescape_attribute(value).strip(_EDGE).translate(_DROPPED)
+
+
+def read_ordinary(value: str) -> str | None:
+    """The URL of a value that needs no second look: plain http or https, no placeholder."""
+    if len(value) > _SHORT_URL or _ORDINARY.fullmatch(value) is None:
+        return None
+    return value.replace("&amp;", "&") if "&" in value else value
+
+
+def why_untracked(url: str, unsubscribes: Collection[str]) -> str | None:
+    """The reason to leave a cleaned URL alone; None when it is tracked."""
+    if _WEB.match(url) is None:
+        return _why_not_web(url)
+    if _PLACEHOLDER.search(url):
+        return "template placeholder"
+    if url in unsubscribes:
+        return "the sender's List-Unsubscribe names it"
+    try:
+        if len(url) > _SHORT_URL and len(percent_encode(url)) > _MAX_URL:
+            return "longer than servers take when it stands inside another URL"
+        url.encode()
+    except UnicodeEncodeError:
+        return "not valid Unicode"
+    return None
+
+
+def _why_not_web(url: str) -> str:
+    if not url:
+        return "empty"
+    if url.startswith("#"):
+        return "fragment of the message itself"
+    if _PLACEHOLDER.search(url):
+        return "template placeholder"
+    scheme = _SCHEME.match(url)
+    if scheme is None:
+        return "no scheme: it leads nowhere from a mail"
+    name = scheme[1].lower()
+    return "no host" if name in ("http", "https") else f"scheme {name[:20]}"
+
+
+def list_unsubscribe_urls(value: str | None) -> frozenset[str]:
+    """The URLs of a List-Unsubscribe field."""
+    return frozenset(_LISTED.findall(value or ""))
+
+
+def read_own(url: str, ring: Ring) -> Own | None:
+    """What a URL of an earlier message of ours says; None when none of our keys made it."""
+    try:
+        locator = read_url(url)
+        ring.read(locator.token, locator.kind, bound=locator.bound)
+    except BadToken:
+        return None
+    return Own(locator)
+
+
+def find_text_urls(text: str) -> list[tuple[int, int]]:
+    """Where the http(s) URLs of a plain text stand, without the punctuation around them."""
+    return [(m.start(), _end_of_url(text, *m.span())) for m in _TEXT_URL.finditer(text)]
+
+
+def _end_of_url(text: str, start: int, end: int) -> int:
+    """Without trailing punctuation, and without brackets that the URL does not open."""
+    surplus = {b: text.count(b, start, end) - text.count(a, start, end) for a, b in _BRACKETS}
+    while text[end - 1] in ".,;:!?'*_" or surplus.get(text[end - 1], 0) > 0:
+        end -= 1
+        if text[end] in surplus:
+            surplus[text[end]] -= 1
+    return end

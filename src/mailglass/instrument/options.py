@@ -1,0 +1,95 @@
+"""What the sender asks for, and what control headers in the message say instead."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import Literal
+from urllib.parse import urlsplit
+
+from ..errors import ConfigurationError
+from ..mime import Message
+
+__all__ = ["CONTROL_PREFIX", "Options", "read_control_headers"]
+
+CONTROL_PREFIX = "x-mailglass-"
+_TRACK_WORDS = {"open", "click", "attachment", "none"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What to add to a message.
+
+    Raises ConfigurationError when the base URL is none that a mail can carry.
+    """
+
+    base_url: str  # of the collector, such as https://track.example.com
+    opens: bool = True
+    links: bool = True
+    attachments: Literal["keep", "link"] = "keep"
+    text_links: bool = False  # links in text parts too
+    html_alternative: bool = False  # give a message that has only text an HTML part
+    list_unsubscribe: bool = False  # RFC 8058
+    receipt_to: str | None = None  # Disposition-Notification-To (RFC 8098)
+    honeypot: bool = False  # a link that no person can see
+    subject_label: str | None = None  # such as AD
+    anonymous: bool = False  # tokens name the message, not the recipient
+
+    def __post_init__(self) -> None:
+        """Refuse a base URL that would break the URLs built on it."""
+        parts = urlsplit(self.base_url)
+        if (
+            parts.scheme not in ("http", "https")
+            or not parts.netloc
+            or parts.query
+            or parts.fragment
+            or not re.fullmatch(r"[A-Za-z0-9:/._~\[\]-]+", self.base_url)
+        ):
+            raise ConfigurationError(
+                f"the base URL {self.base_url!r} must look like https://track.example.com: "
+                "http or https, a host in ASCII, at most a port and a path"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """What the X-Mailglass-* fields of a message said."""
+
+    options: Options
+    tag: str | None
+    campaign: str | None
+    unknown: tuple[str, ...]  # fields and words that mean nothing
+
+
+def read_control_headers(message: Message, options: Options) -> Control:
+    """The options with the message's own wishes over them.
+
+    `X-Mailglass-Track` lists what to track: `open`, `click`, `attachment`, or `none`; what it does
+    not name is off.  `X-Mailglass-Tag` and `X-Mailglass-Campaign` are names for later counting.
+    """
+    values: dict[str, str] = {}
+    unknown: list[str] = []
+    for field in message.root.fields:
+        if field.name.startswith(CONTROL_PREFIX):
+            name = field.name.removeprefix(CONTROL_PREFIX)
+            if name in ("track", "tag", "campaign"):
+                values.setdefault(name, field.value(message.raw))
+            else:
+                unknown.append(field.name)
+    if "track" in values:
+        words = set(re.findall(r"[^\s,;]+", values["track"].lower()))
+        unknown += sorted(words - _TRACK_WORDS)
+        options = replace(
+            options,
+            opens="open" in words,
+            links="click" in words,
+            text_links=options.text_links and "click" in words,
+            honeypot=options.honeypot and "none" not in words,
+            attachments="link" if "attachment" in words else "keep",
+        )
+    return Control(
+        options=options,
+        tag=values.get("tag") or None,
+        campaign=values.get("campaign") or None,
+        unknown=tuple(unknown),
+    )

@@ -1,0 +1,163 @@
+"""One text part: its links when they are asked for, and what earlier messages of ours left in it.
+
+Also the HTML part for a message that has only text, when that is asked for: the same words with
+their line breaks, nothing else.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Sequence
+from hashlib import blake2b
+
+from ..mime import Change, Content, Filling, Hole, Message, Part, Patch, Pieces, encode_quoted
+from ..tokens import Kind
+from .document import Additions, DocumentRules, added_pieces
+from .drafts import Draft, Wish
+from .links import find_text_urls, read_own, why_untracked
+
+__all__ = ["draft_alternative", "instrument_text", "newline_of"]
+
+_OWN = re.compile(r"/[ca]/[a-z2-7]{29}", re.IGNORECASE)
+
+
+def instrument_text(content: Content, rules: DocumentRules, lines: Pieces) -> list[Wish]:
+    """The changes of one text part, in their order; `lines` stand at its end."""
+    markup = content.markup
+    wishes: list[Wish] = []
+    if rules.links or _OWN.search(markup):
+        for start, end in find_text_urls(markup):
+            wishes += _url(markup[start:end], start, end, rules)
+    if lines:
+        end = len(markup.rstrip())
+        reason = "download lines of the linked attachments"
+        wishes.append(Wish(Change(end, end, lines), "text-line", None, reason))
+    return wishes
+
+
+def _url(url: str, start: int, end: int, rules: DocumentRules) -> list[Wish]:
+    own = read_own(url, rules.ring) if _OWN.search(url) else None
+    if own is not None and own.kind is Kind.ATTACHMENT:
+        locator = own.locator
+        stamp = rules.stamps.attachment(locator.digest or "", locator.name or "", None)
+        reason = "quoted attachment of ours, now with this message's token"
+        change = Change(start, end, stamp.pieces)
+        return [Wish(change, "quoted-attachment", locator.digest, reason)]
+    to = url if own is None else own.locator.to or ""
+    why = why_untracked(to, rules.unsubscribes)
+    if not rules.links or why is not None or rules.stamps.is_full:
+        if own is not None:
+            reason = "quoted link of ours, its target given back"
+            return [Wish(Change(start, end, (_as_text(to),)), "quoted-link", to, reason)]
+        if rules.links:
+            rules.report(f"link {url[:200]}", start, why or "more links than can be numbered")
+        return []
+    change = Change(start, end, rules.stamps.link(to).pieces)
+    if own is not None:
+        text = "quoted link of ours, now with this message's token"
+        return [Wish(change, "quoted-link", to, text)]
+    return [Wish(change, "text-link", to, "tracked link in a text part")]
+
+
+def _as_text(url: str) -> str:
+    """A URL in ASCII, as a text part of any charset can hold it."""
+    return url if url.isascii() else "".join(c if c.isascii() else _percent(c) for c in url)
+
+
+def _percent(character: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in character.encode("utf-8", "replace"))
+
+
+def newline_of(content: Content, message: Message) -> str:
+    """The line break that a text uses."""
+    markup = content.markup
+    return next((n for n in ("\r\n", "\n") if n in markup), message.line_end.decode("ascii"))
+
+
+def draft_alternative(
+    message: Message, part: Part, content: Content, rules: DocumentRules, additions: Additions
+) -> tuple[list[Draft], list[Draft]]:
+    """Changes that wrap a text part in multipart/alternative with an HTML part of the same words.
+
+    Returned as those before and those behind the changes of the text itself.
+    """
+    line = message.line_end
+    boundary = _boundary(message)
+    kept = [
+        message.raw[f.start : f.end]
+        for f in part.fields
+        if f.name in ("content-type", "content-transfer-encoding")
+    ]
+    opening = [_insertion(part.body_start, b"--" + boundary + line + b"".join(kept) + line)]
+    before = [*_container_header(message, part, boundary), *opening]
+    head = b"Content-Type: text/html; charset=utf-8" + line
+    head += b"Content-Transfer-Encoding: quoted-printable" + line + line
+    body = encode_quoted(
+        [
+            p.encode() if isinstance(p, str) else Filling(p.number, p.length)
+            for p in _html(content, rules, additions)
+            if isinstance(p, str | Hole)
+        ],
+        line,
+    )
+    start = line + b"--" + boundary + line + head
+    stop = line + b"--" + boundary + b"--" + line
+    behind = [_insertion(part.end, start, *body, stop)]
+    return before, behind
+
+
+_REASON = "HTML part for a message that has only text"
+
+
+def _insertion(offset: int, *new: bytes | Filling) -> Draft:
+    return Draft(Patch(offset, 0, tuple(new), ()), "alternative", None, _REASON)
+
+
+def _boundary(message: Message) -> bytes:
+    """A boundary that the message does not contain; the same message always gives the same."""
+    seed = blake2b(message.raw, digest_size=12)
+    while (boundary := b"=_mailglass_" + seed.hexdigest().encode()) in message.raw:
+        seed.update(b".")
+    return boundary
+
+
+def _container_header(message: Message, part: Part, boundary: bytes) -> list[Draft]:
+    """Content-Type and -Transfer-Encoding of the part become those of a multipart."""
+    line = message.line_end
+    kind = b"Content-Type: multipart/alternative;" + line + b' boundary="' + boundary + b'"' + line
+    drafts = []
+    for field in part.fields:
+        keeps = part.transfer_encoding in ("7bit", "8bit", "binary")
+        if field.name == "content-type" or (
+            field.name == "content-transfer-encoding" and not keeps
+        ):
+            new = kind if field.name == "content-type" else b""
+            kind = b"" if field.name == "content-type" else kind
+            patch = Patch(field.start, field.end - field.start, (new,) if new else (), ())
+            drafts.append(Draft(patch, "alternative", None, _REASON))
+    missing = kind
+    if part.parent is None and part.field("mime-version") is None:
+        missing = b"MIME-Version: 1.0" + line + missing
+    if missing:
+        drafts.append(_insertion(part.fields[-1].end if part.fields else part.start, missing))
+    return drafts
+
+
+def _html(content: Content, rules: DocumentRules, additions: Additions) -> Pieces:
+    text = content.text()
+    pieces: list[str | Hole] = ['<!DOCTYPE html>\n<html><body><div style="white-space:pre-wrap">']
+    position = 0
+    for start, end in find_text_urls(text):
+        url = text[start:end]
+        pieces.append(html.escape(text[position:start]))
+        if rules.links and why_untracked(url, rules.unsubscribes) is None:
+            href: Sequence[str | Hole] = rules.stamps.link(url).pieces
+        else:
+            href = (html.escape(url),)
+        pieces += ['<a href="', *href, f'">{html.escape(url)}</a>']
+        position = end
+    pieces.append(html.escape(text[position:]).rstrip() + "</div>")
+    pieces += [p for p in added_pieces(additions) if isinstance(p, str | Hole)]
+    pieces.append("</body></html>")
+    return tuple(pieces)

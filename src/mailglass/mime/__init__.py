@@ -1,0 +1,55 @@
+"""Bytes in, bytes out: walk a message, read its HTML by offsets, splice edits into it.
+
+Nothing here re-serialises a message.  Used by the sender's side, which adds to a message, and by
+the guard, which takes away from it.
+"""
+
+from .charsets import Charset, find_charset
+from .content import ROOM, Change, Content, NotEditable, Pieces, Room, decoded_body, read_content
+from .fields import Field, parse_parameters
+from .html import (
+    Attribute,
+    Token,
+    TokenKind,
+    conditional_content,
+    tokenize,
+    unescape_attribute,
+)
+from .shown import Standing, standings
+from .splice import Edit, pieces, splice
+from .transfer import Filling, Hole, Patch, encode_quoted
+from .walk import MAX_DEPTH, Message, Part, walk
+
+__all__ = [
+    "MAX_DEPTH",
+    "ROOM",
+    "Attribute",
+    "Change",
+    "Charset",
+    "Content",
+    "Edit",
+    "Field",
+    "Filling",
+    "Hole",
+    "Message",
+    "NotEditable",
+    "Part",
+    "Patch",
+    "Pieces",
+    "Room",
+    "Standing",
+    "Token",
+    "TokenKind",
+    "conditional_content",
+    "decoded_body",
+    "encode_quoted",
+    "find_charset",
+    "parse_parameters",
+    "pieces",
+    "read_content",
+    "splice",
+    "standings",
+    "tokenize",
+    "unescape_attribute",
+    "walk",
+]

@@ -1,0 +1,231 @@
+"""A leaf part's text, and the way back from its characters to the message's bytes.
+
+Decodes the transfer encoding (RFC 2045 section 6) and, where it must, the charset; turns changes of
+the text into edits of the message, encoded as the part is.  Bytes outside a change stay as they
+are: quoted-printable keeps its soft line breaks, base64 its lines, because a change is padded with
+white space to a multiple of three bytes where the caller leaves room for it.
+
+`Content.markup` has one character for each byte where the charset allows to find HTML's own
+characters that way (nearly all do), else the decoded characters; `Content.text` is what a person
+reads there.
+"""
+
+from __future__ import annotations
+
+import re
+from binascii import a2b_base64, a2b_qp
+from collections.abc import Sequence
+from enum import Enum
+from typing import Final, NamedTuple
+
+from ..errors import InputError
+from .charsets import Charset, find_charset
+from .transfer import Filling, Hole, Identity, NeedsRoom, Patch, Unit, coding_of
+from .walk import Message, Part
+
+__all__ = [
+    "ROOM",
+    "Change",
+    "Content",
+    "NotEditable",
+    "Pieces",
+    "Room",
+    "decoded_body",
+    "read_content",
+]
+
+
+class NotEditable(InputError):
+    """A part's bytes cannot be changed in one place without changing others; the text says why."""
+
+    id = "not-editable"
+
+
+class Room(Enum):
+    """Marks where white space may be added without changing what is displayed.
+
+    Base64 needs it to stay in step with its groups, plain encodings to break a long line.
+    """
+
+    ROOM = "room"
+
+
+ROOM: Final = Room.ROOM
+_META_CHARSET = re.compile(
+    r"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([\w.:-]{1,40})", re.IGNORECASE
+)
+_META_WINDOW = 1024  # bytes that the HTML standard searches for a charset (section 13.2.3.2)
+
+
+Pieces = tuple[str | Hole | Room, ...]  # new text, as far as it is known
+
+
+class Change(NamedTuple):
+    """Characters `start` to `end` of a content's markup give way to `new`."""
+
+    start: int
+    end: int
+    new: Pieces
+
+
+class Content:
+    """The decoded text of one part."""
+
+    def __init__(self, message: Message, part: Part) -> None:
+        """Raises NotEditable when the transfer encoding is unknown or its bytes are irregular."""
+        self._message, self._part = message, part
+        try:
+            self._coding = coding_of(part.transfer_encoding, message.body(part), message.line_end)
+        except ValueError as error:
+            raise NotEditable(str(error)) from error
+        data = self._coding.data
+        self.charset = find_charset(part.charset)
+        self.markup, self._codec = _open_charset(self.charset, data)
+        self._data = data
+        self._transparent = self.charset.transparent
+        if self._is_wide and isinstance(self._coding, Identity):
+            self._coding.lift_line_limit()
+
+    @property
+    def _is_wide(self) -> bool:
+        return not self._transparent and len("a".encode(self._codec or "ascii")) > 1
+
+    @property
+    def wants_room(self) -> bool:
+        """Whether changes of this part make use of `ROOM`.
+
+        It may become true when `patches` has found that a line would grow too long.
+        """
+        return self._coding.uses_room
+
+    @property
+    def longest_run(self) -> int | None:
+        """Bytes that may stand together where no line break can (RFC 5322 section 2.1.1)."""
+        return self._coding.longest_run
+
+    def text(self, start: int = 0, end: int | None = None, errors: str = "replace") -> str:
+        """The characters that a person reads in a span of the markup.
+
+        Raises UnicodeDecodeError with `errors="strict"` when the bytes are not of the charset.
+        """
+        part = self.markup[start:end]
+        if not self._transparent or part.isascii():
+            return part
+        return part.encode("latin-1").decode(self._text_codec(), errors)
+
+    def can_hold(self, text: str) -> bool:
+        """Whether the part's charset has these characters."""
+        try:
+            text.encode(self._codec or "ascii")
+        except UnicodeError:
+            return False
+        return True
+
+    def patches(self, changes: Sequence[Change]) -> list[Patch]:
+        """The changes as edits of the message, in order; changes do not overlap.
+
+        Raises NotEditable when a change cannot be expressed: the charset lacks a character, its
+        bytes there are not the ones that its codec would write, or a line would grow too long; in
+        that case `wants_room` is true from then on, and another attempt may succeed.
+        """
+        units = self._units
+        if self._transparent:
+            spans = [(start, end, units(new)) for start, end, new in changes]
+        else:
+            offsets = self._byte_offsets(changes)
+            spans = [
+                (start, end, units(change.new))
+                for (start, end), change in zip(offsets, changes, strict=True)
+            ]
+        try:
+            return self._coding.patches(spans, self._part.body_start)
+        except NeedsRoom as error:
+            raise NotEditable("a line would grow too long; make the changes with room") from error
+        except ValueError as error:
+            raise NotEditable(str(error)) from error
+
+    def _text_codec(self) -> str:
+        """The codec for reading; without a label UTF-8, else what the document's meta names."""
+        if self._codec:
+            return self._codec
+        try:
+            self._data.decode("utf-8")
+        except UnicodeDecodeError:
+            found = _META_CHARSET.search(self.markup, 0, _META_WINDOW)
+            codec = find_charset(found[1]).codec if found else None
+            return codec if codec is not None and find_charset(codec).transparent else "ascii"
+        return "utf-8"
+
+    def _units(self, new: Pieces) -> list[Unit]:
+        codec = self._codec or "ascii"
+        wide = self._is_wide
+        units: list[Unit] = []
+        try:
+            for piece in new:
+                if isinstance(piece, str):
+                    units.append(piece.encode(codec))
+                elif isinstance(piece, Hole):
+                    units.append(Filling(piece[0], piece[1], codec if wide else "ascii"))
+                else:
+                    units.append(None)
+        except UnicodeError as error:
+            raise NotEditable(f"the charset {codec} lacks a character of the change") from error
+        return units
+
+    def _byte_offsets(self, changes: Sequence[Change]) -> list[tuple[int, int]]:
+        codec, data = self._codec or "ascii", self._data
+        characters = position = 0
+        found: list[int] = []
+        for bound in (b for change in changes for b in (change.start, change.end)):
+            segment = self.markup[characters:bound].encode(codec)
+            if not data.startswith(segment, position):
+                raise NotEditable(f"the bytes are not what the charset {codec} would write")
+            characters, position = bound, position + len(segment)
+            found.append(position)
+        return list(zip(found[::2], found[1::2], strict=True))
+
+
+def _open_charset(charset: Charset, data: bytes) -> tuple[str, str | None]:
+    """The markup of decoded bytes, and the codec for what is added to them."""
+    if charset.transparent:
+        if b"\0" in data[:4096]:
+            raise NotEditable("the text holds NUL bytes, so its charset is not the declared one")
+        return data.decode("latin-1"), charset.codec
+    codec = charset.codec or "ascii"
+    if codec in ("utf-16", "utf-32"):
+        codec += _byte_order(data)
+    try:
+        return data.decode(codec), codec
+    except UnicodeDecodeError as error:
+        raise NotEditable(f"the bytes are not of the declared charset {codec}") from error
+
+
+def _byte_order(data: bytes) -> str:
+    """By the mark, else by where the zero bytes of the first ASCII character stand."""
+    if data[:2] == b"\xfe\xff" or (data[:2] != b"\xff\xfe" and data[:1] == b"\0"):
+        return "-be"
+    return "-le"
+
+
+def decoded_body(message: Message, part: Part) -> bytes | None:
+    """A leaf's content without its transfer encoding; None when that is unknown or yields nothing.
+
+    For bytes that leave the message as a whole: copies once, forgives what readers forgive.
+    """
+    body = message.body(part)
+    try:
+        if part.transfer_encoding == "base64":
+            content = a2b_base64(body)
+            return content if content or not bytes(body).strip() else None
+        if part.transfer_encoding == "quoted-printable":
+            return a2b_qp(body)
+    except ValueError:
+        return None
+    return bytes(body) if part.transfer_encoding in ("7bit", "8bit", "binary") else None
+
+
+def read_content(message: Message, part: Part) -> Content:
+    """The text of a leaf part; raises NotEditable as `Content` does."""
+    if part.is_multipart:
+        raise NotEditable("a multipart has no text of its own")
+    return Content(message, part)

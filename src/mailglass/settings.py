@@ -1,0 +1,513 @@
+"""One record of settings: defaults, then a file, then the environment, then the command line.
+
+Only `app` and `cli` read it; every part receives the values it needs. A setting is named once,
+here, with its default, its unit and a sentence; the file calls it `section.name` (TOML), the
+environment `MAILGLASS_SECTION_NAME`, the command line `--set section.name=value`.
+All faults are found before any is reported.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import os
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, cast
+from urllib.parse import urlsplit
+
+from .errors import ConfigurationError
+
+__all__ = ["ROLES", "Origin", "Settings", "load_settings", "variable_name"]
+
+ROLES = ("collector", "gateway", "ingest", "delivery", "web")
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _whole(value: str) -> int:
+    return int(value)
+
+
+def _yes_no(value: str) -> bool:
+    words = {"yes": True, "true": True, "on": True, "1": True}
+    words |= {"no": False, "false": False, "off": False, "0": False}
+    return words[value.strip().lower()]
+
+
+def _path(value: str) -> Path | None:
+    return Path(value).expanduser() if value else None
+
+
+def _directory(value: str) -> Path:
+    return Path(value).expanduser()
+
+
+def _words(value: str) -> tuple[str, ...]:
+    return tuple(value.replace(",", " ").split())
+
+
+def _numbers(value: str) -> tuple[int, ...]:
+    return tuple(int(word) for word in _words(value))
+
+
+def _networks(value: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    return tuple(ipaddress.ip_network(word) for word in _words(value))
+
+
+def _pace(value: str) -> tuple[str, ...]:
+    words = _words(value)
+    if words and {"even": 2, "slowing": 3}.get(words[0]) != len(words):
+        raise ValueError(value)
+    if any(float(word) <= 0 for word in words[1:]):
+        raise ValueError(value)
+    return words
+
+
+_EXPECTED: dict[Callable[[str], object], str] = {
+    _whole: "a whole number",
+    _yes_no: "yes or no",
+    _pace: "`even FACTOR` or `slowing STORY-SECONDS REAL-SECONDS`",
+    _numbers: "whole numbers with spaces between",
+    _networks: "networks such as 10.0.0.0/8 with spaces between",
+}
+
+
+def _setting(
+    name: str,
+    default: str,
+    about: str,
+    read: Callable[[str], object] = _text,
+    *,
+    choices: tuple[str, ...] = (),
+    secret: bool = False,
+) -> Any:  # a dataclass field stands in for a value of the annotated type
+    return field(
+        default_factory=lambda: read(default),
+        metadata={
+            "name": name,
+            "default": default,
+            "about": about,
+            "read": read,
+            "choices": choices,
+            "secret": secret,
+        },
+    )
+
+
+def _default_data() -> str:
+    return "/var/lib/mailglass" if os.geteuid() == 0 else "~/.local/share/mailglass"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Every setting; the metadata of each field holds its public name and its sentence."""
+
+    data_directory: Path = _setting(
+        "data.directory",
+        _default_data(),
+        "Where everything that must survive lies: journal, spool, history, keys, attachments.",
+        _directory,
+    )
+    roles: tuple[str, ...] = _setting(
+        "serve.roles", " ".join(ROLES), "Which roles `mailglass serve` runs.", _words
+    )
+    log_level: str = _setting(
+        "log.level",
+        "info",
+        "The least grave event that is logged.",
+        choices=("debug", "info", "warning", "error"),
+    )
+    log_format: Literal["text", "json"] = _setting(
+        "log.format",
+        "text",
+        "One event a line, as a sentence with its fields or as a JSON object.",
+        choices=("text", "json"),
+    )
+
+    tracking_url: str = _setting(
+        "tracking.url",
+        "http://127.0.0.1:8480",
+        "The public address of the collector, as it stands in every tracked mail.",
+    )
+    tracking_opens: bool = _setting(
+        "tracking.opens", "yes", "Put a beacon into displayed HTML parts.", _yes_no
+    )
+    tracking_links: bool = _setting("tracking.links", "yes", "Send links by way of us.", _yes_no)
+    tracking_attachments: Literal["keep", "link"] = _setting(
+        "tracking.attachments",
+        "keep",
+        "Leave attachments in the mail, or store them and put a download link in their place.",
+        choices=("keep", "link"),
+    )
+    tracking_text_links: bool = _setting(
+        "tracking.text-links", "no", "Send the links of plain-text parts by way of us too.", _yes_no
+    )
+
+    collector_host: str = _setting("collector.host", "127.0.0.1", "Where the collector listens.")
+    collector_port: int = _setting("collector.port", "8480", "Its port.", _whole)
+    collector_private_port: int = _setting(
+        "collector.private-port",
+        "8481",
+        "Port on 127.0.0.1 for /healthz, /readyz and /metrics.",
+        _whole,
+    )
+    collector_trusted_proxies: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = _setting(
+        "collector.trusted-proxies",
+        "",
+        "Networks of reverse proxies whose X-Forwarded-For is believed.",
+        _networks,
+    )
+    collector_tls_port: int = _setting(
+        "collector.tls-port", "8443", "Port for HTTPS, when there is a certificate.", _whole
+    )
+    collector_hosts: tuple[str, ...] = _setting(
+        "collector.hosts",
+        "",
+        "Names under which readers reach the collector; forged requests for others are not kept.",
+        _words,
+    )
+    collector_certificate: Path | None = _setting(
+        "collector.certificate", "", "Certificate chain (PEM) when the collector speaks TLS.", _path
+    )
+    collector_private_key: Path | None = _setting(
+        "collector.private-key", "", "Private key (PEM) of that certificate.", _path
+    )
+
+    journal_keep_days: int = _setting(
+        "journal.keep-days",
+        "30",
+        "How long the journal's segments stay after ingest has taken them, for a replay.",
+        _whole,
+    )
+
+    gateway_host: str = _setting("gateway.host", "127.0.0.1", "Where mail is submitted to.")
+    gateway_port: int = _setting("gateway.port", "8587", "Its port.", _whole)
+    gateway_hostname: str = _setting(
+        "gateway.hostname", "localhost", "The name that the gateway and the courier greet with."
+    )
+    gateway_certificate: Path | None = _setting(
+        "gateway.certificate", "", "Certificate chain (PEM); with it STARTTLS is offered.", _path
+    )
+    gateway_private_key: Path | None = _setting(
+        "gateway.private-key", "", "Private key (PEM) of that certificate.", _path
+    )
+    gateway_max_message_bytes: int = _setting(
+        "gateway.max-message-bytes",
+        "26214400",
+        "The largest message taken, in bytes (25 MiB: what Gmail takes).",
+        _whole,
+    )
+    gateway_max_recipients: int = _setting(
+        "gateway.max-recipients",
+        "1000",
+        "The most recipients of one submission (RFC 5321 4.5.3.1.8 asks for at least 100).",
+        _whole,
+    )
+    gateway_max_connections: int = _setting(
+        "gateway.max-connections", "200", "The most connections at a time.", _whole
+    )
+
+    returns_domains: tuple[str, ...] = _setting(
+        "returns.domains",
+        "",
+        "The domains whose mail is what comes back: bounces, complaints, answers. None: not taken.",
+        _words,
+    )
+    returns_host: str = _setting(
+        "returns.host", "127.0.0.1", "The address on which mail that comes back is taken."
+    )
+    returns_port: int = _setting(
+        "returns.port", "2525", "The port on which mail that comes back is taken.", _whole
+    )
+    returns_protocol: Literal["smtp", "lmtp"] = _setting(
+        "returns.protocol",
+        "smtp",
+        "SMTP as an MX, or LMTP behind a mail server of one's own.",
+        choices=("smtp", "lmtp"),
+    )
+
+    smarthost_host: str = _setting(
+        "smarthost.host", "", "The server that mail is handed to; empty until you have one."
+    )
+    smarthost_port: int = _setting("smarthost.port", "587", "Its port.", _whole)
+    smarthost_security: Literal["starttls", "tls", "opportunistic", "none"] = _setting(
+        "smarthost.security",
+        "starttls",
+        "`starttls` and `tls` verify the certificate; `opportunistic` encrypts when offered, "
+        "unverified; `none` never encrypts.",
+        choices=("starttls", "tls", "opportunistic", "none"),
+    )
+    smarthost_username: str = _setting("smarthost.username", "", "Who we are at the smarthost.")
+    smarthost_password: str = _setting("smarthost.password", "", "The password there.", secret=True)
+
+    delivery_connections: int = _setting(
+        "delivery.connections",
+        "4",
+        "Connections to the smarthost at a time (4: what NetEase advises per sender).",
+        _whole,
+    )
+    delivery_messages_per_connection: int = _setting(
+        "delivery.messages-per-connection", "100", "Messages on one connection.", _whole
+    )
+    delivery_timeout_seconds: int = _setting(
+        "delivery.timeout-seconds",
+        "300",
+        "How long to wait for an answer of the smarthost (RFC 5321 4.5.3.2: 5 minutes).",
+        _whole,
+    )
+    delivery_retry_seconds: tuple[int, ...] = _setting(
+        "delivery.retry-seconds",
+        "60 300 900 1800 3600 7200 14400",
+        "Waiting times after a passing refusal; the last one repeats.",
+        _numbers,
+    )
+    delivery_lifetime_seconds: int = _setting(
+        "delivery.lifetime-seconds",
+        "432000",
+        "How long a message is tried (RFC 5321 4.5.4.1: 4 to 5 days).",
+        _whole,
+    )
+
+    history_url: str = _setting(
+        "history.url",
+        "",
+        "Database of the history; empty for SQLite in the data directory.",
+        secret=True,
+    )
+
+    demo_pace: tuple[str, ...] = _setting(
+        "demo.pace",
+        "",
+        "How fast a simulated world lives: `even FACTOR`, or `slowing STORY-SECONDS REAL-SECONDS`;"
+        " empty for the real world.",
+        _pace,
+    )
+
+    web_host: str = _setting("web.host", "127.0.0.1", "Where the dashboard listens.")
+    web_port: int = _setting("web.port", "8482", "Its port.", _whole)
+    web_url: str = _setting(
+        "web.url", "", "The dashboard's public address; empty for http://<web.host>:<web.port>."
+    )
+
+    @property
+    def dashboard_url(self) -> str:
+        """Where a person's browser finds the dashboard."""
+        return self.web_url.rstrip("/") or f"http://{self.web_host}:{self.web_port}"
+
+    @property
+    def history_address(self) -> str:
+        """The database's address, the embedded one unless another is set."""
+        return self.history_url or f"sqlite:///{self.data_directory / 'history.db'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a value came from: `default`, a file's name, a variable's name or `command line`."""
+
+    name: str
+    value: str
+    origin: str
+    about: str
+
+
+def load_settings(
+    *,
+    file: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    overrides: Iterable[str] = (),
+) -> tuple[Settings, list[Origin]]:
+    """The settings and where each came from.
+
+    `overrides` are `name=value`, later ones win. Raises ConfigurationError with every fault found.
+    """
+    faults: list[str] = []
+    texts = {f.metadata["name"]: (f.metadata["default"], "default") for f in fields(Settings)}
+    sources = [
+        *_from_file(file, faults),
+        *_from_environment(environment or {}),
+        *_from_overrides(overrides, faults),
+    ]
+    for name, text, origin in sources:
+        if name in texts:
+            texts[name] = (text, origin)
+        else:
+            faults.append(_unknown(name, origin, list(texts)))
+    values = _read_all(texts, faults)
+    settings = Settings(**values) if len(values) == len(fields(Settings)) else None
+    if settings:
+        faults += _contradictions(settings)
+    if faults or settings is None:
+        raise ConfigurationError("the settings cannot be used:\n  " + "\n  ".join(faults))
+    return settings, [_origin_of(name, texts[name]) for name in texts]
+
+
+def _from_file(file: Path | None, faults: list[str]) -> list[tuple[str, str, str]]:
+    if file is None:
+        return []
+    try:
+        tree = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        faults.append(f"{file}: cannot be read: {error.strerror}")
+        return []
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        faults.append(f"{file}: not TOML: {error}")
+        return []
+    found = []
+    for section, entries in tree.items():
+        if not isinstance(entries, dict):
+            faults.append(f"{file}: `{section}` stands outside a section such as [gateway]")
+            continue
+        found += [
+            (f"{section}.{key}", _as_text(value), str(file)) for key, value in entries.items()
+        ]
+    return found
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return " ".join(_as_text(item) for item in cast("list[object]", value))
+    return str(value)
+
+
+def _from_environment(environment: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    variables = {variable_name(f.metadata["name"]): f.metadata["name"] for f in fields(Settings)}
+    prefixes = {name.split("_")[1] for name in variables}
+    found = []
+    for variable, value in environment.items():
+        parts = variable.split("_", 2)
+        if variable in variables:
+            found.append((variables[variable], value, variable))
+        elif parts[0] == "MAILGLASS" and len(parts) == 3 and parts[1] in prefixes:
+            guess = f"{parts[1]}.{parts[2]}".lower().replace("_", "-")
+            found.append((guess, value, variable))
+    return found
+
+
+def variable_name(name: str) -> str:
+    """The environment's name of a setting."""
+    return "MAILGLASS_" + name.upper().replace(".", "_").replace("-", "_")
+
+
+def _from_overrides(overrides: Iterable[str], faults: list[str]) -> list[tuple[str, str, str]]:
+    found = []
+    for item in overrides:
+        name, equals, value = item.partition("=")
+        if equals:
+            found.append((name.strip(), value.strip(), "command line"))
+        else:
+            faults.append(f"command line: `{item}` is not of the form name=value")
+    return found
+
+
+def _unknown(name: str, origin: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"{origin}: there is no setting `{name}`" + (f"; `{near[0]}`?" if near else "")
+
+
+def _read_all(texts: Mapping[str, tuple[str, str]], faults: list[str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for f in fields(Settings):
+        name, read, choices = f.metadata["name"], f.metadata["read"], f.metadata["choices"]
+        text, origin = texts[name]
+        shown = "the given value" if f.metadata["secret"] else f"`{text}`"
+        try:
+            value = read(text)
+        except (ValueError, KeyError):
+            faults.append(f"{name} ({origin}): {shown} is not {_EXPECTED.get(read, 'readable')}")
+            continue
+        if choices and value not in choices:
+            faults.append(f"{name} ({origin}): {shown} is none of {', '.join(choices)}")
+            continue
+        values[f.name] = value
+    return values
+
+
+def _contradictions(s: Settings) -> list[str]:
+    """Faults that show only when several settings are seen together."""
+    faults = [*_port_faults(s), *_pair_faults(s)]
+    for role in s.roles:
+        if role not in ROLES:
+            faults.append(f"serve.roles: there is no role `{role}`; there are {', '.join(ROLES)}")
+    parts = urlsplit(s.tracking_url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
+        faults.append(f"tracking.url: `{s.tracking_url}` is not an http(s) address without a query")
+    for name, number in (
+        ("gateway.max-message-bytes", s.gateway_max_message_bytes),
+        ("gateway.max-recipients", s.gateway_max_recipients),
+        ("gateway.max-connections", s.gateway_max_connections),
+        ("delivery.connections", s.delivery_connections),
+        ("delivery.messages-per-connection", s.delivery_messages_per_connection),
+        ("delivery.timeout-seconds", s.delivery_timeout_seconds),
+        ("delivery.lifetime-seconds", s.delivery_lifetime_seconds),
+    ):
+        if number < 1:
+            faults.append(f"{name}: {number} is less than 1")
+    if not s.delivery_retry_seconds or min(s.delivery_retry_seconds) < 1:
+        faults.append("delivery.retry-seconds: needs at least one number, none below 1")
+    if (
+        s.smarthost_password
+        and s.smarthost_security == "none"
+        and not _is_loopback(s.smarthost_host)
+    ):
+        faults.append(
+            "smarthost.security: `none` would send smarthost.password in the clear; "
+            "use starttls or tls"
+        )
+    return faults
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _port_faults(s: Settings) -> list[str]:
+    faults = []
+    taken: dict[tuple[str, int], str] = {}
+    for name, host, port in (
+        ("collector.port", s.collector_host, s.collector_port),
+        ("collector.private-port", "127.0.0.1", s.collector_private_port),
+        ("collector.tls-port", s.collector_host, s.collector_tls_port),
+        ("gateway.port", s.gateway_host, s.gateway_port),
+        *([("returns.port", s.returns_host, s.returns_port)] if s.returns_domains else []),
+        ("web.port", s.web_host, s.web_port),
+    ):
+        if not 1 <= port <= 65535:
+            faults.append(f"{name}: {port} is no port")
+        elif other := taken.get((host, port)):
+            faults.append(f"{name}: {port} is also {other}")
+        taken.setdefault((host, port), name)
+    return faults
+
+
+def _pair_faults(s: Settings) -> list[str]:
+    faults = []
+    for section, chain, key in (
+        ("collector", s.collector_certificate, s.collector_private_key),
+        ("gateway", s.gateway_certificate, s.gateway_private_key),
+    ):
+        if bool(chain) != bool(key):
+            missing = "private-key" if chain else "certificate"
+            faults.append(f"{section}.{missing}: missing beside its counterpart")
+        for path in (chain, key):
+            if path and not os.access(path, os.R_OK):
+                faults.append(f"{section}: {path} cannot be read")
+    if bool(s.smarthost_username) != bool(s.smarthost_password):
+        faults.append("smarthost.username and smarthost.password: one is missing")
+    return faults
+
+
+def _origin_of(name: str, found: tuple[str, str]) -> Origin:
+    meta = next(f.metadata for f in fields(Settings) if f.metadata["name"] == name)
+    text, origin = found
+    shown = ("(set)" if text else "(not set)") if meta["secret"] else text
+    return Origin(name, shown, origin, meta["about"])

@@ -1,0 +1,210 @@
+"""The courier's office against a server that accepts, puts off and refuses by plan."""
+
+from __future__ import annotations
+
+import asyncio
+import email
+import re
+import ssl
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from mailglass.delivery import Courier, Delivering, Schedule, Smarthost
+from mailglass.ids import Ids
+from mailglass.model import Delivery, EventType
+from mailglass.spool import Spool, SpoolEvent, Submission
+from mailglass.tokens import Ring
+from mailglass.world import Answers, Fate, LiveWorld, Maildrop
+
+NOW = datetime.now(UTC)
+TRACKING = {"base_url": "https://track.example"}
+HTML = (
+    b"From: me@home.test\r\nSubject: hello\r\nMessage-ID: <1@home.test>\r\n"
+    b"Content-Type: text/html; charset=utf-8\r\n\r\n"
+    b'<body><a href="https://example.org/">here</a></body>\r\n'
+)
+FATES = {
+    "late@gmail.example": Fate(case="busy", puts_off=1),
+    "gone@gmail.example": Fate(case="gone"),
+    "spam@gmail.example": Fate(case="spam"),
+}
+
+
+def submission(*recipients: str, accepted_at: datetime = NOW, raw: bytes = HTML) -> Submission:
+    ids = Ids()
+    message_id = ids.next()
+    return Submission(
+        message_id=message_id,
+        accepted_at=accepted_at,
+        return_path="me@home.example",
+        raw=raw,
+        deliveries=tuple(
+            Delivery(id=ids.next(), message_id=message_id, recipient=r) for r in recipients
+        ),
+        tracking=TRACKING,
+    )
+
+
+class Office:
+    """A spool, the office over it, and the world as its smarthost."""
+
+    def __init__(self, folder: Path, *, smarthost_port: int | None = None) -> None:
+        self.spool = Spool(folder / "spool.db")
+        self.world = LiveWorld(
+            answers=Answers(defer_share=0, refuse_share=0, fates=FATES),
+            horizon_seconds=0,
+            maildrop=Maildrop(folder / "mail"),
+        )
+        self._port = smarthost_port
+
+    def deliver(self, *submissions: Submission) -> list[SpoolEvent]:
+        """Deliver until nothing is due any more; the events in order."""
+        for one in submissions:
+            self.spool.accept(one)
+        asyncio.run(self._until_empty())
+        return self.spool.events(0, 1000)
+
+    async def _until_empty(self) -> None:
+        await self.world.start()
+        stopping = asyncio.Event()
+        running = asyncio.create_task(self._office().run(stopping))
+        await self._spool_is_empty()
+        stopping.set()
+        await running
+        await self.world.stop()
+
+    async def _spool_is_empty(self) -> None:
+        while self.spool.counts()["delivery"]:
+            await asyncio.sleep(0)
+
+    def _office(self) -> Delivering:
+        smarthost = Smarthost(
+            host="127.0.0.1", port=self._port or self.world.smtp_port, security="none"
+        )
+        return Delivering(
+            spool=self.spool,
+            ring=Ring([b"k" * 32]),
+            ids=Ids(node=1),
+            schedule=Schedule(retry_seconds=(1,), lifetime_seconds=86_400),
+            new_courier=lambda: Courier(
+                smarthost,
+                hostname="glass.test",
+                most_messages=100,
+                context=ssl.create_default_context(),
+            ),
+            connections=2,
+            hostname="glass.test",
+            # one second after a refusal is already over when the clock is read next
+            clock=iter_clock(),
+        )
+
+
+def iter_clock() -> object:
+    """A clock that goes on two seconds at each look, so that nobody waits for a retry."""
+    moments = iter(range(1_000_000))
+    return lambda: NOW + timedelta(seconds=2 * next(moments))
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Office:
+    return Office(tmp_path)
+
+
+def types(events: list[SpoolEvent]) -> list[EventType]:
+    return [e.type for e in events]
+
+
+def test_an_accepted_copy_is_delivered_with_the_servers_words(office: Office) -> None:
+    events = office.deliver(submission("a@gmail.example"))
+    assert types(events) == [EventType.QUEUED, EventType.DELIVERED]
+    assert events[1].body["reply_code"] == 250
+    assert events[1].body["attempt"] == 1
+
+
+def test_each_recipient_gets_a_copy_with_tokens_of_its_own(tmp_path: Path) -> None:
+    office = Office(tmp_path)
+    office.deliver(submission("a@gmail.example", "b@gmail.example"))
+    copies = [file.read_bytes() for file in (tmp_path / "mail").glob("*.eml")]
+    beacons = {re.findall(rb"/o/([a-z2-7]+)\.gif", copy)[0] for copy in copies}
+    assert len(copies) == len(beacons) == 2
+    assert all(b"From: me@home.test" in copy for copy in copies)
+
+
+def test_a_passing_refusal_is_tried_again(office: Office) -> None:
+    events = office.deliver(submission("late@gmail.example"))
+    assert types(events) == [EventType.QUEUED, EventType.DEFERRED, EventType.DELIVERED]
+    assert 400 <= events[1].body["reply_code"] < 500
+    assert events[2].body["attempt"] == 2
+
+
+@pytest.mark.parametrize("recipient", ["gone@gmail.example", "spam@gmail.example"])
+def test_a_final_refusal_bounces_and_is_reported_to_the_return_path(
+    office: Office, recipient: str
+) -> None:
+    events = office.deliver(submission(recipient))
+    assert types(events)[:2] == [EventType.QUEUED, EventType.BOUNCED]
+    assert office.world.reports == 1
+
+
+def test_without_a_smarthost_a_message_is_deferred_until_its_time_is_over(tmp_path: Path) -> None:
+    """Nothing listens on port 1. The return path is null, so nobody is told of the failure."""
+    office = Office(tmp_path, smarthost_port=1)
+    old = submission("a@gmail.example", accepted_at=NOW - timedelta(seconds=86_395))
+    object.__setattr__(old, "return_path", "")
+    events = office.deliver(old)
+    assert EventType.DEFERRED in types(events)
+    assert events[-1].type is EventType.BOUNCED
+    assert events[-1].body["expired"] is True
+    assert "problem" in events[-1].body
+    assert types(events).count(EventType.QUEUED) == 1
+
+
+def test_what_cannot_be_instrumented_goes_out_as_it_came(tmp_path: Path) -> None:
+    office = Office(tmp_path)
+    strange = submission("a@gmail.example")
+    object.__setattr__(strange, "tracking", {"no such option": 1})
+    assert types(office.deliver(strange)) == [EventType.QUEUED, EventType.DELIVERED]
+
+
+def test_a_non_ascii_address_needs_a_server_that_takes_it(office: Office) -> None:
+    events = office.deliver(submission("用户@gmail.example"))
+    assert events[1].type is EventType.DELIVERED
+
+
+def test_a_report_says_in_words_and_fields_what_failed(office: Office, tmp_path: Path) -> None:
+    from mailglass.delivery.courier import Outcome, Step
+    from mailglass.delivery.report import failure_report
+    from mailglass.model import Reply
+    from mailglass.spool import Job
+
+    job = Job(
+        delivery=Delivery(id=7, message_id=6, recipient="gone@x.test"),
+        return_path="me@home.test",
+        tracking={},
+        attempts=0,
+        accepted_at=NOW,
+    )
+    reply = Reply(reply_code=550, enhanced_status="5.1.1", reply_text="5.1.1 No such user")
+    outcome = Outcome(step=Step.RCPT, reply=reply)
+    report = failure_report(job, outcome, HTML, ids=Ids(), hostname="glass.test", now=NOW)
+    assert report is not None
+    message = email.message_from_bytes(report.raw)
+    assert message.get_content_type() == "multipart/report"
+    words, status, header = message.get_payload()
+    assert "gone@x.test" in words.get_payload(decode=True).decode()
+    about = status.get_payload()[1]
+    assert about["Action"] == "failed"
+    assert about["Status"] == "5.1.1"
+    assert "Message-ID: <1@home.test>" in header.get_payload()
+    assert report.return_path == ""
+
+
+@pytest.mark.parametrize(
+    ("attempts", "seconds"), [(1, 60), (2, 300), (3, 900), (4, 900), (50, 900)]
+)
+def test_the_last_waiting_time_repeats(attempts: int, seconds: int) -> None:
+    schedule = Schedule(retry_seconds=(60, 300, 900), lifetime_seconds=1)
+    at = schedule.next_attempt(NOW, attempts, jitter=0.5)
+    assert at - NOW == timedelta(seconds=seconds)

@@ -1,0 +1,101 @@
+"""Who answered, a program or a person, and what a person said themselves."""
+
+from __future__ import annotations
+
+import pytest
+
+from mailglass.inbound import Kind, parse
+
+REFERS = "In-Reply-To: <m1@sender.example>\n"
+
+
+def answer(header: str, body: str = "Thank you.\n") -> bytes:
+    return f"From: who@example.net\nTo: news@sender.example\n{header}\n{body}".encode()
+
+
+AUTOMATIC = [
+    "Auto-Submitted: auto-replied\nSubject: away\n",
+    "Auto-Submitted: auto-replied (vacation)\nPrecedence: bulk\nSubject: away\n",
+    "Auto-Submitted: auto-generated\nSubject: Ticket 5\n" + REFERS,
+    "Precedence: auto_reply\nSubject: away\n",
+    "X-Autoreply: yes\nSubject: away\n",
+    "X-Autorespond: news\nSubject: away\n",
+    "X-Apple-Action: vacation\nSubject: away\n",
+    "Subject: Automatic reply: news\n",
+    "Subject: Out of Office: news\n",
+    "Subject: 自动回复：news\n",
+    "Subject: =?utf-8?B?6Ieq5Yqo5Zue5aSNOiBuZXdz?=\n",
+    "Subject: 부재중 자동회신\n",
+    "Subject: 自動応答: news\n",
+    "Subject: Abwesenheitsnotiz: news\n",
+    "Subject: Réponse automatique : news\n",
+    "Subject: Respuesta automática: news\n",
+    "Subject: Risposta automatica: news\n",
+    "Subject: Автоматический ответ: news\n",
+]
+
+
+@pytest.mark.parametrize("header", AUTOMATIC)
+def test_a_program_answered(header: str) -> None:
+    found = parse(answer(header))
+    assert found.kind is Kind.AUTO_REPLY
+    assert found.records[0].recipient == "who@example.net"
+
+
+NOT_AUTOMATIC = {
+    "says no": ("Auto-Submitted: no\nSubject: Re: news\n" + REFERS, Kind.REPLY),
+    "a list": ("List-Id: <l.example.net>\nSubject: Re: news\n" + REFERS, Kind.OTHER),
+    "bulk": ("Precedence: bulk\nSubject: Sale\n", Kind.OTHER),
+    "a report of a machine": ("Auto-Submitted: auto-generated\nSubject: cron\n", Kind.OTHER),
+    "a person who quotes the words": ("Subject: Re: Automatic reply: news\n" + REFERS, Kind.REPLY),
+    "asks programs to be silent": (
+        "X-Auto-Response-Suppress: All\nSubject: Re: news\n" + REFERS,
+        Kind.REPLY,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", NOT_AUTOMATIC)
+def test_no_program_answered(case: str) -> None:
+    header, kind = NOT_AUTOMATIC[case]
+    assert parse(answer(header)).kind is kind
+
+
+QUOTES = {
+    "Gmail": "On Sun, 22 Nov 2026 at 10:00, News <n@sender.example> wrote:\n> Hi\n",
+    "Thunderbird in German": "Am 22.11.26 um 10:00 schrieb News:\n> Hi\n",
+    "French": "Le dim. 22 nov. 2026, News a écrit :\n> Hi\n",
+    "Outlook": "-----Original Message-----\nFrom: News\nSent: Sunday\n\nHi\n",
+    "Outlook without a rule": "From: News <n@sender.example>\nSent: Sunday\nTo: Who\n\nHi\n",
+    "QQ": "------ 原始邮件 ------\n发件人: News\n发送时间: 2026年11月22日\n\nHi\n",
+    "NetEase": '在 2026-11-22 10:00:00，"News" <n@sender.example> 写道：\n> Hi\n',
+    "Naver": "-----Original Message-----\n보낸사람: News\n\nHi\n",
+    "only marks": "> Hi\n> there\n",
+}
+
+
+@pytest.mark.parametrize("client", QUOTES)
+def test_a_persons_own_words_are_told_from_what_they_quote(client: str) -> None:
+    found = parse(
+        answer("Subject: Re: news\n" + REFERS, "Please send me more.\n\n" + QUOTES[client])
+    )
+    assert found.kind is Kind.REPLY
+    assert found.answer == "Please send me more."
+    assert found.quoted
+    assert "Hi" in found.quoted
+
+
+def test_an_answer_in_html_loses_its_quote() -> None:
+    body = (
+        '<html><style>p{}</style><p>Please send me more.</p><div class="gmail_quote">On Sunday '
+        "News wrote:<blockquote>Hi</blockquote></div></html>"
+    )
+    found = parse(answer("Subject: Re: news\nContent-Type: text/html\n" + REFERS, body))
+    assert found.answer == "Please send me more."
+    assert found.quoted
+    assert "Hi" in found.quoted
+
+
+def test_an_answer_names_the_message_that_it_answers() -> None:
+    header = "Subject: Re: news\nReferences: <old@x.example> <m1@sender.example>\n"
+    assert parse(answer(header)).in_reply_to == "<m1@sender.example>"

@@ -1,0 +1,193 @@
+"""What replies of servers mean: the providers' own codes, phrases, statuses, reply codes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+
+import pytest
+
+from mailglass.replies import ReplyClass, explain_reply, find_codes, provider_codes
+
+NETEASE = [row for row in provider_codes() if row.provider == "netease"]
+HELP = "163 smtp5,D9GowA.9035S2 1473730639,please see http://mail.163.com/help/help_spam_16.htm?ip="
+
+
+def forms(code: int, key: str) -> dict[str, str]:
+    """The three shapes in which NetEase's reply reaches a sender."""
+    return {
+        "as the server says it": f"{code} {key} {HELP}",
+        "as Postfix quotes it": f"host mx.netease.example[192.0.2.1] said: {code} {key} {HELP} "
+        "(in reply to end of DATA command)",
+        "as Exim quotes it": "SMTP error from remote mail server after RCPT TO:<spam@163.example>: "
+        f"host mx.netease.example [192.0.2.1]: {code} {key} {HELP}: retry timeout exceeded",
+    }
+
+
+def test_all_47_codes_of_netease_are_known() -> None:
+    official = [row for row in NETEASE if "help.163.com" in row.source]
+    assert sum(len(row.reply_codes) for row in official) == 47
+
+
+@pytest.mark.parametrize("row", NETEASE, ids=lambda row: row.keys[0])
+def test_a_netease_code_is_explained_in_each_form_of_reply(row) -> None:  # type: ignore[no-untyped-def]
+    key = row.keys[0].upper() if ":" in row.keys[0] else row.keys[0]
+    for code in row.reply_codes:
+        for form, text in forms(code, key).items():
+            found = explain_reply(text)
+            assert (found.provider, found.meaning) == ("netease", row.meaning), form
+            assert found.class_ is row.class_, form
+            assert found.permanent is (code >= 500), form
+            assert found.suppress is (code >= 500 and row.is_dead), form
+
+
+@pytest.mark.parametrize("row", provider_codes(), ids=lambda row: f"{row.provider} {row.keys[0]}")
+def test_every_row_of_a_provider_is_found_by_its_own_words(row) -> None:  # type: ignore[no-untyped-def]
+    code = min(row.reply_codes)
+    status = f"{min(row.statuses)} " if row.statuses else ""
+    found = explain_reply(f"{code} {status}{row.keys[0]} here", provider=row.provider)
+    assert found.class_ is row.class_
+
+
+REPLIES = [
+    ("550 5.1.1 <who@example.net>: Recipient address rejected: User unknown", "unknown-user", True),
+    ("550 No such user here", "unknown-user", True),
+    ("550 5.1.1 收件人不存在", "unknown-user", True),
+    ("550 존재하지 않는 사용자입니다", "unknown-user", True),
+    ("550 Unbekannter Empfänger, existiert nicht", "unknown-user", True),
+    ("552 5.2.2 Mailbox full", "mailbox-full", False),
+    ("452 4.2.2 邮箱已满", "mailbox-full", False),
+    ("550 5.2.1 This account has been disabled", "mailbox-disabled", True),
+    (
+        "554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.spamhaus.org",
+        "blocked",
+        False,
+    ),
+    ("550 5.7.1 Message rejected as spam", "spam", False),
+    ("550 5.7.26 Unauthenticated email from sender.example is not accepted", "auth", False),
+    ("450 4.2.0 <who@example.net>: Recipient address rejected: Greylisted", "greylisted", False),
+    ("421 4.7.0 Too many connections from your IP", "rate-limited", False),
+    ("450 4.7.1 Client host rejected: cannot find your hostname", "dns-ptr", False),
+    ("530 5.7.0 Must issue a STARTTLS command first", "tls", False),
+    ("552 5.3.4 Message size exceeds fixed limit", "size", False),
+    ("554 5.7.1 Relay access denied", "relay", False),
+    ("550 5.4.4 Host or domain name not found", "dns", True),
+    ("connect to mx.example.net[192.0.2.1]:25: Connection timed out", "network", False),
+    ("503 5.5.1 Bad sequence of commands", "protocol", False),
+    ("451 4.3.0 Local error in processing", "system", False),
+    ("550 5.7.1 The message contains a virus", "content", False),
+    ("550 5.1.1", "unknown-user", True),
+    ("550 5.7.23 x", "auth", False),
+    ("554 No", "undetermined", False),
+    ("", "undetermined", False),
+]
+
+
+@pytest.mark.parametrize(("text", "class_", "suppress"), REPLIES)
+def test_a_reply_is_explained(text: str, class_: str, suppress: bool) -> None:
+    found = explain_reply(text)
+    assert found.class_ == class_
+    assert found.suppress is suppress
+    assert found.meaning
+    assert found.advice
+    assert found.source
+
+
+TRAPS = {
+    "Gmail's rate limit with the status of a dead account": (
+        "550 5.2.1 The user you are trying to contact is receiving mail at a rate that prevents "
+        "additional messages from being delivered. - gsmtp",
+        "rate-limited",
+        True,
+    ),
+    "Tencent's flooded mailbox with a 5xx": (
+        "550 Mailbox unavailable or access denied https://service.mail.qq.com/detail/122/169",
+        "rate-limited",
+        True,
+    ),
+    "a reply code of class 4 with a status of class 5": (
+        "421 5.7.32 the From domain isn't aligned - gsmtp",
+        "auth",
+        False,
+    ),
+    "the word spam in an address and in a help page": (
+        "550 5.1.1 <spam@example.net>: user unknown, see http://example.net/spam/blocked.htm",
+        "unknown-user",
+        True,
+    ),
+}
+
+
+@pytest.mark.parametrize("trap", TRAPS)
+def test_a_known_trap_is_avoided(trap: str) -> None:
+    text, class_, permanent = TRAPS[trap]
+    found = explain_reply(text)
+    assert (found.class_, found.permanent) == (class_, permanent)
+
+
+def test_a_temporary_reply_never_suppresses() -> None:
+    found = explain_reply("450 4.1.1 user unknown")
+    assert found.class_ is ReplyClass.UNKNOWN_USER
+    assert not found.suppress
+
+
+def test_the_host_that_answered_names_the_provider() -> None:
+    assert explain_reply("550 Invalid User", mx="mx1.netease.com").provider == "netease"
+    assert explain_reply("550 Mailbox not found", recipient="who@qq.com").provider == "tencent"
+    assert explain_reply("550 Mailbox not found").provider is None
+
+
+CODES = [
+    ("550 5.1.1 no", 550, "5.1.1"),
+    ("550-5.7.1 first\n550 5.7.1 second", 550, "5.7.1"),
+    ("said: 554 no", 554, None),
+    ("<<< 421 later", 421, None),
+    ("554 <who@example.net>... 550 Host unknown", 550, None),
+    ("Remote host said: 550 no (#5.1.1)", 550, "5.1.1"),
+    ("host 192.0.2.25 port 550 took 450 seconds", None, None),
+    ("address 5.1.1.1 refused", None, None),
+    ("sent 550 EUR", None, None),
+    ("250 2.0.0 Ok", None, None),
+]
+
+
+@pytest.mark.parametrize(("text", "code", "status"), CODES)
+def test_codes_are_found_where_a_reply_stands(
+    text: str, code: int | None, status: str | None
+) -> None:
+    found = find_codes(text)
+    assert (found.reply_code, found.enhanced_status) == (code, status)
+
+
+Run = Callable[..., subprocess.CompletedProcess[bytes]]
+
+
+def test_the_command_prints_the_fields_of_its_contract(run_cli: Run) -> None:
+    done = run_cli("explain", "554 DT:SPM 163 smtp5", "--json")
+    told = json.loads(done.stdout)
+    assert list(told) == [
+        "provider",
+        "reply_code",
+        "enhanced_status",
+        "code",
+        "class",
+        "permanent",
+        "suppress",
+        "meaning",
+        "advice",
+        "source",
+    ]
+    assert (told["provider"], told["code"], told["class"]) == ("netease", "DT:SPM", "spam")
+
+
+def test_the_command_speaks_to_people_too(run_cli: Run) -> None:
+    done = run_cli("explain", "550 MI:STC", "--provider", "netease")
+    assert "tomorrow" in done.stdout.decode()
+
+
+@pytest.mark.parametrize("arguments", [(), ("550 no", "--provider", "nobody")])
+def test_the_command_says_what_to_do_next(run_cli: Run, arguments: tuple[str, ...]) -> None:
+    done = run_cli("explain", *arguments)
+    assert done.returncode == 65
+    assert b"mailglass: " in done.stderr

@@ -1,0 +1,121 @@
+"""The settings: where values come from, and what is said of wrong ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mailglass.errors import ConfigurationError
+from mailglass.settings import load_settings
+
+
+def value_of(name: str, **sources: object) -> tuple[str, str]:
+    _, origins = load_settings(**sources)  # type: ignore[arg-type]
+    return next((o.value, o.origin) for o in origins if o.name == name)
+
+
+def test_each_source_overrides_the_one_before_it_and_the_origin_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "mailglass.toml"
+    file.write_text("[gateway]\nport = 1001\n")
+    name = "gateway.port"
+    assert value_of(name) == ("8587", "default")
+    assert value_of(name, file=file) == ("1001", str(file))
+    environment = {"MAILGLASS_GATEWAY_PORT": "1002"}
+    assert value_of(name, file=file, environment=environment) == (
+        "1002",
+        "MAILGLASS_GATEWAY_PORT",
+    )
+    found = value_of(name, file=file, environment=environment, overrides=["gateway.port=1003"])
+    assert found == ("1003", "command line")
+
+
+def test_lists_and_booleans_of_the_file_are_read_like_their_texts(tmp_path: Path) -> None:
+    file = tmp_path / "mailglass.toml"
+    file.write_text("[delivery]\nretry-seconds = [1, 2]\n[tracking]\nopens = false\n")
+    settings, _ = load_settings(file=file)
+    assert settings.delivery_retry_seconds == (1, 2)
+    assert settings.tracking_opens is False
+
+
+WRONG = [
+    (["gateway.prot=1"], "there is no setting `gateway.prot`; `gateway.port`?"),
+    (["gateway.port=abc"], "gateway.port (command line): `abc` is not a whole number"),
+    (["gateway.port=70000"], "gateway.port: 70000 is no port"),
+    (["web.port=8480"], "web.port: 8480 is also collector.port"),
+    (["tracking.opens=maybe"], "tracking.opens (command line): `maybe` is not yes or no"),
+    (["tracking.attachments=drop"], "`drop` is none of keep, link"),
+    (["tracking.url=ftp://x"], "tracking.url: `ftp://x` is not an http(s) address"),
+    (["serve.roles=web mars"], "serve.roles: there is no role `mars`"),
+    (["collector.trusted-proxies=10.0.0.1/8"], "`10.0.0.1/8` is not networks such as 10.0.0.0/8"),
+    (["gateway.certificate=/etc/hostname"], "gateway.private-key: missing beside its counterpart"),
+    (
+        ["gateway.certificate=/nowhere", "gateway.private-key=/nowhere"],
+        "gateway: /nowhere cannot be read",
+    ),
+    (["smarthost.username=me"], "smarthost.username and smarthost.password: one is missing"),
+    (
+        [
+            "smarthost.host=mx.example",
+            "smarthost.username=me",
+            "smarthost.password=pw",
+            "smarthost.security=none",
+        ],
+        "smarthost.security: `none` would send smarthost.password in the clear",
+    ),
+    (["demo.pace=fast"], "demo.pace (command line): `fast` is not `even FACTOR` or `slowing"),
+    (["delivery.retry-seconds="], "delivery.retry-seconds: needs at least one number"),
+    (["delivery.connections=0"], "delivery.connections: 0 is less than 1"),
+    (["gateway.port"], "command line: `gateway.port` is not of the form name=value"),
+]
+
+
+@pytest.mark.parametrize(("overrides", "complaint"), WRONG, ids=lambda value: str(value)[:40])
+def test_a_wrong_configuration_is_refused_with_the_value_that_caused_it(
+    overrides: list[str], complaint: str
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(overrides=overrides)
+    assert complaint in str(caught.value)
+
+
+def test_all_faults_are_named_at_once() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(overrides=["gateway.port=x", "web.port=y", "no.such=1"])
+    assert len(str(caught.value).splitlines()) == 4
+
+
+def test_a_misspelt_variable_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="MAILGLASS_GATEWAY_PROT"):
+        load_settings(environment={"MAILGLASS_GATEWAY_PROT": "1"})
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("port = 1\n", "`port` stands outside a section"),
+        ("[gateway\n", "not TOML"),
+    ],
+)
+def test_a_spoiled_file_is_named(tmp_path: Path, text: str, complaint: str) -> None:
+    file = tmp_path / "mailglass.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigurationError, match=complaint):
+        load_settings(file=file)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"none.toml: cannot be read"):
+        load_settings(file=tmp_path / "none.toml")
+
+
+def test_secrets_are_never_shown() -> None:
+    sources = {"overrides": ["smarthost.username=me", "smarthost.password=opensesame"]}
+    _, origins = load_settings(**sources)  # type: ignore[arg-type]
+    assert "opensesame" not in repr(origins)
+
+
+def test_a_wrong_secret_is_not_shown_either() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(overrides=["smarthost.password=opensesame"])
+    assert "opensesame" not in str(caught.value)
