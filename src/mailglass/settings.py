@@ -178,6 +178,13 @@ class Settings:
         "collector.private-key", "", "Private key (PEM) of that certificate.", _path
     )
 
+    journal_keep_days: int = _setting(
+        "journal.keep-days",
+        "30",
+        "How long the journal's segments stay after ingest has taken them, for a replay.",
+        _whole,
+    )
+
     gateway_host: str = _setting("gateway.host", "127.0.0.1", "Where mail is submitted to.")
     gateway_port: int = _setting("gateway.port", "8587", "Its port.", _whole)
     gateway_hostname: str = _setting(

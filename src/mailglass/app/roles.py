@@ -8,6 +8,7 @@ import fcntl
 import logging
 import os
 import signal
+import socket
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -37,11 +38,12 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 def run_role(role: str, settings: Settings) -> None:
     """Run one role until SIGTERM.
 
-    Raises ConfigurationError when another process has the role on this data directory.
+    Raises ConfigurationError when another process has the role on this data directory, or a port.
     """
     _end_with_parent()
     prepare(settings)
     with _only_one(settings.data_directory / f"{role}.lock", role):
+        _check_ports(role, settings)
         _ROLES[role](settings)
 
 
@@ -62,6 +64,26 @@ def _only_one(path: Path, role: str) -> Iterator[IO[str]]:
                 f"{role} is running already on {path.parent}; choose another data.directory"
             ) from None
         yield file
+
+
+def _check_ports(role: str, s: Settings) -> None:
+    """A port that cannot be listened on is a fault of the settings, and is named as one."""
+    wanted = {
+        "collector": [
+            ("collector.port", s.collector_host, s.collector_port),
+            ("collector.private-port", "127.0.0.1", s.collector_private_port),
+        ],
+        "gateway": [("gateway.port", s.gateway_host, s.gateway_port)],
+        "web": [("web.port", s.web_host, s.web_port)],
+    }
+    for name, host, port in wanted.get(role, []):
+        try:
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            socket.create_server((host, port), family=family).close()
+        except OSError as error:
+            raise ConfigurationError(
+                f"{name} {port} on {host} cannot be listened on: {error.strerror}"
+            ) from error
 
 
 def _say_ready(where: str) -> None:
@@ -268,6 +290,7 @@ def _ingest(settings: Settings) -> None:
         spool=Spool(settings.data_directory / "spool.db"),
         journal_directory=settings.data_directory / "journal",
         rules=load_rules(),
+        keep=timedelta(days=settings.journal_keep_days),
         ring=Ring(read_keys(settings.data_directory)),
         **_simulated_time(settings),
     )

@@ -12,7 +12,9 @@ from ..app.demo import demo
 
 
 @click.command()
-@click.option("--seconds", type=click.IntRange(5), help="End after this many seconds.")
+@click.option(
+    "--seconds", type=click.IntRange(5), help="End this many seconds after everything is up."
+)
 def command(seconds: int | None) -> None:
     """Send 200 letters to simulated mailbox providers on loopback, and show what becomes of them.
 

@@ -91,6 +91,7 @@ class Collector:
             hosts=config.hosts,
             answers=self._answers,
             counters=self.counters,
+            is_failing=lambda: self._commits.fault is not None,
         )
         self._site = self._new_site(self._endpoints.answer, _allowed_connections(config))
         self._private_site = self._new_site(self._private_answer, 100)
@@ -177,7 +178,6 @@ class Collector:
                 self._endpoints.begin_window()
             self._answers.tick()
             self._commits.tick()
-            self._endpoints.is_failing = self._commits.fault is not None
             self._site.tick(now)
             self._private_site.tick(now)
 

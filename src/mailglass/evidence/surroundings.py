@@ -73,6 +73,16 @@ class DeliveryFacts:
     forwarded_at: datetime | None = None  # or reported as spam
     domain_hits: tuple[float, float] = (0.0, 0.0)  # the domain's past hits: people's, machines'
 
+    @property
+    def knows_sender(self) -> bool:
+        """Whether anything here could tell the sender's own views."""
+        return bool(
+            self.sender_networks
+            or self.sender_visitors
+            or self.sender_announced
+            or self.sender_provider
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:

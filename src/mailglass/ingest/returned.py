@@ -54,9 +54,15 @@ def take_returned(t: Transaction, ring: Ring, now: datetime) -> tuple[int, set[i
     touched: set[int] = set()
     news = t.returned(limit=_BATCH)
     for returned in news:
-        report = parse(returned.raw)
-        ways = candidates(report, envelope_recipient=returned.envelope_recipient, ring=ring)
-        match = _match(t, ways, report)
+        try:
+            report = parse(returned.raw)
+            ways = candidates(report, envelope_recipient=returned.envelope_recipient, ring=ring)
+            match = _match(t, ways, report)
+        except Exception:
+            # a fault of ours with one mail must not stop those behind it; its bytes are kept
+            _log.exception("mail %s cannot be read", returned.id, extra={"action": "unreadable"})
+            t.settle_returned(returned.id, kind="unreadable", trust=None, delivery_id=None)
+            continue
         if match is not None:
             _take(t, returned, report, match, now)
             touched.add(match.delivery.id)

@@ -49,7 +49,7 @@ class Stamps:
         self._links: dict[tuple[str, TargetKind], Stamp] = {}
         self._attachments: dict[tuple[str, str], Stamp] = {}
         self.stamps: list[Stamp] = []
-        self._targets: list[Callable[[], Target]] = []
+        self._targets: list[Callable[[int], Target]] = []
 
     @property
     def is_full(self) -> bool:
@@ -58,7 +58,7 @@ class Stamps:
 
     def target(self, number: int) -> Target:
         """The record of a target; made on demand, since rendering needs none."""
-        return self._targets[number]()
+        return self._targets[number](number)
 
     def beacon(self) -> Stamp:
         """A new beacon."""
@@ -116,7 +116,7 @@ class Stamps:
         hole = Hole(number, 29 if number < 0x80 else 31)
         stamp = Stamp(kind, number, bound, frame[0], hole, frame[1])
         self.stamps.append(stamp)
-        self._targets.append(lambda: target(number))
+        self._targets.append(target)
         return stamp
 
 

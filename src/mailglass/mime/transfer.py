@@ -242,8 +242,6 @@ class Identity(_Coding):
             room += end - start
             if room < 0:
                 self.uses_room = True
-                if any(None in units for _, _, units in spans):
-                    return self._broken_patches(spans, base)
                 raise NeedsRoom
             if pieces or end > start:
                 found.append(Patch(base + start, end - start, _joined(pieces), (number,)))
@@ -376,9 +374,12 @@ class _QuotedPrintable(_Coding):
             left -= mark - at + 1
             at = mark + 3
         at += left
-        head, tail = text[:at], text[at:]
-        if len(a2b_qp(head)) + len(a2b_qp(tail)) != self.starts[line + 1] - self.starts[line] or (
-            len(a2b_qp(head)) != position - self.starts[line]
+        before = len(a2b_qp(text[:at]))
+        whole = self.starts[line + 1] - self.starts[line]
+        if (
+            at > len(text)
+            or before != position - self.starts[line]
+            or before + len(a2b_qp(text[at:])) != whole
         ):
             raise ValueError("the quoted-printable encoding is irregular at a change")
         return self.raw_starts[line] + at

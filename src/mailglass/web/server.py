@@ -67,7 +67,7 @@ def create_app(config: Config, history: History) -> FastAPI:
             raise _SignInNeeded
         return user
 
-    Signed = Annotated[User, Depends(signed_in)]  # noqa: N806 - a type, made here for its closure
+    signed = Depends(signed_in)
 
     @app.middleware("http")
     async def guard(
@@ -149,11 +149,11 @@ def create_app(config: Config, history: History) -> FastAPI:
         return response
 
     @app.get("/")
-    def home(user: Signed) -> Response:
+    def home(user: User = signed) -> Response:
         return RedirectResponse("/messages", 303)
 
     @app.get("/messages")
-    def messages(request: Request, user: Signed, before: int | None = None) -> Response:
+    def messages(request: Request, before: int | None = None, user: User = signed) -> Response:
         with history.transaction() as t:
             found = t.messages(user.account_id, before=before, limit=_PAGE)
             deliveries = t.deliveries_of(m.id for m in found)
@@ -162,7 +162,7 @@ def create_app(config: Config, history: History) -> FastAPI:
         return page(request, "messages.html", user=user, rows=rows, older=older)
 
     @app.get("/messages/{number}")
-    def message(request: Request, user: Signed, number: str) -> Response:
+    def message(request: Request, number: str, user: User = signed) -> Response:
         with history.transaction() as t:
             story = timeline(t, user.account_id, number)
         if story is None:
