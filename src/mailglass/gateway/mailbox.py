@@ -2,7 +2,8 @@
 
 For people whose answers go where all their mail goes. The mailbox is opened read-only (EXAMINE,
 BODY.PEEK): nothing is marked, moved or deleted. Most of what lies there is none of our business,
-so a mail goes on only when `is_ours` says so, and what was there before we first looked is never read.
+so a mail goes on only when `is_ours` says so, and what was there before we first looked is never
+read.
 """
 
 from __future__ import annotations
