@@ -156,7 +156,8 @@ NOTICES = {
         "To: list-bounces@lists.example.org\n"
         "Subject: Undelivered Mail\n"
         "\n"
-        "The message to userx@example.com from <list@x.org> was not delivered because the mailbox is over quota.\n"
+        "The message to userx@example.com from <list@x.org> was not delivered because the "
+        "mailbox is over quota.\n"
         "\n"
     ),
     "Netscape, unknown addresses": (
@@ -212,7 +213,8 @@ NOTICES = {
         "\n"
         "The message you sent could not be delivered:\n"
         "\n"
-        " Your mail message to 'userx', userx@example.com, could not be delivered; the person left.\n"
+        " Your mail message to 'userx', userx@example.com, could not be delivered;\n"
+        " the person left.\n"
         "\n"
     ),
     "GroupWise": (
@@ -381,7 +383,8 @@ NOTICES = {
         "Subject: Undeliverable: hi\n"
         "Content-Type: text/html\n"
         "\n"
-        "<html><style>x</style><p>Your message to <b>userx@example.com</b> couldn't be delivered.</p><p>userx wasn't found at example.com.</p>"
+        "<html><style>x</style><p>Your message to <b>userx@example.com</b> "
+        "couldn't be delivered.</p><p>userx wasn't found at example.com.</p>"
     ),
     "iMail": (
         "From: MAILER-DAEMON@mx.example.net\n"
@@ -463,8 +466,9 @@ def test_the_failed_recipient_of_a_notice_is_found(server: str) -> None:
 
 def test_each_recipient_of_a_list_keeps_its_own_reason() -> None:
     report = parse(
-        b"From: MAILER-DAEMON@mx.example\nSubject: Returned mail\n\nYour message could not be delivered "
-        b"to these recipients:\n\n  - one@example.com: mailbox full\n  - two@example.com: no such user\n"
+        b"From: MAILER-DAEMON@mx.example\nSubject: Returned mail\n\nYour message could not be "
+        b"delivered to these recipients:\n\n  - one@example.com: mailbox full\n"
+        b"  - two@example.com: no such user\n"
     )
     assert [(r.recipient, r.class_) for r in report.records] == [
         ("one@example.com", "mailbox-full"),

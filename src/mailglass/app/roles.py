@@ -141,6 +141,15 @@ def _gateway(settings: Settings) -> None:
     from ..spool import Spool
     from ..tokens import Ring
 
+    history = History(settings.history_address)
+
+    def suppressed(account_id: int, recipients: tuple[str, ...]) -> dict[str, str]:
+        with history.transaction() as t:
+            entries = t.suppressions(
+                datetime.now(UTC), account_id=account_id, recipients=recipients
+            )
+        return {entry.recipient: entry.reason for entry in entries}
+
     attachments = Attachments(settings.data_directory / "attachments")
     intake = Intake(
         spool=Spool(settings.data_directory / "spool.db"),
@@ -148,6 +157,7 @@ def _gateway(settings: Settings) -> None:
         ring=Ring(read_keys(settings.data_directory)),
         store=lambda content, name: attachments.add(content),
         hostname=settings.gateway_hostname,
+        suppressed=suppressed,
         tracking=TrackingDefaults(
             base_url=settings.tracking_url,
             opens=settings.tracking_opens,
@@ -156,7 +166,6 @@ def _gateway(settings: Settings) -> None:
             text_links=settings.tracking_text_links,
         ),
     )
-    history = History(settings.history_address)
 
     async def authenticate(name: str, password: str) -> int | None:
         return await asyncio.to_thread(check_password, history, name, password)

@@ -19,6 +19,7 @@ from aiosmtpd.lmtp import LMTP
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from ..errors import RetryLater
+from .listening import Listening
 
 __all__ = ["ReturnServer", "ReturnServerConfig"]
 
@@ -41,31 +42,17 @@ class ReturnServerConfig:
     tls: ssl.SSLContext | None = None
 
 
-class ReturnServer:
+class ReturnServer(Listening):
     """Listens, and hands every complete mail on to be kept."""
 
     def __init__(self, config: ReturnServerConfig, *, keep: Keep) -> None:
         """`keep` gets the address that the mail came to and the mail, and returns when both are
         on stable storage; RetryLater from it becomes a 451, so that the peer tries again.
         """
+        super().__init__(config.host, config.port)
         self._config = config
         self._keep = keep
         self._open: set[SMTP] = set()
-        self._server: asyncio.Server | None = None
-
-    async def start(self) -> None:
-        """Listen; raises OSError when the port is taken."""
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            self._new_session, self._config.host, self._config.port
-        )
-
-    @property
-    def port(self) -> int:
-        """The port that is listened on, which the system chose when 0 was asked for."""
-        assert self._server is not None, "the server has not been started"
-        port: int = self._server.sockets[0].getsockname()[1]
-        return port
 
     async def stop(self) -> None:
         """Take no new connection and end those that are open; a peer without a 250 tries again."""
