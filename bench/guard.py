@@ -161,7 +161,7 @@ def main() -> None:
         "",
         f"`python bench/guard.py`, Python {platform.python_version()}, {platform.system()},"
         f" one process on a shared machine of 2 cores, {datetime.now(UTC):%Y-%m-%d}.",
-        "Rates are by processor time; a processor shared by busy threads is slower than an idle one:",
+        "Rates are by processor time; a processor shared with busy threads is slower than alone:",
         f"ten million additions in a loop took {calibration():.2f} s of it during this run.",
         f"{MESSAGES} newsletters of {size:.1f} kB on average, the best of {ROUNDS} rounds.",
         "",
