@@ -85,6 +85,8 @@ class Running:
         for reader in self._readers:
             reader.start()
         self.wait_for_log("Mailglass is ready.")
+        # the log comes over another pipe, and may be behind
+        self.wait_until(lambda: len(self.pids) == 5, lambda: str(self.pids))
 
     def _follow(self, stream: Any) -> None:
         for line in stream:
