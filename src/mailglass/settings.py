@@ -1,4 +1,4 @@
-"""One record of settings: defaults, then a file, then the environment, then the command line.
+"""The table of settings, and where a value comes from: default, file, environment, command line.
 
 Only `app` and `cli` read it; every part receives the values it needs. A setting is named once,
 here, with its default, its unit and a sentence; the file calls it `section.name` (TOML), the

@@ -278,3 +278,9 @@ def test_a_domain_learns_only_from_what_its_past_did_not_decide(rules: Rules) ->
     apple = judge_hit(hit("o", "Mozilla/5.0"), past, rules=rules)
     assert learned_from([echo, apple], rules) == (0, 0)
     assert learned_from([person, scan, scan], rules) == (1, 2)
+
+
+def test_the_senders_own_apple_mail_is_the_sender(rules: Rules) -> None:
+    around = Surroundings(sender_sign="the sender's client announced it")
+    judgement = judge_hit(hit("o", "Mozilla/5.0"), around, rules=rules)
+    assert judgement.actor is Actor.SENDER

@@ -109,13 +109,17 @@ def test_a_silent_server_is_a_timeout() -> None:
 def test_the_second_server_is_asked_when_the_first_fails() -> None:
     async def run() -> Answer:
         loop = asyncio.get_running_loop()
-        places = []
+        places, transports = [], []
         for answering in (with_records(rcode=2), with_records("a.test. A 192.0.2.1")):
             transport, _ = await loop.create_datagram_endpoint(
                 lambda answering=answering: DnsServer(answering), ("127.0.0.1", 0)
             )
+            transports.append(transport)
             places.append(("127.0.0.1", transport.get_extra_info("sockname")[1]))
-        return await DnsResolver(places).ask("a.test", "A")
+        answer = await DnsResolver(places).ask("a.test", "A")
+        for transport in transports:
+            transport.close()
+        return answer
 
     assert asyncio.run(run()).records == ("192.0.2.1",)
 

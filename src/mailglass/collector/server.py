@@ -16,6 +16,7 @@ import ssl
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 import uvloop
 
@@ -163,10 +164,10 @@ class Collector:
         bound: int = listening.getsockname()[1]
         loop = asyncio.get_running_loop()
         if context is None:
-            self._doors.append(Door(loop, listening, lambda: Connection(site)))
+            self._doors.append(Door(loop, listening, partial(Connection, site)))
         else:
             self._doors.append(
-                await loop.create_server(lambda: Connection(site), sock=listening, ssl=context)
+                await loop.create_server(partial(Connection, site), sock=listening, ssl=context)
             )
         return bound
 

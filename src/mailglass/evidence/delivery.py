@@ -7,7 +7,7 @@ The order in which the hits are handed in does not matter, only their times.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -130,7 +130,7 @@ def _place(
     seen = look(hit, origin, rules, is_click=kind in _FOLLOWED)
     near = network_key(hit.address)
     fields["origin"] = origin
-    fields.update(_describe(facts, hit, kind, near, rules))
+    _describe(fields, facts, hit, kind, rules)
     scans = seen.network is not None and seen.network.role in SCANNING_ROLES
     return _Place(
         hit=hit,
@@ -144,25 +144,24 @@ def _place(
 
 
 def _describe(
-    facts: DeliveryFacts, hit: Hit, kind: TargetKind, near: str, rules: Rules
-) -> Iterator[tuple[str, Any]]:
-    """What the delivery says of a hit, whatever the other hits are; defaults are left out."""
-    agent = hit.headers.get("user-agent", "")
-    yield "kind", kind
-    yield "seconds_since_delivery", _seconds_after(facts.delivered_at, hit)
+    fields: dict[str, Any], facts: DeliveryFacts, hit: Hit, kind: TargetKind, rules: Rules
+) -> None:
+    """What the delivery says of a hit, whatever the other hits are; defaults are left alone."""
+    fields["kind"] = kind
+    fields["seconds_since_delivery"] = _seconds_after(facts.delivered_at, hit)
     if kind in _CLICKABLE:
-        yield "links_in_burst", 1
-        yield "click_without_open", True
+        fields["links_in_burst"] = 1
+        fields["click_without_open"] = True
     elif kind is TargetKind.HONEYPOT:
-        yield "honeypot", True
+        fields["honeypot"] = True
     if facts.forwarded_at is not None:
-        yield "after_forward", _is_soon_after(facts.forwarded_at, hit, rules)
-    if facts.known_networks or facts.known_agents:
-        yield "known_network", near in facts.known_networks
-        yield "known_device", bool(agent) and agent in facts.known_agents
-    if facts.knows_sender:
-        yield "sender_sign", _sender_sign(facts, hit, near, agent, rules)
-        yield "sender_network", near in facts.sender_networks
+        fields["after_forward"] = _is_soon_after(facts.forwarded_at, hit, rules)
+    if facts.knows_people:
+        near, agent = network_key(hit.address), hit.headers.get("user-agent", "")
+        fields["known_network"] = near in facts.known_networks
+        fields["known_device"] = bool(agent) and agent in facts.known_agents
+        fields["sender_sign"] = _sender_sign(facts, hit, near, agent, rules)
+        fields["sender_network"] = near in facts.sender_networks
 
 
 def _seconds_after(moment: datetime | None, hit: Hit) -> float | None:

@@ -109,7 +109,7 @@ def _told_delay(item: Evidence, delay: str, rules: Rules) -> Evidence:
 
 def judge_seen(seen: Seen, around: Surroundings, rules: Rules) -> Judgement:
     """As `judge_hit`, when the tables were asked already."""
-    if _is_privacy_fetch(seen):
+    if _is_privacy_fetch(seen) and around.sender_sign is None:
         return _privacy_fetch(seen, rules)
     signs = signs_of(seen, around, rules)
     base = rules.numbers["priors"][_prior_key(seen, around)]

@@ -11,14 +11,14 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from hashlib import blake2b
 from importlib.resources import files
 from pathlib import Path
 
 from ..model import Actor
 from .clients import ClientTable
-from .lists import add_lists, kept_lists
+from .lists import KeptList, add_lists, kept_lists
 from .networks import NetworkTable
 from .sheet import SITE, Sheet
 from .tables import BadRules, Row, read_table
@@ -35,7 +35,6 @@ _ROWS = {
 }
 _SECTIONS = frozenset({"version", "signal", *_NUMBERS, *_ROWS})
 _SIGNAL_KEYS = frozenset({"ratio", "text", "source", "as_of", "actor", "below_seconds"})
-_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,7 @@ class Signal:
 class Rules:
     """All that judging needs besides the hit and its surroundings."""
 
-    version: str  # of the packaged rules, with a digest of the site's own file after a plus
+    version: str  # of the packaged rules, then +digest of a site's file, +lists and their date
     numbers: Mapping[str, Mapping[str, float]]  # bands, caps, priors, times, crowd, verdict
     signals: Mapping[str, Signal]
     delays: tuple[Signal, ...]  # the timing signals in order of their bound
@@ -109,6 +108,9 @@ def load_rules(
         text = _read(extra)
         sheets.append(Sheet(text, str(extra), _SECTIONS))
         version += "+" + blake2b(text.encode(), digest_size=4).hexdigest()
+    kept = kept_lists(lists) if lists is not None else []
+    if kept:
+        version += f"+lists{max(k.fetched_at for k in kept):%Y%m%d}"
     numbers = _merge_numbers(sheets)
     signals = _merge_signals(sheets, numbers["caps"]["item"])
     _check_ranges(numbers, sheets[-1])
@@ -124,7 +126,7 @@ def load_rules(
         steps=_steps(delays, numbers),
         roles=roles,
         clients=ClientTable(rows["clients"], numbers["browsers"]),
-        networks=_networks(rows, lists, now),
+        networks=_networks(rows, kept, now),
         rows=rows,
     )
 
@@ -141,13 +143,12 @@ def _rows(sheets: Sequence[Sheet]) -> dict[str, tuple[Row, ...]]:
 
 
 def _networks(
-    rows: Mapping[str, Sequence[Row]], lists: Path | None, now: datetime | None
+    rows: Mapping[str, Sequence[Row]], kept: Sequence[KeptList], now: datetime | None
 ) -> NetworkTable:
     # What comes later wins among equal prefixes, so a site's own rows come last.
     table = NetworkTable(reversed(rows["networks"]), rows["names"], _packaged_rows("words.tsv"))
-    if lists is not None:
-        kept = kept_lists(lists)
-        add_lists(table, kept, now or max((k.fetched_at for k in kept), default=_NEVER))
+    if kept:
+        add_lists(table, kept, now or max(k.fetched_at for k in kept))
     return table
 
 

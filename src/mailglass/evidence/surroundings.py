@@ -74,10 +74,12 @@ class DeliveryFacts:
     domain_hits: tuple[float, float] = (0.0, 0.0)  # the domain's past hits: people's, machines'
 
     @property
-    def knows_sender(self) -> bool:
-        """Whether anything here could tell the sender's own views."""
+    def knows_people(self) -> bool:
+        """Whether anything here could tell the recipient's or the sender's own visits."""
         return bool(
-            self.sender_networks
+            self.known_networks
+            or self.known_agents
+            or self.sender_networks
             or self.sender_visitors
             or self.sender_announced
             or self.sender_provider

@@ -1,4 +1,4 @@
-"""Opens the database and holds every statement that is ever put to it, each under a name.
+"""Opens the database and holds every statement that is ever put to it: a table of named statements.
 
 A transaction is one unit: ingest moves its cursor in the one that writes what it read, so each
 record of the journal counts once. `synchronous=FULL` on SQLite: what ingest has committed is on

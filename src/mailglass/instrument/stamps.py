@@ -20,7 +20,8 @@ from ..tokens import (
 
 __all__ = ["Stamp", "Stamps"]
 
-_MAX_TARGET = 0x7FFF  # what a token's two bytes hold
+# A token's two bytes hold numbers to 0x7FFF; some are kept for what a message has once.
+_MAX_TARGETS = 0x7FFF - 16
 _MARK = "\0"
 
 
@@ -54,7 +55,7 @@ class Stamps:
     @property
     def is_full(self) -> bool:
         """Whether no further target can be numbered."""
-        return len(self.stamps) > _MAX_TARGET
+        return len(self.stamps) > _MAX_TARGETS
 
     def target(self, number: int) -> Target:
         """The record of a target; made on demand, since rendering needs none."""

@@ -20,7 +20,9 @@ from typing import Final, NamedTuple
 
 from ..errors import InputError
 from .charsets import Charset, find_charset
-from .transfer import Filling, Hole, Identity, NeedsRoom, Patch, Unit, coding_of
+from .fillings import Filling, Hole, Patch, Unit
+from .plain import Identity, NeedsRoom
+from .transfer import coding_of
 from .walk import Message, Part
 
 __all__ = [

@@ -46,6 +46,7 @@ _CONDITION = re.compile(r"<!--\[if\b[^\]>]*+\]>", re.IGNORECASE)
 _CONDITION_END = re.compile(r"<!\s*\[endif\]\s*(?:--)?\Z", re.IGNORECASE)
 _REFERENCE = re.compile(r"&(#[0-9]++;?+|#[xX][0-9a-fA-F]++;?+|[A-Za-z][A-Za-z0-9]*+;?+)")
 
+_TABLES = "(?![tT][dDrRaAbB])"
 _RAW = frozenset(("script", "style", "title", "textarea", "xmp", "iframe", "noembed", "noframes"))
 _FOREIGN = frozenset(("svg", "math"))
 _INTEGRATION = frozenset(("foreignobject", "desc", "title", "annotation-xml"))
@@ -170,8 +171,16 @@ def _scan_for(names: frozenset[str], ends: frozenset[str]) -> _Scan:
     return _Scan(
         _ANY.token,
         re.compile(rf"[^<]*+(?:(?:{other}|<(?![a-zA-Z!?/]))[^<]*+)*+{_TOKEN}"),
-        re.compile(rf"<(?:[!?]|/(?:[^a-zA-Z]|{ending})|{starting})"),
+        re.compile(
+            rf"<(?:{_past_tables(names)}(?:[!?]|{starting})"
+            rf"|/{_past_tables(ends)}(?:[^a-zA-Z]|{ending}))"
+        ),
     )
+
+
+def _past_tables(names: frozenset[str]) -> str:
+    """An early way out for td, tr, table and tbody, which most tags of a mail are."""
+    return "" if any(name.startswith(("td", "tr", "ta", "tb")) for name in names) else _TABLES
 
 
 def _any_of(names: frozenset[str]) -> str:
