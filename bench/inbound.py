@@ -21,7 +21,6 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(PROJECT / "src"), str(PROJECT / "tests")]
 
-from flufl.bounce import all_failures  # noqa: E402
 
 from bounce_scores import BARS, Read, Scores, files, score  # noqa: E402
 from mailglass.inbound import parse  # noqa: E402
@@ -43,6 +42,12 @@ def by_mailglass(raw: bytes) -> tuple[str | None, Sequence[Read]]:
         )
         for record in report.records
     ]
+
+
+try:
+    from flufl.bounce import all_failures
+except ModuleNotFoundError:
+    sys.exit("the rival is not installed: pip install flufl.bounce")
 
 
 def by_flufl(raw: bytes) -> tuple[str | None, Sequence[Read]]:

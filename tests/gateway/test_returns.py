@@ -98,6 +98,12 @@ def test_a_mail_over_the_limit_is_refused() -> None:
     assert kept == []
 
 
+def test_a_returned_message_may_hold_a_long_line() -> None:
+    replies, kept = talk(send("b@back.sender.example", mail=MAIL + b"x" * 50_000 + b"\r\n"))
+    assert replies[-1] == (250, b"2.0.0 Kept")  # type: ignore[index]  # a list of replies
+    assert len(kept) == 1
+
+
 def test_connections_beyond_the_limit_are_sent_away() -> None:
     def client(port: int) -> object:
         with smtplib.SMTP("127.0.0.1", port, timeout=10):

@@ -80,6 +80,10 @@ class ReturnServer(Listening):
 class _Session(SMTP):
     """One connection; those beyond the most that are allowed are sent away."""
 
+    # RFC 5321 section 4.5.3.1.6 allows 1,000; a returned message may hold any line, and a bounce
+    # that is refused for it is lost, for nobody reports it.
+    line_length_limit = 1024 * 1024
+
     def __init__(self, handler: _Handler, sessions: set[SMTP], most: int, **options: Any) -> None:
         # Any: the keyword arguments of aiosmtpd's SMTP, passed on as they are
         super().__init__(handler, **options)
