@@ -281,7 +281,8 @@ def table(rows: dict[str, Measured]) -> list[str]:
         "|---|---|---|---|---|",
     ]
     lines += [
-        f"| {name} | {row.rate:,.0f} | {row.rate / nginx.rate:.2f} | {row.p99:.1f} | {row.cpu:.0f} |"
+        f"| {name} | {row.rate:,.0f} | {row.rate / nginx.rate:.2f} "
+        f"| {row.p99:.1f} | {row.cpu:.0f} |"
         for name, row in rows.items()
     ]
     return lines

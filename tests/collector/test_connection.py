@@ -133,6 +133,14 @@ def test_what_is_no_request_or_too_large_is_refused_and_closed(
     assert running.metric("refused_total") == 1
 
 
+def test_a_target_is_bounded_for_known_heads_too(running: Running) -> None:
+    assert [running.get("/c/" + "a" * size).status for size in (5, 9000, 5)] == [404, 414, 404]
+    longest = RING.mint(Kind.CLICK, 7, bound=b"https://a.example/" + b"\1" * 2600)
+    target = f"/c/{longest}?to=https%3A//a.example/" + "%01" * 2600
+    assert [running.get(target).status for _ in range(2)] == [302, 302]
+    assert len(running.hits()) == 4  # none of them longer than the journal takes
+
+
 def test_a_client_that_sends_for_ever_is_cut_off(running: Running) -> None:
     with running.connect() as connection, pytest.raises(OSError):  # noqa: PT012
         connection.sendall(b"GET / HTTP/1.1\r\nA: ")

@@ -11,8 +11,9 @@ from typing import BinaryIO
 
 import pytest
 
-from collector.running import RING, Running, serve
-from mailglass.journal import Attachments
+from collector.running import RING
+from collector.test_lifecycle import BEACON, ask, process
+from mailglass.journal import Attachments, verify
 from mailglass.tokens import (
     Kind,
     attachment_bound,
@@ -123,13 +124,13 @@ def answer_of(stream: BinaryIO, data: bytes) -> tuple[int, str | None, bool]:
     return status, fields.get("location"), fields.get("connection") != "close"
 
 
-def bombard(server: Running, count: int, seed: int, digest: str) -> Counter[int]:
+def bombard(port: int, count: int, seed: int, digest: str) -> Counter[int]:
     """Send `count` requests; returns how often each status came."""
     fuzzer, statuses = Fuzzer(seed, digest), Counter[int]()
     connection: socket.socket | None = None
     for _ in range(count):
         if connection is None:
-            connection = server.connect()
+            connection = socket.create_connection(("127.0.0.1", port), timeout=20)
             stream = connection.makefile("rb")
         data = fuzzer.request()
         goes_on = False
@@ -164,13 +165,16 @@ def test_no_request_makes_it_fail_or_redirect_elsewhere(
     tmp_path: Path, count: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     digest = Attachments(tmp_path / "attachments").add(b"content of a file")
-    with serve(tmp_path, hits_a_second=1e9) as server:
-        statuses = bombard(server, count, 20261122, digest)
-        assert server.get(beacon_url("", RING.mint(Kind.OPEN, 8))).status == 200
-        assert not [s for s in server.collector.counters.refused if s >= "500"]
-        hits = server.hits()
+    with process(tmp_path) as (child, port, metrics_port):
+        assert ask(port, BEACON).status == 200
+        statuses = bombard(port, count, 20261122, digest)
+        assert len(ask(port, BEACON).body) == 43
+        assert b'status="5' not in ask(metrics_port, "/metrics").body
+        assert child.poll() is None
+    report = verify(tmp_path / "journal")
+    assert report.poison == ()
     with capsys.disabled():
-        print(f"\n{count} requests: {dict(sorted(statuses.items()))}, {len(hits)} recorded")
+        print(f"\n{count} requests: {dict(sorted(statuses.items()))}, {report.hits} recorded")
     assert statuses[200] > count / 10
     assert statuses[302] > count / 100
     assert statuses[400] > count / 100

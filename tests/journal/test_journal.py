@@ -20,7 +20,9 @@ from mailglass.journal import (
     Writer,
     decode,
     encode,
+    encode_prepared,
     expire,
+    prepare,
     published_end,
     read,
     verify,
@@ -74,6 +76,16 @@ def test_a_hit_comes_back_from_its_line_as_it_was(hit: Hit) -> None:
     assert line.count(b"\n") == 1
     assert line.endswith(b"\n")
     assert decode(line) == hit
+
+
+@given(st.integers(0, 2**62), st.integers(0, 32767), st.dictionaries(text, text, max_size=5))
+def test_a_line_from_prepared_parts_is_the_line_of_the_same_hit(
+    number: int, target: int, headers: dict[str, str]
+) -> None:
+    hit = make_hit(7, delivery_id=number, target=target, headers=headers)
+    at, head = b"2026-11-22T08:00:00.007Z", prepare(hit.method, hit.http_version, headers)
+    says = (number, target)
+    assert decode(encode_prepared(at, b"o", hit.token.encode(), hit.address, says, head)) == hit
 
 
 @given(any_hit, st.data())

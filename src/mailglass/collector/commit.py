@@ -16,7 +16,6 @@ import time
 from queue import SimpleQueue
 from typing import Protocol
 
-from ..errors import StorageUnavailable
 from ..journal import Writer
 from .metrics import Counters
 
@@ -149,8 +148,8 @@ class Commits:
             error = None
             try:
                 self._writer.commit(lines)
-            except StorageUnavailable as fault:
-                error = str(fault)
+            except Exception as fault:  # whatever it is, readers wait for this thread
+                error = str(fault) or repr(fault)
             self._loop.call_soon_threadsafe(self._done, error)
 
     def _done(self, error: str | None) -> None:

@@ -40,7 +40,7 @@ _LOOK_AGAIN_SECONDS = 0.01  # whether the end of a download was taken; TLS does 
 _LINGER_SECONDS = 2.0  # for a refused client to read its answer (RFC 9112 section 9.6)
 _MAX_KNOWN = 4096  # heads that are remembered, of
 _MAX_KNOWN_BYTES = 2048  # each: 8 MiB in all
-_PLAIN_GET = re.compile(rb"GET (/[\w/.~%?=&:+-]*)(?= HTTP/1\.)", re.ASCII)
+_PLAIN_GET = re.compile(rb"GET (/[\w/.~%%?=&:+-]{0,%d})(?= HTTP/1\.)" % (_MAX_URL_BYTES - 1), re.A)
 _EIGHT_BIT = re.compile(rb"[\x80-\xff]")
 
 
@@ -319,7 +319,12 @@ class Connection(asyncio.Protocol):
     def _begin(self, request: Request) -> None:
         self._current = request
         self.deadline = math.inf  # the commit has a patience of its own
-        answer = self._site.answer(request)
+        try:
+            answer = self._site.answer(request)
+        except Exception as error:  # a fault of ours; the client is told, and the rest goes on
+            self._current = None
+            self._refuse_because(error)
+            return
         if answer.download is not None:
             self._sending = _Sending(self, answer.download, answer.data)
             self._sending.go_on()
@@ -345,7 +350,7 @@ class Connection(asyncio.Protocol):
         self._arriving = None
         if self._transport is None:
             return
-        if self._current is not None and status != 500:
+        if self._current is not None:
             self._is_last = True  # the answer under way is the end of it
             return
         head = Fields().head("GET", "1.1", keep_alive=False)

@@ -172,10 +172,12 @@ class Collector:
         return bound
 
     async def _tick(self) -> None:
+        window_ends = 0.0
         while True:
             await asyncio.sleep(1)
             now = time.monotonic()
-            if int(now) % WINDOW_SECONDS == 0:
+            if now >= window_ends:
+                window_ends = now + WINDOW_SECONDS
                 self._endpoints.begin_window()
             self._answers.tick()
             self._commits.tick()

@@ -137,7 +137,8 @@ class Wire:
         receiver, self.receiver = self.receiver, None
         if receiver is None:
             return
-        self.pause_reading()
+        if self._is_reading:
+            self._loop.remove_reader(self._file)
         if self._ahead:
             self._loop.remove_writer(self._file)
         os.close(self._file)

@@ -1,0 +1,121 @@
+"""Tokens: what was minted is read, and nothing else is."""
+
+from __future__ import annotations
+
+import base64
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailglass.errors import BadToken, ConfigurationError
+from mailglass.tokens import Kind, Ring
+
+KEYS = [bytes([number]) * 32 for number in range(20)]
+RING = Ring(KEYS[:1])
+
+kinds = st.sampled_from(list(Kind))
+ids = st.integers(0, (1 << 63) - 1)
+targets = st.integers(0, 0x7FFF)
+
+
+@given(kinds, ids, targets, st.booleans(), st.binary(max_size=100))
+def test_a_token_says_what_it_was_minted_with(
+    kind: Kind, delivery_id: int, target: int, anonymous: bool, bound: bytes
+) -> None:
+    text = RING.mint(kind, delivery_id, target, bound=bound, anonymous=anonymous)
+    for spelled in (text, text.upper()):
+        token = RING.read(spelled, kind, bound=bound)
+        assert (token.kind, token.delivery_id, token.target) == (kind, delivery_id, target)
+        assert token.anonymous is anonymous
+
+
+@given(kinds, kinds, ids)
+def test_a_token_of_one_kind_is_none_of_another(kind: Kind, other: Kind, number: int) -> None:
+    text = RING.mint(kind, number)
+    if kind is not other:
+        with pytest.raises(BadToken):
+            RING.read(text, other)
+
+
+@given(kinds, ids, targets, st.data())
+def test_a_token_with_one_other_character_is_refused(
+    kind: Kind, number: int, target: int, data: st.DataObject
+) -> None:
+    text = RING.mint(kind, number, target)
+    at = data.draw(st.integers(0, len(text) - 1))
+    letter = data.draw(st.sampled_from("abcdefghijklmnopqrstuvwxyz234567").filter(text[at].__ne__))
+    for other in Kind:
+        with pytest.raises(BadToken):
+            RING.read(text[:at] + letter + text[at + 1 :], other)
+
+
+@given(st.binary(max_size=40), st.binary(max_size=40), ids)
+def test_a_token_holds_for_its_bound_value_alone(bound: bytes, other: bytes, number: int) -> None:
+    text = RING.mint(Kind.CLICK, number, bound=bound)
+    if bound != other:
+        with pytest.raises(BadToken):
+            RING.read(text, Kind.CLICK, bound=other)
+
+
+@given(st.text(max_size=40) | st.text("abcdefghijklmnopqrstuvwxyz234567", min_size=29, max_size=31))
+def test_any_other_text_is_refused(text: str) -> None:
+    with pytest.raises(BadToken):
+        RING.read(text, Kind.OPEN)
+
+
+@pytest.mark.parametrize("text", [" ", "_", "+", "-", "０", "ａ", "=", "1", "0x"])
+def test_spellings_that_numbers_allow_are_refused(text: str) -> None:
+    token = RING.mint(Kind.OPEN, 0)
+    for spelled in (text + token[len(text) :], token[: -len(text)] + text, token + text):
+        with pytest.raises(BadToken):
+            RING.read(spelled, Kind.OPEN)
+
+
+@given(ids, targets)
+def test_a_token_has_one_spelling(number: int, target: int) -> None:
+    text = RING.mint(Kind.OPEN, number, target)
+    data = base64.b32decode(text.upper() + "=" * (-len(text) % 8))
+    spare = {29: 1, 31: 3}[len(text)]
+    last = "abcdefghijklmnopqrstuvwxyz234567".index(text[-1])
+    assert last % (1 << spare) == 0
+    for extra in range(1, 1 << spare):
+        other = text[:-1] + "abcdefghijklmnopqrstuvwxyz234567"[last + extra]
+        assert base64.b32decode(other.upper() + "=" * (-len(other) % 8)) == data
+        with pytest.raises(BadToken):
+            RING.read(other, Kind.OPEN)
+
+
+@pytest.mark.parametrize("count", [1, 2, 8, 9, 17, 20])
+def test_every_key_ever_used_still_verifies(count: int) -> None:
+    now = Ring(KEYS[:count])
+    for number in range(1, count + 1):
+        assert (
+            now.read(Ring(KEYS[:number]).mint(Kind.OPEN, number), Kind.OPEN).delivery_id == number
+        )
+
+
+def test_a_key_that_was_taken_away_verifies_no_more() -> None:
+    with pytest.raises(BadToken):
+        Ring(KEYS[1:2]).read(RING.mint(Kind.OPEN, 1), Kind.OPEN)
+
+
+@given(kinds, ids, targets)
+def test_no_token_has_a_shape_that_spamassassin_scores(
+    kind: Kind, number: int, target: int
+) -> None:
+    text = RING.mint(kind, number, target)
+    assert len(text) in (29, 31)  # LONG_IMG_URI begins at 45 in a row
+    assert re.fullmatch("[a-z2-7]+", text)
+
+
+@pytest.mark.parametrize(("keys", "complaint"), [([], "empty"), ([b"x"], "1 bytes instead of 32")])
+def test_wrong_keys_are_named(keys: list[bytes], complaint: str) -> None:
+    with pytest.raises(ConfigurationError, match=complaint):
+        Ring(keys)
+
+
+def test_a_target_outside_its_bits_is_refused() -> None:
+    with pytest.raises(BadToken, match="target 32768 is outside 0 to 32767"):
+        RING.mint(Kind.CLICK, 1, 0x8000)
