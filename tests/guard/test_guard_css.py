@@ -95,7 +95,7 @@ def test_whatever_tinycss2_calls_a_url_is_found(css: str) -> None:
     ["url(", "/*", '"', "'", "\\", 'url("', "a(", "attr(", "@import '", "alphaimageloader(", "{a:",
      "sourceMappingURL=", "\\75 "]
 )  # fmt: skip
-def test_a_style_sheet_of_two_megabytes_of_anything_is_read(piece: str) -> None:
-    css = piece * (2_000_000 // len(piece))
+def test_a_style_sheet_of_anything_is_read_in_one_go(piece: str) -> None:
+    css = piece * (500_000 // len(piece))
     find_urls(css + "url")
     attribute_names(css)

@@ -51,7 +51,7 @@ def test_a_beacon_is_a_tracker(html: str) -> None:
         "<img src='https://shop.example/images/spacer.gif' width=1 height=1>",
         "<img src='https://shop.example/images/shadow.gif' width=600 height=3>",
         "<img src='https://shop.example/i/line.gif' width=600 height=1>",
-        "<img src='https://shop.example/Email%20Assets/OpenSea-Email-Logo.png' width=200 height=50>",
+        "<img src='https://shop.example/Email%20Assets/OpenSea-Email-Logo.png' width=200>",
         "<img src='https://i1.cmail20.com/ei/t/AA/BB/logo.png' width=600>",
         "<img src='https://shop.example/campaign_images/2024/1.gif' width=600 height=200>",
         "<img src='https://shop.example/open.gif.png' width=90 height=30>",

@@ -112,8 +112,7 @@ def printable_hex(piece: str) -> str | None:
 
 
 def _path_start(url: str) -> int:
-    scheme = url.find("//")
-    slash = url.find("/", scheme + 2) if scheme >= 0 else 0
+    slash = url.find("/", url.find("//") + 2)
     return len(url) if slash < 0 else slash
 
 

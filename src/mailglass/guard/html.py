@@ -17,7 +17,14 @@ from enum import StrEnum
 from functools import cache
 from urllib.parse import unquote
 
-from ..mime import Attribute, Token, TokenKind, conditional_content, tokenize
+from ..mime import (
+    Attribute,
+    Token,
+    TokenKind,
+    conditional_content,
+    tokenize,
+    unescape_attribute,
+)
 from .css import CssUrl, attribute_names, find_urls
 from .reach import absolute, is_namespace, nested_urls
 from .tables import read_table
@@ -164,11 +171,16 @@ class _Texts(Mapping[str, str]):
         self._markup, self._attributes = markup, attributes
 
     def __getitem__(self, name: str) -> str:
-        return Value(self._markup, self._attributes[name]).text
+        if name not in self._attributes:
+            raise KeyError(name)
+        return self.get(name)
 
     def get(self, name: str, default: str = "") -> str:  # type: ignore[override]  # as dict, faster
         attribute = self._attributes.get(name)
-        return default if attribute is None else Value(self._markup, attribute).text
+        if attribute is None or attribute.value_start < 0:
+            return default
+        raw = self._markup[attribute.value_start : attribute.value_end]
+        return unescape_attribute(raw) if "&" in raw else raw
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._attributes)
@@ -342,8 +354,8 @@ class _Finder:
     def _anchor(self, name: str, short: str, attribute: Attribute) -> None:
         if short not in _ANCHORS and short not in _MATH and not name.startswith("v:"):
             return
-        value = Value(self._markup, attribute)
-        url = absolute(value.text, self._base)
+        raw = self._markup[attribute.value_start : attribute.value_end]
+        url = absolute(unescape_attribute(raw) if "&" in raw else raw, self._base)
         if url is not None:
             self._document.anchors.append(Anchor(url, attribute.value_start, attribute.value_end))
 

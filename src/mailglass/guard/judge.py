@@ -182,7 +182,7 @@ def _harmless(shape: Shape, uses: int) -> list[Sign]:
     signs: list[Sign] = []
     if shape.is_static:
         signs.append(("static", ""))
-    if uses > 1:
+    if uses > 1 and not (shape.tokens or shape.has_number):
         signs.append(("reused", str(uses)))
     if shape.is_file and not shape.query:
         if folder := _ASSET_FOLDER.search(shape.path):

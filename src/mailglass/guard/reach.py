@@ -17,7 +17,8 @@ __all__ = ["NAMESPACES", "absolute", "is_namespace", "nested_urls"]
 _VANISHES = str.maketrans("", "", "\t\n\r")
 _LEADING = "".join(map(chr, range(0x21)))
 _REMOTE = re.compile(r"(https?|ftp):[/\\]*+(?=[^/\\])", re.IGNORECASE)
-_PLAIN = re.compile(r"https?://[^/\\\t\r\n][^\\\t\r\n]*+\Z")
+# What needs no reading: no white space, control character or backslash anywhere.
+_PLAIN = re.compile(r"https?://[^/\\\x00-\x20][^\\\x00-\x20]*+\Z")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _URL = re.compile(r"https?:[/\\]{2}[^\s\"'<>()\\{}|^`]++", re.IGNORECASE)
 _VIEW_SOURCE = "view-source:"
@@ -34,10 +35,9 @@ def absolute(reference: str, base: str | None = None) -> str | None:
 
     `base` is the document's `<base href>`: only with it does a relative reference leave a message.
     """
-    url = reference.strip(_LEADING)
-    if _PLAIN.match(url):
-        return url
-    url = url.translate(_VANISHES)
+    if _PLAIN.match(reference):
+        return reference
+    url = reference.strip(_LEADING).translate(_VANISHES)
     if url[: len(_VIEW_SOURCE)].lower() == _VIEW_SOURCE:
         url = url[len(_VIEW_SOURCE) :]
     if match := _REMOTE.match(url):

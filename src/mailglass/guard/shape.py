@@ -37,6 +37,9 @@ _MIN_TOKEN = 12
 # letter); 12 random characters of base32 have about 40, 16 of base64 about 58. Pieces between are
 # decided by how often letters, digits and case change.
 _SURE_BITS = 58.0
+# From here on a name without any break is rare; of 20 letters of English 0.1 are j, q, x or z, of
+# base32 two and a half.
+_LONG = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +160,10 @@ def _is_random(part: str) -> bool:
     runs = _RUN.findall(part)
     # Camel case counts a capital and the letters after it as one run.
     changes = len(runs) - sum(len(run) == 1 and run.isupper() for run in runs)
-    if changes * 5 >= len(part) and sum(run.isdigit() for run in runs) > 1:
+    numbers = sum(run.isdigit() for run in runs)
+    if numbers > 1 and (changes * 5 >= len(part) or len(part) >= _LONG):
+        return True
+    if len(part) >= _LONG and sum(part.lower().count(letter) for letter in "jqxz") > 2:
         return True
     if changes * 4 >= len(part):
         return True

@@ -22,7 +22,7 @@ _PIXELS = dict(
         strict=True,
     )
 )
-_RULE = re.compile(r"([^{}]*+)([{}])")
+_BRACE = re.compile(r"[{}]")
 _SELECTOR = re.compile(r"(?:[a-z]\w*+)?([.#][\w-]++)\Z", re.IGNORECASE)
 # Farther than any screen: text and pictures moved there are hidden.
 _OFF_SCREEN_PIXELS = -500
@@ -89,9 +89,10 @@ def hidden_selectors(css: str) -> set[str]:
     found: set[str] = set()
     depth = 0
     prelude = ""
-    for match in _RULE.finditer(css):
-        text, mark = match.groups()
-        if mark == "{":
+    position = 0
+    for match in _BRACE.finditer(css):
+        text, position = css[position : match.start()], match.end()
+        if match.group() == "{":
             depth += 1
             prelude = text
             continue

@@ -1,0 +1,90 @@
+"""`mailglass leak-test`: which ways of calling home one's own mail program lets through."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import aiosmtplib
+import click
+
+from ..errors import InputError, RetryLater
+from ..gateway.leak_collector import LeakCollector
+from ..guard.leak_test import leak_message, leak_names
+from ..lookup import parse_server
+
+
+@click.command("leak-test")
+@click.option("--to", "recipient", required=True, metavar="ADDRESS", help="Your own address.")
+@click.option("--from", "author", metavar="ADDRESS", help="The author; your own address if absent.")
+@click.option("--listen", default="127.0.0.1:8099", show_default=True, metavar="HOST:PORT")
+@click.option("--base-url", metavar="URL", help="How your mail program reaches it.")
+@click.option("--smtp", default="127.0.0.1:25", show_default=True, metavar="HOST:PORT")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the mail, send none.")
+@click.option("--wait", "wait_seconds", default=600, show_default=True, help="Seconds to listen.")
+def command(
+    recipient: str,
+    author: str | None,
+    listen: str,
+    base_url: str | None,
+    smtp: str,
+    output: Path | None,
+    wait_seconds: int,
+) -> None:
+    """Send one mail that uses each loader, listen, and say which ones were let through.
+
+    Open the mail while this runs. Ends early on Ctrl-C, with the report.
+    """
+    url = base_url or f"http://{listen}"
+    try:
+        message = leak_message(url, author or recipient, recipient)
+    except ValueError as error:
+        raise InputError(f"--base-url: {error}") from error
+    asked: list[str] = []
+    try:
+        asyncio.run(_run(message, author or recipient, recipient, listen, smtp, output,
+                         wait_seconds, asked))  # fmt: skip
+    except KeyboardInterrupt:
+        click.echo("")
+    names = leak_names()
+    click.echo(f"{len(asked)} of {len(names)} loaders were let through")
+    for name in names:
+        click.echo(f"  {'ASKED  ' if name in asked else 'blocked'} {name}")
+
+
+async def _run(
+    message: bytes,
+    author: str,
+    recipient: str,
+    listen: str,
+    smtp: str,
+    output: Path | None,
+    wait_seconds: int,
+    asked: list[str],
+) -> None:
+    collector = LeakCollector(set(leak_names()), on_first=lambda name: _told(asked, name))
+    await collector.start(*parse_server(listen))
+    try:
+        if output is not None:
+            output.write_bytes(message)
+        else:
+            await _send(message, author, recipient, smtp)
+        click.echo(f"listening on {listen} for {wait_seconds} s; open the mail now", err=True)
+        await asyncio.sleep(wait_seconds)
+    finally:
+        await collector.stop()
+
+
+def _told(asked: list[str], name: str) -> None:
+    asked.append(name)
+    click.echo(f"asked: {name}", err=True)
+
+
+async def _send(message: bytes, author: str, recipient: str, smtp: str) -> None:
+    host, port = parse_server(smtp)
+    try:
+        await aiosmtplib.send(
+            message, sender=author, recipients=[recipient], hostname=host, port=port
+        )
+    except (aiosmtplib.SMTPException, OSError) as error:
+        raise RetryLater(f"{smtp} did not take the test mail: {error}") from error

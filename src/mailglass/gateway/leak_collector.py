@@ -1,0 +1,66 @@
+"""Listens for what a mail program asks while it shows the leak test (HTTP/1.1, RFC 9112).
+
+Knows nothing of deliveries and records no address: it answers every request with an empty page and
+remembers the path. It runs for one test on the tester's own machine, so that it has no log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable
+from contextlib import suppress
+
+__all__ = ["LeakCollector"]
+
+_REQUEST = re.compile(
+    rb"[A-Z]{1,10} (?:https?://[^/ ]{1,255})?/+([\w-]{1,64})[^\r\n]{0,2000} HTTP/1\."
+)
+_ANSWER = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 0\r\n"
+    b"Cache-Control: no-store\r\nConnection: close\r\n\r\n"
+)
+_MAX_HEADER_BYTES = 16_384
+_MAX_SECONDS = 10.0
+
+
+class LeakCollector:
+    """Remembers which loaders asked, in the order in which they first did."""
+
+    def __init__(self, names: set[str], on_first: Callable[[str], None]) -> None:
+        """`names` are the loaders of the test mail; `on_first` is told each when it first asks."""
+        self._names = names
+        self._on_first = on_first
+        self._server: asyncio.Server | None = None
+        self.asked: list[str] = []
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen; returns the port."""
+        self._server = await asyncio.start_server(self._answer, host, port, limit=_MAX_HEADER_BYTES)
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        if self._server is not None:
+            self._server.close()
+            await self._server.wait_closed()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with asyncio.timeout(_MAX_SECONDS):
+                head = await reader.readuntil(b"\r\n\r\n")
+            if match := _REQUEST.match(head):
+                self._note(match.group(1).decode("ascii", "replace"))
+            writer.write(_ANSWER)
+            await writer.drain()
+        except (TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, OSError):
+            pass  # whoever that was asked for nothing of the test
+        finally:
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+
+    def _note(self, name: str) -> None:
+        if name in self._names and name not in self.asked:
+            self.asked.append(name)
+            self._on_first(name)
