@@ -18,6 +18,7 @@ from .judge import judge_alike
 from .look import SCANNING_ROLES, Seen, look
 from .networks import Network, network_key
 from .rules import Rules
+from .signals import AT_ONCE, MANY_LINKS, VOLLEY
 from .surroundings import (
     NOTHING_AROUND,
     NOWHERE,
@@ -231,16 +232,17 @@ def _add_windows(facts: DeliveryFacts, places: Sequence[_Place], rules: Rules) -
     left = distinct_near(times, visitors, leaving, seconds["burst"])
     programs = distinct_near(times, [p.hit.address for p in places], agents, seconds["agents"])
     sent = facts.links_sent
-    # What is no remark is left at its default, so that more hits look alike.
+    # No count goes beyond what is remarked on, so that more hits look alike.
     for i, place in enumerate(places):
         burst = max(by_visitor[i], by_agent[i])
+        followed = min(burst, MANY_LINKS)
         if place.link is not None:
-            place.fields["links_in_burst"] = max(burst, 1)
-            place.fields["clicks_in_volley"] = volleys[i] if volleys[i] > 1 else 0
+            place.fields["links_in_burst"] = max(followed, 1)
+            place.fields["clicks_in_volley"] = VOLLEY + 1 if volleys[i] > VOLLEY else 0
         elif burst > _FEW_LINKS:
-            place.fields["links_in_burst"] = burst
+            place.fields["links_in_burst"] = followed
         place.fields["all_links_in_burst"] = sent is not None and _FEW_LINKS < sent <= burst
-        place.fields["events_in_second"] = at_once[i] if at_once[i] > 1 else 0
+        place.fields["events_in_second"] = AT_ONCE if at_once[i] >= AT_ONCE else 0
         place.fields["unsubscribe_too"] = left[i] > 0 and burst > 1
         place.fields["agents_of_address"] = programs[i] if programs[i] > 1 else 0
 

@@ -15,12 +15,13 @@ from .look import SCANNING_ROLES, Seen
 from .rules import Rules, Signal
 from .surroundings import ALONE, Crowd, Surroundings
 
-__all__ = ["Sign", "signs_of"]
+__all__ = ["AT_ONCE", "MANY_LINKS", "VOLLEY", "Sign", "signs_of"]
 
 _PROXYING_ROLES = frozenset({"reader_proxy", "provider_proxy", "private_relay", "web_proxy"})
 _PROXIES_OWN = frozenset({"google", "reader_proxy", "provider_proxy"})
-_MANY_LINKS, _SEVERAL_LINKS = 5, 3  # newsletter code: 5 in 10 s; below 3 a person may do it
-_VOLLEY = 3  # Trend Micro Phish Insight: more than 3 clicks in 3 s
+MANY_LINKS, _SEVERAL_LINKS = 5, 3  # newsletter code: 5 in 10 s; below 3 a person may do it
+AT_ONCE = 2  # Adobe Marketo: two things of one reader in one second
+VOLLEY = 3  # Trend Micro Phish Insight: more than 3 clicks in 3 s
 
 
 class Sign(NamedTuple):  # a tuple, because a few are made for every hit
@@ -126,10 +127,10 @@ def _behaviour(around: Surroundings, seen: Seen, note: _Note) -> None:
     if around.altered_token or around.crowd.altered_tokens_of_address:
         note("behaviour.altered_token")
     _links(around, seen, note)
-    if around.clicks_in_volley > _VOLLEY:
-        note("behaviour.volley", around.clicks_in_volley)
-    if around.events_in_second >= 2 and not _is_mail_app(seen):
-        note("behaviour.same_second", around.events_in_second)
+    if around.clicks_in_volley > VOLLEY:
+        note("behaviour.volley")
+    if around.events_in_second >= AT_ONCE and not _is_mail_app(seen):
+        note("behaviour.same_second")
     if around.unsubscribe_too:
         note("behaviour.unsubscribe_too")
     if around.click_without_open and seen.is_click:
@@ -148,8 +149,8 @@ def _behaviour(around: Surroundings, seen: Seen, note: _Note) -> None:
 
 def _links(around: Surroundings, seen: Seen, note: _Note) -> None:
     links = around.links_in_burst
-    if around.all_links_in_burst or (links is not None and links >= _MANY_LINKS):
-        what = "all links were" if around.all_links_in_burst else f"{links} links were"
+    if around.all_links_in_burst or (links is not None and links >= MANY_LINKS):
+        what = "all links were" if around.all_links_in_burst else f"{MANY_LINKS} links or more were"
         note("behaviour.all_links", what)
     elif links is not None and links >= _SEVERAL_LINKS:
         note("behaviour.several_links", f"{links} links were")

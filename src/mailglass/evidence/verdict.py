@@ -116,10 +116,13 @@ def weigh(events: Sequence[Event], now: datetime, rules: Rules) -> Verdict:
     )
 
 
-def _order(event: Event) -> tuple[datetime, str, str, str]:
+_MATTERS = ("address", "probability_human", "actor", "user_agent", "path_kind")
+
+
+def _order(event: Event) -> tuple[object, ...]:
     """A total order for what matters here, so that the order of arrival cannot."""
     raw = event.raw
-    return event.at, event.type.value, str(raw.get("address")), str(raw.get("probability_human"))
+    return event.at, event.type.value, *[str(raw.get(name)) for name in _MATTERS]
 
 
 def _probability(event: Event) -> float:
@@ -263,7 +266,7 @@ def _plain(events: Sequence[Event]) -> list[Evidence]:
     texts: dict[tuple[str, str], list[Event]] = {}
     for event in events:
         text = _MACHINES.get(event.type) or _REMARKS.get(event.type)
-        if event.raw.get("actor") == Actor.THIRD_PARTY.value:
+        if event.type in _PEOPLES and event.raw.get("actor") == Actor.THIRD_PARTY.value:
             text = "read by somebody else, as after a forward"
         if text is not None:
             texts.setdefault((event.type.value, text), []).append(event)
