@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import platform
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -93,7 +94,7 @@ class Outcome:
     verdicts: Scores = field(default_factory=lambda: Scores("verdicts"))
     levels: dict[str, list[int]] = field(default_factory=dict)  # deliveries, those read
     decided: int = 0
-    wrong: int = 0
+    wrong: Counter[str] = field(default_factory=Counter)  # by who really made the hit
 
     def add(self, judged: Judged, rules: Rules) -> None:
         requests = [r for r in judged.delivery.requests if r.hit.delivery_id is not None]
@@ -101,7 +102,7 @@ class Outcome:
             self.hits.add(p, request.by_recipient)
             if not rules.machine_below <= p <= rules.human_above:
                 self.decided += 1
-                self.wrong += (p > 0.5) != request.by_recipient
+                self.wrong[request.actor.value] += (p > 0.5) != request.by_recipient
         was_read = judged.delivery.truth.was_read
         self.verdicts.add(judged.verdict, was_read)
         told = self.levels.setdefault(judged.level, [0, 0])
@@ -199,7 +200,9 @@ def report(count: int, outcome: Outcome, rules: Rules) -> str:
     lines += [
         "",
         f"Hits decided: {outcome.decided / hits.total:.1%}, "
-        f"of which wrong {outcome.wrong / outcome.decided:.2%}.",
+        f"of which wrong {outcome.wrong.total() / outcome.decided:.2%}: "
+        + ", ".join(f"{n:,} of {actor}" for actor, n in outcome.wrong.most_common() if n)
+        + ". The history knew nothing of the senders' own browsers and networks here.",
         "",
         "| level of the verdict | deliveries | read by the person |",
         "|---|---|---|",

@@ -103,8 +103,18 @@ def _errors() -> str:
 
 
 def _findings() -> str:
-    rows = ["# Findings", "", "| id | meaning |", "|---|---|"]
-    rows += [f"| `{name}` | {about} |" for name, about in sorted(postmaster.FINDINGS.items())]
+    rows = [
+        "# Findings",
+        "",
+        "What `mailglass doctor` and `mailglass lint` check. A finding is `ok`, `info`, `warn`,",
+        "`fail`, or `unknown` when it could not be checked. Names in braces are filled in.",
+    ]
+    for kind in postmaster.FINDINGS.values():
+        rows += ["", f"## {kind.id}", "", f"{kind.about}.", "", f"- expected: {kind.expected}"]
+        rows += [f"- why: {kind.why}"] if "{" not in kind.why else []
+        rows += [f"- matters to: {', '.join(kind.providers)}"] if kind.providers else []
+        rows += [f"- source: {kind.source}"] if kind.source else []
+        rows += [f"- fix ({name}): {text}" for name, text in kind.fixes.items()]
     return "\n".join(rows) + "\n"
 
 

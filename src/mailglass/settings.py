@@ -1,4 +1,4 @@
-"""One record of settings: defaults, then a file, then the environment, then the command line.
+"""The table of settings, and where a value comes from: default, file, environment, command line.
 
 Only `app` and `cli` read it; every part receives the values it needs. A setting is named once,
 here, with its default, its unit and a sentence; the file calls it `section.name` (TOML), the
@@ -178,6 +178,13 @@ class Settings:
         "collector.private-key", "", "Private key (PEM) of that certificate.", _path
     )
 
+    journal_keep_days: int = _setting(
+        "journal.keep-days",
+        "30",
+        "How long the journal's segments stay after ingest has taken them, for a replay.",
+        _whole,
+    )
+
     gateway_host: str = _setting("gateway.host", "127.0.0.1", "Where mail is submitted to.")
     gateway_port: int = _setting("gateway.port", "8587", "Its port.", _whole)
     gateway_hostname: str = _setting(
@@ -203,6 +210,25 @@ class Settings:
     )
     gateway_max_connections: int = _setting(
         "gateway.max-connections", "200", "The most connections at a time.", _whole
+    )
+
+    returns_domains: tuple[str, ...] = _setting(
+        "returns.domains",
+        "",
+        "The domains whose mail is what comes back: bounces, complaints, answers. None: not taken.",
+        _words,
+    )
+    returns_host: str = _setting(
+        "returns.host", "127.0.0.1", "The address on which mail that comes back is taken."
+    )
+    returns_port: int = _setting(
+        "returns.port", "2525", "The port on which mail that comes back is taken.", _whole
+    )
+    returns_protocol: Literal["smtp", "lmtp"] = _setting(
+        "returns.protocol",
+        "smtp",
+        "SMTP as an MX, or LMTP behind a mail server of one's own.",
+        choices=("smtp", "lmtp"),
     )
 
     smarthost_host: str = _setting(
@@ -452,6 +478,7 @@ def _port_faults(s: Settings) -> list[str]:
         ("collector.private-port", "127.0.0.1", s.collector_private_port),
         ("collector.tls-port", s.collector_host, s.collector_tls_port),
         ("gateway.port", s.gateway_host, s.gateway_port),
+        *([("returns.port", s.returns_host, s.returns_port)] if s.returns_domains else []),
         ("web.port", s.web_host, s.web_port),
     ):
         if not 1 <= port <= 65535:

@@ -70,6 +70,7 @@ class Submission:
     deliveries: tuple[Delivery, ...]
     tracking: Mapping[str, Any]  # the frozen options that the courier instruments with
     facts: Mapping[str, Any] = field(default_factory=dict)  # what the history shows of it
+    suppressed: Mapping[int, str] = field(default_factory=dict)  # deliveries not to be made: reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,20 +241,25 @@ class Spool:
 def _insert(db: sqlite3.Connection, submission: Submission) -> None:
     at = submission.accepted_at.timestamp()
     tracking = _dump(submission.tracking)
-    db.execute(
-        "INSERT INTO message VALUES (?, ?, ?, ?, ?)",
-        (submission.message_id, at, submission.return_path, tracking, submission.raw),
-    )
+    wanted = [d for d in submission.deliveries if d.id not in submission.suppressed]
+    if wanted:
+        db.execute(
+            "INSERT INTO message VALUES (?, ?, ?, ?, ?)",
+            (submission.message_id, at, submission.return_path, tracking, submission.raw),
+        )
     db.executemany(
         "INSERT INTO delivery VALUES (?, ?, ?, 0, ?)",
-        [(d.id, d.message_id, d.recipient, at) for d in submission.deliveries],
+        [(d.id, d.message_id, d.recipient, at) for d in wanted],
     )
     body = {
         **submission.facts,
         "return_path": submission.return_path,
         "deliveries": [(d.id, d.recipient) for d in submission.deliveries],
     }
-    _add_event(db, EventType.QUEUED, submission.accepted_at, submission.message_id, body)
+    now, message_id = submission.accepted_at, submission.message_id
+    _add_event(db, EventType.QUEUED, now, message_id, body)
+    for delivery_id, reason in submission.suppressed.items():
+        _add_event(db, EventType.SUPPRESSED, now, message_id, {"reason": reason}, delivery_id)
 
 
 def _add_event(

@@ -230,6 +230,8 @@ def test_a_signal_stops_it_cleanly_with_every_answered_hit_on_disk(
         for _ in range(5):
             assert ask(port, BEACON).status == 200
         with socket.create_connection(("127.0.0.1", port)) as idle:
+            idle.sendall(request_bytes("/", Connection="keep-alive"))
+            receive(idle)
             child.send_signal(number)
             assert child.wait(30) == 0
             assert idle.recv(1) == b""

@@ -13,6 +13,7 @@ from mailglass.evidence import (
     Surroundings,
     event_of,
     judge_hit,
+    learned_from,
     load_rules,
     verdict_word,
 )
@@ -266,3 +267,20 @@ def test_kind_of_the_target_counts_before_the_path(rules: Rules) -> None:
     around = Surroundings(kind=TargetKind.HONEYPOT, honeypot=True)
     judgement = judge_hit(hit("c", FIREFOX), around, rules=rules)
     assert verdict_word(judgement, rules) == "machine"
+
+
+def test_a_domain_learns_only_from_what_its_past_did_not_decide(rules: Rules) -> None:
+    past = Surroundings(domain_hits=(500.0, 0.0))
+    echo = judge_hit(hit("c", address=""), past, rules=rules)
+    assert echo.probability_human > rules.human_above
+    person = judge_hit(hit("o", "Outlook-iOS/2.0"), past, rules=rules)
+    scan = judge_hit(hit("c", "curl/8"), past, rules=rules)
+    apple = judge_hit(hit("o", "Mozilla/5.0"), past, rules=rules)
+    assert learned_from([echo, apple], rules) == (0, 0)
+    assert learned_from([person, scan, scan], rules) == (1, 2)
+
+
+def test_the_senders_own_apple_mail_is_the_sender(rules: Rules) -> None:
+    around = Surroundings(sender_sign="the sender's client announced it")
+    judgement = judge_hit(hit("o", "Mozilla/5.0"), around, rules=rules)
+    assert judgement.actor is Actor.SENDER

@@ -192,6 +192,9 @@ def test_a_record_may_hold_no_more_than_an_id() -> None:
         ({"sender_headsup_s": 400}, "unknown"),
         ({"is_sender_session": True}, "sender"),
         ({"self_view": True}, "sender"),
+        ({"human_click_within_s": 2}, "unknown"),
+        ({"wave_requests_15min": 9000}, "machine"),
+        ({"links_sent": 1, "distinct_links_10s": 1}, "unknown"),
         ({"after_human_open": True, "new_device": True, "new_network": True}, "third_party"),
         ({"earlier_human_open_country": "FR", "this_country": "BR"}, "third_party"),
         ({"earlier_human_open_country": "FR", "this_country": "FR"}, "unknown"),
@@ -203,5 +206,22 @@ def test_variants_of_the_words_of_a_context_are_understood(
     context: dict[str, Any], verdict: str
 ) -> None:
     hit = {"id": "a", "kind": "click", "user_agent": None, "ua_known": False, "context": context}
+    (answer,) = judge([hit])
+    assert answer["verdict"] == verdict
+
+
+@pytest.mark.parametrize(
+    ("home", "verdict"),
+    [("naver", "sender"), ("Google Workspace", "human"), ("gmail.com", "human")],
+)
+def test_a_proxy_of_another_provider_than_the_recipients_is_the_senders(
+    home: str, verdict: str
+) -> None:
+    hit = {
+        "id": "a",
+        "kind": "open",
+        "user_agent": "Mozilla/5.0 (via ggpht.com GoogleImageProxy)",
+        "context": {"recipient_provider": home},
+    }
     (answer,) = judge([hit])
     assert answer["verdict"] == verdict

@@ -145,6 +145,7 @@ def test_apples_list_makes_a_fetch_without_a_known_agent_a_privacy_fetch(tmp_pat
     )
     judgement = judge_hit(hit, Surroundings(agent_known=False), rules=rules)
     assert judgement.actor is Actor.PRIVACY_PROXY
+    assert judgement.rules_version == load_rules().version + "+lists20261122"
 
 
 def test_the_command_takes_files_and_shows_their_age(

@@ -72,3 +72,46 @@ def test_a_file_that_cannot_be_read_is_named_and_the_rest_go_on(run_cli: Run, bo
 def test_people_get_a_page(run_cli: Run, bounce: Path) -> None:
     page = run_cli("inbound", "parse", str(bounce)).stdout.decode()
     assert "who@example.net  failed 550 5.1.1 unknown-user suppress" in page
+
+
+def data(tmp_path: Path) -> tuple[str, ...]:
+    return "--set", f"data.directory={tmp_path / 'data'}"
+
+
+def test_imported_mail_is_taken_once(run_cli: Run, bounce: Path, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    first = run_cli(*data(tmp_path), "inbound", "import", str(bounce))
+    second = run_cli(*data(tmp_path), "inbound", "import", str(bounce))
+    assert first.stdout == b"1 mails taken, 0 were here already\n"
+    assert second.stdout == b"0 mails taken, 1 were here already\n"
+
+
+def test_an_mbox_and_a_maildir_are_imported(run_cli: Run, bounce: Path, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    mbox = tmp_path / "mbox"
+    other = BOUNCE.replace(b"who@", b"other@")
+    mbox.write_bytes(b"From x Sun Nov 22\n" + BOUNCE + b"\nFrom y Sun Nov 22\n" + other + b"\n")
+    maildir = tmp_path / "Maildir" / "new"
+    maildir.mkdir(parents=True)
+    (maildir / "1.host").write_bytes(BOUNCE.replace(b"who@", b"third@"))
+    done = run_cli(*data(tmp_path), "inbound", "import", str(mbox), str(maildir.parent))
+    assert done.stdout == b"3 mails taken, 0 were here already\n"
+
+
+def test_nobody_is_suppressed_at_first(run_cli: Run, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    assert run_cli(*data(tmp_path), "suppressions").stdout == b""
+    done = run_cli(*data(tmp_path), "unsuppress", "who@example.net")
+    assert done.returncode == 65
+    assert b"is not suppressed" in done.stderr
+
+
+def test_a_log_is_read(run_cli: Run, tmp_path: Path) -> None:
+    log = tmp_path / "mail.log"
+    log.write_text(
+        "Nov 22 09:00:00 mx postfix/smtp[1]: 4ABCDE12345: to=<who@example.net>, "
+        "relay=mx.example.net[192.0.2.1]:25, delay=1, delays=0/0/1/0, dsn=5.1.1, "
+        "status=bounced (host mx.example.net[192.0.2.1] said: 550 5.1.1 user unknown)\n"
+    )
+    told = json.loads(run_cli("inbound", "log", str(log), "--json").stdout)
+    assert (told["queue_id"], told["class"]) == ("4ABCDE12345", "unknown-user")

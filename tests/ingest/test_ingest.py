@@ -198,6 +198,49 @@ def test_a_spoiled_record_is_set_aside_and_the_rest_goes_on(house: House) -> Non
     assert b"GoogleImageProxX" in poison["raw"]
 
 
+def test_a_record_that_nobody_expected_is_set_aside_and_the_rest_goes_on(house: House) -> None:
+    house.spool.accept(
+        Submission(
+            message_id=9,
+            accepted_at=DELIVERED_AT,
+            return_path="me@home.test",
+            raw=b"",
+            deliveries=(Delivery(id=900, message_id=9, recipient="x@x.test"),),
+            tracking={},
+            facts={"account_id": 1},  # without a subject and all else
+        )
+    )
+    house.submit(1, "a@gmail.com")
+    house.see(hit(100))
+    while house.ingest.step():
+        pass
+    assert house.types("1") == [EventType.QUEUED, EventType.DELIVERED, EventType.OPENED]
+    with house.history.transaction() as t:
+        (poison,) = t.poison()
+    assert poison["id"].startswith("spool:")
+    assert "KeyError" in poison["reason"]
+
+
+def test_a_delivery_that_cannot_be_judged_keeps_its_facts(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.submit(1, "a@gmail.com")
+    house.see(hit(100))
+
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr("mailglass.ingest.judging.judge_delivery", fail)
+        house.ingest.step()
+    with house.history.transaction() as t:
+        assert len(t.hits_of([100])) == 1
+        assert t.poison() == []
+    house.see(hit(100, 120))
+    house.ingest.step()
+    assert house.types("1").count(EventType.OPENED) == 2
+
+
 def test_hits_that_mean_no_delivery_of_ours_are_kept_apart(house: House) -> None:
     house.submit(1, "a@gmail.com")
     house.see(hit(None, token="forged"), hit(999))

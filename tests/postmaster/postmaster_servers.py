@@ -302,7 +302,7 @@ def doctor(nsd: int, postfix: int) -> Examine:
                     "author_domain": domain,
                     "resolver": Memo(DnsResolver([("127.0.0.1", port)])),
                     "fetcher": FixedPages(pages),
-                    "dialler": SocketDialler(timeout_seconds=2),
+                    "dialler": SocketDialler(timeout_seconds=20),
                     "now": datetime(2026, 11, 22, tzinfo=UTC),
                     "zones": (),
                     "smtp_port": postfix,

@@ -59,8 +59,17 @@ def test_silent_servers_leave_everything_unknown_and_nothing_failed(run_cli: Run
     with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as silent:
         silent.bind(("127.0.0.1", 0))
         port = silent.getsockname()[1]
-        done = run_cli("doctor", "good.test", "--ip", "192.0.2.1", "--resolver",
-                       f"127.0.0.1:{port}", "--tracking-host", "t.good.test", "--json")  # fmt: skip
+        done = run_cli(
+            "doctor",
+            "good.test",
+            "--ip",
+            "192.0.2.1",
+            "--resolver",
+            f"127.0.0.1:{port}",
+            "--tracking-host",
+            "t.good.test",
+            "--json",
+        )
     found = json.loads(done.stdout)["findings"]
     assert {each["status"] for each in found} <= {"unknown", "info", "ok"}
     offline = {"spf.alignment", "dkim.alignment", "tracking.organization"}

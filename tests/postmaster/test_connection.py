@@ -134,6 +134,7 @@ EHLO = b"250-mx.test\r\n250 8BITMIME\r\n"
         ((b"220 hi\r\n", b"550 bad name\r\n"), Step.EHLO, "refuses our name"),
         ((b"220 hi\r\n", EHLO, b"451 later\r\n"), Step.MAIL, "refuses the sender"),
         ((b"220 hi\r\n", EHLO, b"250 ok\r\n", b"550 5.1.1 gone\r\n"), Step.RCPT, "5.1.1 gone"),
+        ((b"220 hi\r\n", EHLO, b"250 ok\r\n", b"550 5.1.1 gone\r\n"), Step.RCPT, "It means: "),
         (
             (b"220 hi\r\n", b"250-mx\r\n250 STARTTLS\r\n", b"454 no TLS now\r\n"),
             Step.STARTTLS,

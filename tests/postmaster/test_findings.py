@@ -63,8 +63,14 @@ def test_every_registered_finding_says_what_it_is(kind: mailglass.postmaster.Fin
 
 
 def test_what_a_stranger_wrote_cannot_steer_the_terminal_or_the_template() -> None:
-    found = finding("spf.syntax", FindingStatus.FAIL, "\x1b[2J{domain}", fix="broken",
-                    domain="a.test", fault="{fault} \x07")  # fmt: skip
+    found = finding(
+        "spf.syntax",
+        FindingStatus.FAIL,
+        "\x1b[2J{domain}",
+        fix="broken",
+        domain="a.test",
+        fault="{fault} \x07",
+    )
     assert found.observed == "\ufffd[2J{domain}"
     assert "{fault} \ufffd" in found.fix
 

@@ -129,8 +129,12 @@ CHANGES = [
     ("boundary=b", "boundary=c", "lint.mime", "fail"),
     ("--b--\n", "", "lint.mime", "fail"),
     ("MIME-Version: 1.0\n", "", "lint.mime", "warn"),
-    ("text/plain; charset=utf-8\n", "text/plain\nContent-Transfer-Encoding: uu\n", "lint.mime",
-     "fail"),
+    (
+        "text/plain; charset=utf-8\n",
+        "text/plain\nContent-Transfer-Encoding: uu\n",
+        "lint.mime",
+        "fail",
+    ),
     ("(AD) ", "", "lint.ad-label", "warn"),
     ("(AD) ", "[ad] ", "lint.ad-label", "warn"),
     ("(AD) ", "=?utf-8?B?77yh77yk?= ", "lint.ad-label", "warn"),  # full-width letters
@@ -145,8 +149,12 @@ CHANGES = [
     (">Unsubscribe<", ">退订<", "lint.unsubscribe-link", "ok"),
     (">Unsubscribe<", ">수신거부<", "lint.unsubscribe-link", "ok"),
     ("<p>Our", "<p>" + "y" * 105_000 + " Our", "lint.clipping", "warn"),
-    ("Our spring sale begins on Monday. Come and see. Unsubscribe: https://click.shop.test/u/abc",
-     "Hello", "lint.text-part", "warn"),
+    (
+        "Our spring sale begins on Monday. Come and see. Unsubscribe: https://click.shop.test/u/abc",
+        "Hello",
+        "lint.text-part",
+        "warn",
+    ),
     ("text/plain; charset=utf-8", "application/x-other", "lint.text-part", "warn"),
     (' alt="tulips"', "", "lint.images", "info"),
     ("https://click.shop.test/c/abc", "https://192.0.2.1/c", "lint.links", "warn"),
@@ -168,7 +176,7 @@ CHANGES = [
     (HTML, "<form action=x></form><script>1</script>", "lint.active", "warn"),
     ("<bounce@news.shop.test>", "<bounce@mailer.test>", "lint.envelope", "warn"),
     ("<bounce@news.shop.test>", "<>", "lint.envelope", "info"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("old", "new", "rule", "status"), CHANGES)
@@ -313,6 +321,20 @@ def test_no_bytes_break_a_rule(tail: bytes) -> None:
         except NotAMessage:
             continue
         assert all(each.id in FINDINGS for each in report.findings)
+
+
+MESSAGE = signed(GOOD)
+
+
+@given(st.binary(max_size=60), st.sampled_from(["", "k=rsa; ", "k=ed25519; "]))
+def test_no_key_in_the_dns_breaks_a_rule(data: bytes, kind: str) -> None:
+    class Hostile:
+        async def ask(self, name: str, record: str, *, unchecked: bool = False) -> Answer:
+            text = f"v=DKIM1; {kind}p={base64.b64encode(data).decode()}"
+            return Answer(name=name, kind=record, outcome=Outcome.ANSWERS, records=(text,))
+
+    report = asyncio.run(lint(MESSAGE, resolver=Hostile()))
+    assert statuses(report)["lint.dkim"] in ("fail", "unknown")
 
 
 def test_real_messages_are_read_without_a_crash(shared_data: Path) -> None:

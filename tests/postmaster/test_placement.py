@@ -40,8 +40,9 @@ class Mailbox:
             raise MailboxError(self.error)
         if self.looks < self.look:
             return None
-        return FoundMessage(folder="Junk" if self.is_spam else "INBOX", is_spam=self.is_spam,
-                            header=HEADER)  # fmt: skip
+        return FoundMessage(
+            folder="Junk" if self.is_spam else "INBOX", is_spam=self.is_spam, header=HEADER
+        )
 
 
 def run(*mailboxes: Mailbox, refuse: bool = False) -> list[Placement]:
@@ -183,8 +184,9 @@ service imap-login {{
     )
 
     def ready() -> bool:
-        mailbox = ImapMailbox(host="127.0.0.1", port=port, security="none", user="good",
-                              password="secret")  # fmt: skip
+        mailbox = ImapMailbox(
+            host="127.0.0.1", port=port, security="none", user="good", password="secret"
+        )
         try:
             asyncio.run(mailbox.find("<x>"))
         except MailboxError:

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -149,3 +150,18 @@ def test_what_was_accepted_survives_a_kill(tmp_path: Path) -> None:
     kept = [job.delivery.message_id for job in spool.due(NOW, 100_000)]
     assert len(kept) == len(set(kept))
     assert set(told) <= set(kept)
+
+
+def test_a_suppressed_recipient_gets_nothing_and_an_event_says_why(spool: Spool) -> None:
+    accepted = submission(recipients=("a@x.test", "b@x.test"))
+    spool.accept(replace(accepted, suppressed={100: "complaint"}))
+    assert [job.delivery.recipient for job in spool.due(NOW, 10)] == ["b@x.test"]
+    told = [(e.type, e.delivery_id, e.body.get("reason")) for e in spool.events(0, 10)]
+    assert told == [(EventType.QUEUED, None, None), (EventType.SUPPRESSED, 100, "complaint")]
+
+
+def test_a_message_to_suppressed_recipients_alone_is_not_kept(spool: Spool) -> None:
+    spool.accept(replace(submission(), suppressed={100: "unsubscribed"}))
+    assert spool.due(NOW, 10) == []
+    with pytest.raises(KeyError):
+        spool.raw(1)

@@ -8,17 +8,22 @@ import fcntl
 import logging
 import os
 import signal
+import socket
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError
 from ..settings import Settings
 from .first_run import prepare, read_keys
 from .supervisor import READY_FD
+
+if TYPE_CHECKING:
+    from ..gateway import ReturnServer
+    from ..history import History
 
 __all__ = ["run_role"]
 
@@ -33,11 +38,12 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 def run_role(role: str, settings: Settings) -> None:
     """Run one role until SIGTERM.
 
-    Raises ConfigurationError when another process has the role on this data directory.
+    Raises ConfigurationError when another process has the role on this data directory, or a port.
     """
     _end_with_parent()
     prepare(settings)
     with _only_one(settings.data_directory / f"{role}.lock", role):
+        _check_ports(role, settings)
         _ROLES[role](settings)
 
 
@@ -58,6 +64,26 @@ def _only_one(path: Path, role: str) -> Iterator[IO[str]]:
                 f"{role} is running already on {path.parent}; choose another data.directory"
             ) from None
         yield file
+
+
+def _check_ports(role: str, s: Settings) -> None:
+    """A port that cannot be listened on is a fault of the settings, and is named as one."""
+    wanted = {
+        "collector": [
+            ("collector.port", s.collector_host, s.collector_port),
+            ("collector.private-port", "127.0.0.1", s.collector_private_port),
+        ],
+        "gateway": [("gateway.port", s.gateway_host, s.gateway_port)],
+        "web": [("web.port", s.web_host, s.web_port)],
+    }
+    for name, host, port in wanted.get(role, []):
+        try:
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            socket.create_server((host, port), family=family).close()
+        except OSError as error:
+            raise ConfigurationError(
+                f"{name} {port} on {host} cannot be listened on: {error.strerror}"
+            ) from error
 
 
 def _say_ready(where: str) -> None:
@@ -115,6 +141,15 @@ def _gateway(settings: Settings) -> None:
     from ..spool import Spool
     from ..tokens import Ring
 
+    history = History(settings.history_address)
+
+    def suppressed(account_id: int, recipients: tuple[str, ...]) -> dict[str, str]:
+        with history.transaction() as t:
+            entries = t.suppressions(
+                datetime.now(UTC), account_id=account_id, recipients=recipients
+            )
+        return {entry.recipient: entry.reason for entry in entries}
+
     attachments = Attachments(settings.data_directory / "attachments")
     intake = Intake(
         spool=Spool(settings.data_directory / "spool.db"),
@@ -122,6 +157,7 @@ def _gateway(settings: Settings) -> None:
         ring=Ring(read_keys(settings.data_directory)),
         store=lambda content, name: attachments.add(content),
         hostname=settings.gateway_hostname,
+        suppressed=suppressed,
         tracking=TrackingDefaults(
             base_url=settings.tracking_url,
             opens=settings.tracking_opens,
@@ -130,7 +166,6 @@ def _gateway(settings: Settings) -> None:
             text_links=settings.tracking_text_links,
         ),
     )
-    history = History(settings.history_address)
 
     async def authenticate(name: str, password: str) -> int | None:
         return await asyncio.to_thread(check_password, history, name, password)
@@ -155,13 +190,43 @@ def _gateway(settings: Settings) -> None:
         refusal=refusal,
     )
 
+    returns = _return_server(settings, history) if settings.returns_domains else None
+
     async def main(stopping: asyncio.Event) -> None:
         await server.start()
+        if returns is not None:
+            await returns.start()
         _say_ready(f"{settings.gateway_host}:{settings.gateway_port}")
         await stopping.wait()
+        if returns is not None:
+            await returns.stop()
         await server.stop()
 
     _run_async(main, name="gateway")
+
+
+def _return_server(settings: Settings, history: History) -> ReturnServer:
+    """Takes the mail that comes back into the history, where ingest reads it."""
+    from ..gateway import ReturnServer, ReturnServerConfig
+
+    def keep(recipient: str, raw: bytes) -> None:
+        with history.transaction() as t:
+            t.add_returned(datetime.now(UTC), recipient, raw)
+
+    async def keep_in_thread(recipient: str, raw: bytes) -> None:
+        await asyncio.to_thread(keep, recipient, raw)
+
+    return ReturnServer(
+        ReturnServerConfig(
+            host=settings.returns_host,
+            port=settings.returns_port,
+            hostname=settings.gateway_hostname,
+            domains=frozenset(domain.lower() for domain in settings.returns_domains),
+            lmtp=settings.returns_protocol == "lmtp",
+            tls=_server_context(settings.gateway_certificate, settings.gateway_private_key),
+        ),
+        keep=keep_in_thread,
+    )
 
 
 def _server_context(chain: Path | None, key: Path | None) -> ssl.SSLContext | None:
@@ -227,12 +292,15 @@ def _ingest(settings: Settings) -> None:
     from ..history import History
     from ..ingest import Ingest
     from ..spool import Spool
+    from ..tokens import Ring
 
     ingest = Ingest(
         history=History(settings.history_address),
         spool=Spool(settings.data_directory / "spool.db"),
         journal_directory=settings.data_directory / "journal",
         rules=load_rules(),
+        keep=timedelta(days=settings.journal_keep_days),
+        ring=Ring(read_keys(settings.data_directory)),
         **_simulated_time(settings),
     )
 

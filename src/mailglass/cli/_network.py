@@ -25,8 +25,12 @@ class Network:
 
 
 @asynccontextmanager
-async def network(server: str | None) -> AsyncIterator[Network]:
-    """A network for one run; `server` is HOST:PORT of the only DNS server to ask."""
+async def network(server: str | None, *, smtp_seconds: float = 7.0) -> AsyncIterator[Network]:
+    """A network for one run; `server` is HOST:PORT of the only DNS server to ask.
+
+    `smtp_seconds` bounds each step with a mail server; 7, since postscreen(8) keeps a stranger
+    waiting for 6 before its banner.
+    """
     dns = DnsResolver([parse_server(server)]) if server else DnsResolver.from_system()
     resolver = Memo(dns)
     # The user at the terminal chose the domain; private addresses are theirs to look at.
@@ -34,7 +38,7 @@ async def network(server: str | None) -> AsyncIterator[Network]:
         yield Network(
             resolver=resolver,
             fetcher=fetcher,
-            dialler=SocketDialler(),
+            dialler=SocketDialler(timeout_seconds=smtp_seconds),
             servers=tuple(host for host, _ in dns.servers),
         )
 

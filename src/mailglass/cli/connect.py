@@ -15,6 +15,8 @@ from ._network import domain_name, network, own_name
 
 __all__ = ["command"]
 
+_SECONDS = 30.0  # for each step; RFC 5321 section 4.5.3.2 allows minutes, a person waits less
+
 
 @click.command("connect")
 @click.argument("target")
@@ -46,7 +48,7 @@ def command(
     place = target if target.startswith("[") else domain_name(target.rpartition("@")[2])
 
     async def run() -> ConnectionReport:
-        async with network(server) as net:
+        async with network(server, smtp_seconds=_SECONDS) as net:
             return await try_connection(
                 net.resolver,
                 net.dialler,

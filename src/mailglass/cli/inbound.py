@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import mailbox
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import TextIO
 
 import click
 
-from ..inbound import Record, Report, parse
+from ..inbound import Record, Report, parse, read_postfix_log
+from ._source import settings_of
 
 __all__ = ["command"]
 
@@ -41,6 +45,55 @@ def parse_files(files: tuple[Path, ...], as_json: bool) -> None:
         line = _line(path, report, error) if as_json else _page(path, report, error)
         click.echo(line)
     sys.exit(1 if failed else 0)
+
+
+@command.command("import")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--to", "recipient", default="", help="The address that the mail came to, if known.")
+@click.pass_context
+def import_mail(ctx: click.Context, paths: tuple[Path, ...], recipient: str) -> None:
+    """Take mail from PATHS as if it had come back by SMTP: files, mbox files, Maildir folders.
+
+    What was imported before is passed over. `mailglass serve` reads it then; the paths are not
+    changed.
+    """
+    from ..history import History  # a second of start that `parse` does not need
+
+    history = History(settings_of(ctx).history_address)
+    taken = passed = 0
+    for path in _files(paths):
+        for raw in _messages(path):
+            with history.transaction() as t:
+                is_new = t.add_returned(datetime.now(UTC), recipient, raw)
+            taken, passed = taken + is_new, passed + (not is_new)
+            if (taken + passed) % 1000 == 0:
+                click.echo(f"{taken + passed} mails", err=True)
+    click.echo(f"{taken} mails taken, {passed} were here already")
+
+
+@command.command("log")
+@click.argument("file", type=click.File("r", encoding="utf-8", errors="replace"))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def read_log(file: TextIO, as_json: bool) -> None:
+    """Say what the log FILE of a local Postfix tells of each recipient; - is standard input."""
+    for entry in read_postfix_log(file):
+        if as_json:
+            fields = {"queue_id": entry.queue_id, "message_id": entry.message_id}
+            click.echo(json.dumps(fields | _fields(entry.record), ensure_ascii=False))
+        else:
+            click.echo("\n".join(_record_lines(entry.record)))
+
+
+def _messages(path: Path) -> Iterator[bytes]:
+    """The mails of a file: one, or those of an mbox (RFC 4155)."""
+    with path.open("rb") as file:
+        is_mbox = file.read(5) == b"From "
+    if not is_mbox:
+        yield _content(path)
+        return
+    box = mailbox.mbox(path, create=False)
+    for key in box.iterkeys():
+        yield box.get_bytes(key)
 
 
 def _files(paths: tuple[Path, ...]) -> Iterator[Path]:
@@ -88,17 +141,20 @@ def _page(path: Path, report: Report | None, error: str | None) -> str:
         return f"{path}: {error}"
     lines = [f"{path}: {report.kind}"]
     for record in report.records:
-        said = (
-            record.action,
-            record.reply_code,
-            record.enhanced_status,
-            record.class_,
-            record.feedback_type,
-            record.disposition,
-            "suppress" if record.suppress else None,
-        )
-        words = " ".join(str(part) for part in said if part)
-        lines.append(f"  {record.recipient or '(not named)'}  {words}")
-        if record.diagnostic:
-            lines.append(f"    {record.diagnostic}")
+        lines += _record_lines(record)
     return "\n".join(lines)
+
+
+def _record_lines(record: Record) -> list[str]:
+    said = (
+        record.action,
+        record.reply_code,
+        record.enhanced_status,
+        record.class_,
+        record.feedback_type,
+        record.disposition,
+        "suppress" if record.suppress else None,
+    )
+    words = " ".join(str(part) for part in said if part)
+    lines = [f"  {record.recipient or '(not named)'}  {words}"]
+    return [*lines, f"    {record.diagnostic}"] if record.diagnostic else lines

@@ -14,6 +14,7 @@ from ..instrument import (
     Options,
     attachment_digest,
     compile_message,
+    untouched,
     write_plan,
 )
 from ..tokens import Ring
@@ -122,6 +123,8 @@ def _many(
         except NotAMessage as error:
             click.echo(f"mailglass: {file}: {error}", err=True)
             (output_dir / file.name).write_bytes(raw)
+            if plan_dir is not None:
+                _write(plan_dir / f"{file.name}.json", write_plan(untouched(raw, str(error))))
             refused += 1
             continue
         each = (delivery + number) & (2**63 - 1)

@@ -12,6 +12,7 @@ import click
 
 from ..errors import InputError
 from ..lookup import ask_rspamd, ask_spamassassin
+from ..mime import walk
 from ..postmaster import FilterScore, LintReport, lint
 from ._findings import exit_status, finding_rows, print_findings, print_json
 from ._network import Network, network
@@ -53,9 +54,10 @@ def command(
 
     Exit status: 0 all well, 1 a warning, 2 a failure, 3 nothing bad but something unknown.
     """
-    raw = file.read()
     if ip is not None:
         ip = _address(ip)
+    raw = file.read()
+    walk(raw)  # what is no message is refused before anybody is asked about it
 
     async def run() -> LintReport:
         async with network(server) as net:

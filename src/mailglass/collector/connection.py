@@ -36,6 +36,7 @@ _MAX_HEAD_BYTES = 32768  # nginx: four buffers of 8 KiB; a hit's image is worth 
 _MAX_BODY_BYTES = 16384  # a form with one button takes 30
 _MAX_PIPELINED = 32  # requests waiting on one connection; browsers do not pipeline at all
 _CHUNK_BYTES = 65536
+_LOOK_AGAIN_SECONDS = 0.01  # whether the end of a download was taken; TLS does not tell
 _LINGER_SECONDS = 2.0  # for a refused client to read its answer (RFC 9112 section 9.6)
 _MAX_KNOWN = 4096  # heads that are remembered, of
 _MAX_KNOWN_BYTES = 2048  # each: 8 MiB in all
@@ -376,17 +377,17 @@ class _Sending:
         transport = connection._transport
         assert transport is not None
         self._transport = transport
-        transport.set_write_buffer_limits(high=0)  # so that resume_writing means: all is taken
 
     def go_on(self) -> None:
         """Send until the client is slower than we are, or all but the last byte is out."""
         part = self._download.part
         self._connection.deadline = time.monotonic() + self._connection._site.stall_seconds
-        while not self.is_paused:
-            self._taken = self._offset - part.start
+        while not self.is_paused and self._connection._sending is self:
+            unsent = self._transport.get_write_buffer_size()
+            self._taken = max(self._offset - part.start - unsent, 0)
             size = min(_CHUNK_BYTES, part.stop - 1 - self._offset)
             if size <= 0 and not self._ahead:
-                self._end()
+                self._end(unsent)
                 return
             chunk = os.pread(self._download.file.fileno(), size, self._offset)
             if len(chunk) < size:  # the file was cut under our hands
@@ -403,7 +404,10 @@ class _Sending:
         if line is not None:
             self._connection._site.submit(line, self._connection, b"")
 
-    def _end(self) -> None:
+    def _end(self, unsent: int) -> None:
+        if unsent:
+            asyncio.get_running_loop().call_later(_LOOK_AGAIN_SECONDS, self.go_on)
+            return
         part, file = self._download.part, self._download.file
         last = os.pread(file.fileno(), 1, part.stop - 1)
         file.close()

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import BinaryIO, NamedTuple
 from urllib.parse import parse_qsl, quote
@@ -110,7 +111,9 @@ class Endpoints:
         hosts: tuple[str, ...],
         answers: Answers,
         counters: Counters,
+        is_failing: Callable[[], bool],
     ) -> None:
+        """`is_failing`: whether the journal takes nothing now; a recipient's wish then says so."""
         self._ring = ring
         self._attachments = attachments
         self._switch = switch
@@ -120,7 +123,7 @@ class Endpoints:
         self._hosts = frozenset(host.lower() for host in hosts)
         self._answers = answers
         self._counters = counters
-        self.is_failing = False  # the journal takes nothing: a no or an unsubscription says so
+        self._is_failing = is_failing
         self._by_kind = {
             "o": self._beacon,
             "c": self._link,
@@ -346,7 +349,7 @@ class Endpoints:
             return self._page(visit, 200, asks, **values)
         if method != "POST":
             return self._page(visit, 405, "method")
-        status, name = (503, "busy") if self.is_failing else (200, done)
+        status, name = (503, "busy") if self._is_failing() else (200, done)
         answer = self._page(visit, status, name, action)
         if action == "object" and visit.token is not None:
             self._switch.object(visit.token.delivery_id)

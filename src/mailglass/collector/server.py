@@ -16,6 +16,7 @@ import ssl
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 import uvloop
 
@@ -91,6 +92,7 @@ class Collector:
             hosts=config.hosts,
             answers=self._answers,
             counters=self.counters,
+            is_failing=lambda: self._commits.fault is not None,
         )
         self._site = self._new_site(self._endpoints.answer, _allowed_connections(config))
         self._private_site = self._new_site(self._private_answer, 100)
@@ -162,10 +164,10 @@ class Collector:
         bound: int = listening.getsockname()[1]
         loop = asyncio.get_running_loop()
         if context is None:
-            self._doors.append(Door(loop, listening, lambda: Connection(site)))
+            self._doors.append(Door(loop, listening, partial(Connection, site)))
         else:
             self._doors.append(
-                await loop.create_server(lambda: Connection(site), sock=listening, ssl=context)
+                await loop.create_server(partial(Connection, site), sock=listening, ssl=context)
             )
         return bound
 
@@ -177,7 +179,6 @@ class Collector:
                 self._endpoints.begin_window()
             self._answers.tick()
             self._commits.tick()
-            self._endpoints.is_failing = self._commits.fault is not None
             self._site.tick(now)
             self._private_site.tick(now)
 

@@ -100,8 +100,9 @@ class Wire:
         with suppress(OSError), socket.socket(fileno=os.dup(self._file)) as same:
             same.shutdown(socket.SHUT_WR)
 
-    def set_write_buffer_limits(self, high: int) -> None:
-        """Nothing to set: whatever the system does not take pauses the writer."""
+    def get_write_buffer_size(self) -> int:
+        """Bytes that the system has not taken yet."""
+        return len(self._ahead)
 
     def close(self) -> None:
         """Close when everything is sent."""

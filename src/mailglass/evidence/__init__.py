@@ -9,6 +9,7 @@ from .judge import event_of, judge_hit, verdict_word
 from .lists import BadList, KeptList, ListSource, keep_list, kept_lists, list_sources
 from .neighbours import Neighbours
 from .networks import network_key
+from .priors import learned_from
 from .rejudge import Change, KeptDelivery, KeptHit, Rejudged, rejudge
 from .rules import FAMILIES, Rules, Signal, load_rules
 from .surroundings import Crowd, DeliveryFacts, Origin, Surroundings
@@ -38,6 +39,7 @@ __all__ = [
     "judge_hit",
     "keep_list",
     "kept_lists",
+    "learned_from",
     "list_sources",
     "load_rules",
     "network_key",

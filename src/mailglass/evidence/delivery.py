@@ -110,19 +110,27 @@ def _places(
     origins: Mapping[str, Origin] | None,
 ) -> list[_Place]:
     places = []
+    fields = _DEFAULTS | {
+        "is_only_link": facts.links_sent == 1,
+        "domain_hits": facts.domain_hits,
+    }
     for hit in hits:
         origin = origins.get(hit.address, NOWHERE) if origins else NOWHERE
-        places.append(_place(facts, hit, origin, rules))
+        places.append(_place(facts, hit, origin, rules, fields.copy()))
     if len(places) > 1:
         _add_company(facts, places, rules)
     return places
 
 
-def _place(facts: DeliveryFacts, hit: Hit, origin: Origin, rules: Rules) -> _Place:
+def _place(
+    facts: DeliveryFacts, hit: Hit, origin: Origin, rules: Rules, fields: dict[str, Any]
+) -> _Place:
     kind = facts.targets.get(hit.target) if hit.target is not None else None
     kind = kind or _KIND_OF_PATH.get(hit.path_kind, TargetKind.LINK)
     seen = look(hit, origin, rules, is_click=kind in _FOLLOWED)
     near = network_key(hit.address)
+    fields["origin"] = origin
+    _describe(fields, facts, hit, kind, rules)
     scans = seen.network is not None and seen.network.role in SCANNING_ROLES
     return _Place(
         hit=hit,
@@ -131,31 +139,29 @@ def _place(facts: DeliveryFacts, hit: Hit, origin: Origin, rules: Rules) -> _Pla
         visitor=seen.network if scans else near,
         time=hit.at.timestamp(),
         link=hit.target if kind in _FOLLOWED else None,
-        fields=_alone(facts, hit, kind, origin, near, rules),
+        fields=fields,
     )
 
 
-def _alone(
-    facts: DeliveryFacts, hit: Hit, kind: TargetKind, origin: Origin, near: str, rules: Rules
-) -> dict[str, Any]:
-    """What the delivery says of a hit, whatever the other hits are."""
-    agent = hit.headers.get("user-agent", "")
-    clickable = kind in _CLICKABLE
-    return _DEFAULTS | {
-        "kind": kind,
-        "origin": origin,
-        "seconds_since_delivery": _seconds_after(facts.delivered_at, hit),
-        "links_in_burst": 1 if clickable else None,
-        "is_only_link": facts.links_sent == 1,
-        "click_without_open": clickable,
-        "honeypot": kind is TargetKind.HONEYPOT,
-        "after_forward": _is_soon_after(facts.forwarded_at, hit, rules),
-        "known_network": near in facts.known_networks,
-        "known_device": bool(agent) and agent in facts.known_agents,
-        "sender_sign": _sender_sign(facts, hit, near, agent, rules),
-        "sender_network": near in facts.sender_networks,
-        "domain_hits": facts.domain_hits,
-    }
+def _describe(
+    fields: dict[str, Any], facts: DeliveryFacts, hit: Hit, kind: TargetKind, rules: Rules
+) -> None:
+    """What the delivery says of a hit, whatever the other hits are; defaults are left alone."""
+    fields["kind"] = kind
+    fields["seconds_since_delivery"] = _seconds_after(facts.delivered_at, hit)
+    if kind in _CLICKABLE:
+        fields["links_in_burst"] = 1
+        fields["click_without_open"] = True
+    elif kind is TargetKind.HONEYPOT:
+        fields["honeypot"] = True
+    if facts.forwarded_at is not None:
+        fields["after_forward"] = _is_soon_after(facts.forwarded_at, hit, rules)
+    if facts.knows_people:
+        near, agent = network_key(hit.address), hit.headers.get("user-agent", "")
+        fields["known_network"] = near in facts.known_networks
+        fields["known_device"] = bool(agent) and agent in facts.known_agents
+        fields["sender_sign"] = _sender_sign(facts, hit, near, agent, rules)
+        fields["sender_network"] = near in facts.sender_networks
 
 
 def _seconds_after(moment: datetime | None, hit: Hit) -> float | None:

@@ -17,7 +17,8 @@ from typing import Any
 from ..model import Actor, EventType, Evidence, Hit, Judgement, TargetKind
 from .delays import duration, step_of
 from .look import Seen, is_followed, look
-from .rules import Rules
+from .priors import share_of
+from .rules import Rules, log_odds
 from .signals import Sign, signs_of
 from .surroundings import NOTHING_AROUND, SURROUNDINGS, Surroundings
 
@@ -26,8 +27,6 @@ __all__ = [
     "judge_alike",
     "judge_hit",
     "judge_seen",
-    "log_odds",
-    "prior_of",
     "verdict_word",
 ]
 
@@ -75,40 +74,46 @@ def judge_alike(seen: Seen, fields: dict[str, Any], rules: Rules) -> Judgement:
     of delay, and only the first of each is weighed. The delay is told anew.
     """
     delay = fields["seconds_since_delivery"]
-    if delay is None:
-        return _remembered(seen, tuple(fields.values()), rules)
-    fields["seconds_since_delivery"] = step_of(delay, rules.steps)
-    judgement = _remembered(seen, tuple(fields.values()), rules)
+    if delay is not None:
+        fields["seconds_since_delivery"] = step_of(delay, rules.steps)
+    judgement, place = _remembered(seen, tuple(fields.values()), rules)
     fields["seconds_since_delivery"] = delay
-    return _told_delay(judgement, delay, rules)
+    if place is None or delay is None:
+        return judgement
+    evidence = judgement.evidence
+    told = _told_delay(evidence[place], duration(delay), rules)
+    return Judgement(
+        actor=judgement.actor,
+        probability_human=judgement.probability_human,
+        evidence=(*evidence[:place], told, *evidence[place + 1 :]),
+        rules_version=judgement.rules_version,
+    )
 
 
 @lru_cache(_REMEMBERED)
-def _remembered(seen: Seen, values: tuple[Any, ...], rules: Rules) -> Judgement:
-    return judge_seen(seen, Surroundings(**dict(zip(SURROUNDINGS, values, strict=True))), rules)
-
-
-def _told_delay(judgement: Judgement, delay: float, rules: Rules) -> Judgement:
-    """The judgement with this delay in its words."""
+def _remembered(seen: Seen, values: tuple[Any, ...], rules: Rules) -> tuple[Judgement, int | None]:
+    """The judgement, and which of its items of evidence tells the delay."""
+    around = Surroundings(**dict(zip(SURROUNDINGS, values, strict=True)))
+    judgement = judge_seen(seen, around, rules)
     for place, item in enumerate(judgement.evidence):
         if item.signal.startswith("timing."):
-            text = rules.signals[item.signal].text.replace("{delay}", duration(delay))
-            told = Evidence(signal=item.signal, weight=item.weight, text=text)
-            return Judgement(
-                actor=judgement.actor,
-                probability_human=judgement.probability_human,
-                evidence=(*judgement.evidence[:place], told, *judgement.evidence[place + 1 :]),
-                rules_version=judgement.rules_version,
-            )
-    return judgement
+            return judgement, place
+    return judgement, None
+
+
+@lru_cache(_REMEMBERED)
+def _told_delay(item: Evidence, delay: str, rules: Rules) -> Evidence:
+    text = rules.signals[item.signal].text.replace("{delay}", delay)
+    return Evidence(signal=item.signal, weight=item.weight, text=text)
 
 
 def judge_seen(seen: Seen, around: Surroundings, rules: Rules) -> Judgement:
     """As `judge_hit`, when the tables were asked already."""
-    if _is_privacy_fetch(seen):
+    if _is_privacy_fetch(seen) and around.sender_sign is None:
         return _privacy_fetch(seen, rules)
     signs = signs_of(seen, around, rules)
-    prior = _prior_evidence(prior_of(seen, around, rules), seen.is_click)
+    base = rules.numbers["priors"][_prior_key(seen, around)]
+    prior = _prior_evidence(share_of(base, around.domain_hits, rules), seen.is_click)
     evidence = _weighed(signs, rules)
     total = prior.weight + sum(item.weight for item in evidence)
     total = _bounded(total, evidence, seen, rules)
@@ -148,29 +153,6 @@ def verdict_word(judgement: Judgement, rules: Rules) -> str:
     if judgement.probability_human < rules.machine_below:
         return "machine"
     return "human" if judgement.probability_human > rules.human_above else "unknown"
-
-
-def prior_of(seen: Seen, around: Surroundings, rules: Rules) -> float:
-    """The share of people among such hits, before this one is looked at.
-
-    A Beta distribution: the kind's own share, worth `strength` hits, and the recipient domain's
-    counted hits beside it.  Bounded so that a domain's past alone decides nothing.
-    """
-    numbers = rules.numbers["priors"]
-    base = numbers[_prior_key(seen, around)]
-    humans, machines = around.domain_hits
-    counted = humans + machines
-    if counted <= 0:
-        return base
-    scale = min(1.0, numbers["learned_at_most"] / counted)
-    strength = numbers["strength"]
-    mean = (base * strength + humans * scale) / (strength + counted * scale)
-    return min(max(mean, numbers["floor"]), numbers["ceiling"])
-
-
-def log_odds(probability: float) -> float:
-    """The natural log of the odds."""
-    return math.log(probability / (1 - probability))
 
 
 def _prior_key(seen: Seen, around: Surroundings) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Hashable
 from typing import Any, TypeAlias
 
 from ..model import Hit
-from .networks import network_key
+from .networks import Network, network_key
 from .rules import Rules
 from .surroundings import ALONE, Crowd, DeliveryFacts
 
@@ -104,12 +104,12 @@ class Neighbours:
         domain = facts.recipient_domain
         visit = (hit.address, hit.delivery_id, domain)
         self._networks.add(time, network_key(hit.address), visit)
-        owner = self._hoster(hit)
-        if owner is not None:
-            self._hosters.add(time, hit.headers.get("user-agent", ""), owner)
+        network = self._rules.networks.of_address(hit.address)
+        if network is not None and network.role == "hosting":
+            self._hosters.add(time, hit.headers.get("user-agent", ""), network.owner)
         if domain:
             self._domains.add(time, domain, hit.delivery_id)
-            pattern = self._pattern(hit, facts)
+            pattern = _pattern(hit, facts, network)
             if pattern is not None:
                 self._domains.add(time, pattern, hit.delivery_id)
 
@@ -117,10 +117,13 @@ class Neighbours:
         """What is known now of a hit's origin on other deliveries; `ALONE` when it is no remark."""
         time = hit.at.timestamp()
         least = self._rules.numbers["crowd"]
+        network = self._rules.networks.of_address(hit.address)
         nearby = self._networks.near(time, network_key(hit.address))
-        pattern = self._pattern(hit, facts)
+        pattern = _pattern(hit, facts, network)
         same = _NO_VALUES if pattern is None else self._domains.near(time, pattern)
-        hosters = self._hosters_of(hit, time)
+        hosters = _NO_VALUES
+        if network is not None and network.role == "hosting":
+            hosters = self._hosters.near(time, hit.headers.get("user-agent", ""))
         forged = self._forgers.near(time, hit.address)
         if (
             len(nearby) < min(least["recipients_of_address"], least["recipients_of_network"])
@@ -140,27 +143,16 @@ class Neighbours:
             altered_tokens_of_address=len(forged),
         )
 
-    def _hosters_of(self, hit: Hit, time: float) -> _Values:
-        if self._hoster(hit) is None:
-            return _NO_VALUES
-        return self._hosters.near(time, hit.headers.get("user-agent", ""))
 
-    def _hoster(self, hit: Hit) -> str | None:
-        network = self._rules.networks.of_address(hit.address)
-        if network is None or network.role != "hosting":
-            return None
-        return network.owner
+def _pattern(hit: Hit, facts: DeliveryFacts, network: Network | None) -> Hashable | None:
+    """The early kind of a hit, by which a whole domain's deliveries may look alike.
 
-    def _pattern(self, hit: Hit, facts: DeliveryFacts) -> Hashable | None:
-        """The early kind of a hit, by which a whole domain's deliveries may look alike.
-
-        One scanner's fleet has one owner; people of one domain come from many networks.
-        """
-        if facts.recipient_domain is None or facts.delivered_at is None:
-            return None
-        delay = (hit.at - facts.delivered_at).total_seconds()
-        if delay >= _SOON_SECONDS:
-            return None
-        network = self._rules.networks.of_address(hit.address)
-        origin = network.owner if network is not None else network_key(hit.address)
-        return (facts.recipient_domain, origin, hit.path_kind, delay < 0)
+    One scanner's fleet has one owner; people of one domain come from many networks.
+    """
+    if facts.recipient_domain is None or facts.delivered_at is None:
+        return None
+    delay = (hit.at - facts.delivered_at).total_seconds()
+    if delay >= _SOON_SECONDS:
+        return None
+    origin = network.owner if network is not None else network_key(hit.address)
+    return (facts.recipient_domain, origin, hit.path_kind, delay < 0)

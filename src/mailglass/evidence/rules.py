@@ -9,22 +9,21 @@ from __future__ import annotations
 
 import math
 import re
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from hashlib import blake2b
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from ..model import Actor
 from .clients import ClientTable
-from .lists import add_lists, kept_lists
+from .lists import KeptList, add_lists, kept_lists
 from .networks import NetworkTable
+from .sheet import SITE, Sheet
 from .tables import BadRules, Row, read_table
 
-__all__ = ["FAMILIES", "Rules", "Signal", "load_rules"]
+__all__ = ["FAMILIES", "Rules", "Signal", "load_rules", "log_odds"]
 
 FAMILIES = ("client", "network", "request", "timing", "behaviour", "history", "gate")
 
@@ -34,9 +33,8 @@ _ROWS = {
     "networks": ("network", "owner", "role", "source", "as_of"),
     "names": ("pattern", "owner", "role", "source", "as_of"),
 }
+_SECTIONS = frozenset({"version", "signal", *_NUMBERS, *_ROWS})
 _SIGNAL_KEYS = frozenset({"ratio", "text", "source", "as_of", "actor", "below_seconds"})
-_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
-_SITE = "the site's own rule"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +56,7 @@ class Signal:
 class Rules:
     """All that judging needs besides the hit and its surroundings."""
 
-    version: str  # of the packaged rules, with a digest of the site's own file after a plus
+    version: str  # of the packaged rules, then +digest of a site's file, +lists and their date
     numbers: Mapping[str, Mapping[str, float]]  # bands, caps, priors, times, crowd, verdict
     signals: Mapping[str, Signal]
     delays: tuple[Signal, ...]  # the timing signals in order of their bound
@@ -78,6 +76,21 @@ class Rules:
         """The lower end of the band in which a hit counts as a person's."""
         return self.numbers["bands"]["human_above"]
 
+    @property
+    def machine_weight(self) -> float:
+        """`machine_below` as a weight of evidence."""
+        return log_odds(self.machine_below)
+
+    @property
+    def human_weight(self) -> float:
+        """`human_above` as a weight of evidence."""
+        return log_odds(self.human_above)
+
+
+def log_odds(probability: float) -> float:
+    """The natural log of the odds, in which weights of evidence add up."""
+    return math.log(probability / (1 - probability))
+
 
 def load_rules(
     extra: Path | None = None, *, lists: Path | None = None, now: datetime | None = None
@@ -89,26 +102,22 @@ def load_rules(
     is used.
     """
     packaged = _packaged("rules.toml")
-    sheets = [_Sheet(packaged, "rules.toml", is_packaged=True)]
+    sheets = [Sheet(packaged, "rules.toml", {*_SECTIONS, "roles"}, is_packaged=True)]
     version = str(sheets[0].data["version"])
     if extra is not None:
         text = _read(extra)
-        sheets.append(_Sheet(text, str(extra)))
+        sheets.append(Sheet(text, str(extra), _SECTIONS))
         version += "+" + blake2b(text.encode(), digest_size=4).hexdigest()
+    kept = kept_lists(lists) if lists is not None else []
+    if kept:
+        version += f"+lists{max(k.fetched_at for k in kept):%Y%m%d}"
     numbers = _merge_numbers(sheets)
     signals = _merge_signals(sheets, numbers["caps"]["item"])
     _check_ranges(numbers, sheets[-1])
-    rows = {
-        name: (*(r for s in sheets[:0:-1] for r in s.rows(name)), *_packaged_rows(f"{name}.tsv"))
-        for name in _ROWS
-    }
+    rows = _rows(sheets)
     roles = _roles(sheets[0], signals)
     _check_roles(rows, roles)
     delays = _delays(signals)
-    networks = NetworkTable(reversed(rows["networks"]), rows["names"], _packaged_rows("words.tsv"))
-    if lists is not None:
-        kept = kept_lists(lists)
-        add_lists(networks, kept, now or max((k.fetched_at for k in kept), default=_NEVER))
     return Rules(
         version=version,
         numbers=numbers,
@@ -117,9 +126,30 @@ def load_rules(
         steps=_steps(delays, numbers),
         roles=roles,
         clients=ClientTable(rows["clients"], numbers["browsers"]),
-        networks=networks,
+        networks=_networks(rows, kept, now),
         rows=rows,
     )
+
+
+def _rows(sheets: Sequence[Sheet]) -> dict[str, tuple[Row, ...]]:
+    """The tables, a site's own rows before the packaged ones."""
+    return {
+        name: (
+            *(row for sheet in sheets[1:] for row in sheet.rows(name, columns)),
+            *_packaged_rows(f"{name}.tsv"),
+        )
+        for name, columns in _ROWS.items()
+    }
+
+
+def _networks(
+    rows: Mapping[str, Sequence[Row]], kept: Sequence[KeptList], now: datetime | None
+) -> NetworkTable:
+    # What comes later wins among equal prefixes, so a site's own rows come last.
+    table = NetworkTable(reversed(rows["networks"]), rows["names"], _packaged_rows("words.tsv"))
+    if kept:
+        add_lists(table, kept, now or max(k.fetched_at for k in kept))
+    return table
 
 
 def _check_roles(
@@ -160,79 +190,7 @@ def _read(path: Path) -> str:
         raise BadRules(f"{path}: the file of rules cannot be read: {error}") from error
 
 
-class _Sheet:
-    """One TOML file of rules, which knows the line of each of its tables and keys."""
-
-    def __init__(self, text: str, file: str, *, is_packaged: bool = False) -> None:
-        self.file = file
-        self.is_packaged = is_packaged
-        self._lines = _lines_of(text)
-        try:
-            self.data: dict[str, Any] = tomllib.loads(text)  # Any: a stranger's file
-        except tomllib.TOMLDecodeError as error:
-            line = re.search(r"at line (\d+)", str(error))
-            where = line.group(1) if line else str(len(text.splitlines()))
-            raise BadRules(f"{file} line {where}: this is no TOML: {error}") from error
-        known = {"version", "signal", *_NUMBERS, *_ROWS, *(("roles",) if is_packaged else ())}
-        for name in self.data:
-            if name not in known:
-                raise self.refuse((name,), f"{name!r} is none of {', '.join(sorted(known))}")
-
-    def refuse(self, path: Sequence[str], reason: str, *, occurrence: int = 0) -> BadRules:
-        """The error that names the line of a table or key, or of the table around it."""
-        return BadRules(f"{self.file} line {self.line_of(path, occurrence)}: {reason}")
-
-    def line_of(self, path: Sequence[str], occurrence: int = 0) -> int:
-        """The line where a path, or what of it is found, is written for the n-th time."""
-        for length in range(len(path), 0, -1):
-            lines = self._lines.get(tuple(path[:length]))
-            if lines is not None:
-                return lines[min(occurrence, len(lines) - 1)]
-        return 1
-
-    def table(self, *path: str) -> dict[str, Any]:
-        """A table of the file; an empty one when the file does not speak of it."""
-        found: Any = self.data
-        for part in path:
-            found = found.get(part, {})
-            if not isinstance(found, dict):
-                raise self.refuse(path, f"{'.'.join(path)} must be a table")
-        return dict(found)
-
-    def rows(self, name: str) -> Iterator[Row]:
-        """The rows written as [[name]]."""
-        entries = self.data.get(name, [])
-        if not isinstance(entries, list):
-            raise self.refuse((name,), f"{name} must be written as [[{name}]]")
-        for number, entry in enumerate(entries):
-            row = Row({"source": _SITE, "as_of": ""}, self.file, self.line_of((name,), number))
-            if not isinstance(entry, dict):
-                raise row.refuse(f"{name} must be written as [[{name}]]")
-            for key, value in entry.items():
-                if key not in _ROWS[name]:
-                    raise row.refuse(f"{key!r} is none of {', '.join(_ROWS[name])}")
-                row[key] = str(value)
-            yield row
-
-
-_HEAD = re.compile(r"\s*\[+\s*([^\]]+?)\s*\]")
-_KEY = re.compile(r"""\s*["']?([\w .-]+?)["']?\s*=""")
-
-
-def _lines_of(text: str) -> dict[tuple[str, ...], list[int]]:
-    """Where each table and key stands, as far as they are written in the usual way."""
-    lines: dict[tuple[str, ...], list[int]] = {}
-    table: tuple[str, ...] = ()
-    for number, line in enumerate(text.splitlines(), 1):
-        if head := _HEAD.match(line):
-            table = tuple(part.strip(" \"'") for part in head[1].split("."))
-            lines.setdefault(table, []).append(number)
-        elif key := _KEY.match(line):
-            lines.setdefault((*table, key[1]), []).append(number)
-    return lines
-
-
-def _merge_numbers(sheets: Sequence[_Sheet]) -> dict[str, dict[str, float]]:
+def _merge_numbers(sheets: Sequence[Sheet]) -> dict[str, dict[str, float]]:
     merged: dict[str, dict[str, float]] = {}
     for sheet in sheets:
         for section in _NUMBERS:
@@ -246,7 +204,7 @@ def _merge_numbers(sheets: Sequence[_Sheet]) -> dict[str, dict[str, float]]:
     return merged
 
 
-def _check_ranges(numbers: Mapping[str, Mapping[str, float]], sheet: _Sheet) -> None:
+def _check_ranges(numbers: Mapping[str, Mapping[str, float]], sheet: Sheet) -> None:
     bands = numbers["bands"]
     if not 0 < bands["machine_below"] < bands["human_above"] < 1:
         raise sheet.refuse(("bands",), "0 < machine_below < human_above < 1 must hold")
@@ -264,7 +222,7 @@ def _check_ranges(numbers: Mapping[str, Mapping[str, float]], sheet: _Sheet) -> 
         raise sheet.refuse(("caps", "shrink"), "shrink must be above 0 and at most 0.5")
 
 
-def _merge_signals(sheets: Sequence[_Sheet], cap: float) -> dict[str, Signal]:
+def _merge_signals(sheets: Sequence[Sheet], cap: float) -> dict[str, Signal]:
     merged: dict[str, Signal] = {}
     for sheet in sheets:
         for family, entries in sheet.table("signal").items():
@@ -279,7 +237,7 @@ def _merge_signals(sheets: Sequence[_Sheet], cap: float) -> dict[str, Signal]:
 
 
 def _signal(
-    sheet: _Sheet, path: tuple[str, str, str], known: Mapping[str, Signal], cap: float
+    sheet: Sheet, path: tuple[str, str, str], known: Mapping[str, Signal], cap: float
 ) -> Signal:
     name = f"{path[1]}.{path[2]}"
     entry = sheet.table(*path)
@@ -295,7 +253,7 @@ def _signal(
         near = ", ".join(n for n in known if n.startswith(path[1] + "."))
         raise sheet.refuse(path, f"no signal is called {name!r}; of this family there are {near}")
     if old is None:
-        old = Signal(name, path[1], 0.0, "{delay} after delivery", _SITE, "", None, 0.0, sheet.file)
+        old = Signal(name, path[1], 0.0, "{delay} after delivery", SITE, "", None, 0.0, sheet.file)
     weight = old.weight
     if "ratio" in entry:
         weight = max(-cap, min(cap, math.log(_ratio(sheet, (*path, "ratio"), entry["ratio"]))))
@@ -303,7 +261,7 @@ def _signal(
         old,
         weight=weight,
         text=_template(sheet, (*path, "text"), str(entry.get("text", old.text))),
-        source=str(entry.get("source", old.source if sheet.is_packaged else _SITE)),
+        source=str(entry.get("source", old.source if sheet.is_packaged else SITE)),
         as_of=_date(sheet, (*path, "as_of"), entry.get("as_of", old.as_of)),
         actor=_actor(sheet, (*path, "actor"), entry.get("actor", old.actor)),
         below_seconds=_seconds(sheet, path, entry.get("below_seconds", old.below_seconds)),
@@ -311,7 +269,7 @@ def _signal(
     )
 
 
-def _ratio(sheet: _Sheet, path: Sequence[str], value: object) -> float:
+def _ratio(sheet: Sheet, path: Sequence[str], value: object) -> float:
     try:
         above, _, below = str(value).partition("/")
         ratio = float(above) / float(below or 1)
@@ -324,7 +282,7 @@ def _ratio(sheet: _Sheet, path: Sequence[str], value: object) -> float:
     return ratio
 
 
-def _template(sheet: _Sheet, path: Sequence[str], text: str) -> str:
+def _template(sheet: Sheet, path: Sequence[str], text: str) -> str:
     # A remembered judgement is told with a new delay, and with nothing else new.
     names = ("delay",) if path[1] == "timing" else ("client", "network", "method", "detail")
     try:
@@ -334,7 +292,7 @@ def _template(sheet: _Sheet, path: Sequence[str], text: str) -> str:
     return text
 
 
-def _date(sheet: _Sheet, path: Sequence[str], value: object) -> str:
+def _date(sheet: Sheet, path: Sequence[str], value: object) -> str:
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, str) and re.fullmatch(r"(\d{4}-\d\d-\d\d)?", value):
@@ -342,7 +300,7 @@ def _date(sheet: _Sheet, path: Sequence[str], value: object) -> str:
     raise sheet.refuse(path, f"as_of {value!r} must be a date such as 2026-11-22")
 
 
-def _actor(sheet: _Sheet, path: Sequence[str], value: object) -> Actor | None:
+def _actor(sheet: Sheet, path: Sequence[str], value: object) -> Actor | None:
     if value is None:
         return None
     try:
@@ -351,13 +309,13 @@ def _actor(sheet: _Sheet, path: Sequence[str], value: object) -> Actor | None:
         raise sheet.refuse(path, f"actor {value!r} is none of {', '.join(Actor)}") from None
 
 
-def _seconds(sheet: _Sheet, path: Sequence[str], value: object) -> float:
+def _seconds(sheet: Sheet, path: Sequence[str], value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
         raise sheet.refuse((*path, "below_seconds"), "below_seconds must be a number from 0 up")
     return float(value)
 
 
-def _roles(sheet: _Sheet, signals: Mapping[str, Signal]) -> dict[str, tuple[Signal, Signal]]:
+def _roles(sheet: Sheet, signals: Mapping[str, Signal]) -> dict[str, tuple[Signal, Signal]]:
     return {
         role: (signals[entry["open"]], signals[entry["click"]])
         for role, entry in sheet.table("roles").items()

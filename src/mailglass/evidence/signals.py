@@ -18,6 +18,7 @@ from .surroundings import ALONE, Crowd, Surroundings
 __all__ = ["Sign", "signs_of"]
 
 _PROXYING_ROLES = frozenset({"reader_proxy", "provider_proxy", "private_relay", "web_proxy"})
+_PROXIES_OWN = frozenset({"google", "reader_proxy", "provider_proxy"})
 _MANY_LINKS, _SEVERAL_LINKS = 5, 3  # newsletter code: 5 in 10 s; below 3 a person may do it
 _VOLLEY = 3  # Trend Micro Phish Insight: more than 3 clicks in 3 s
 
@@ -93,7 +94,7 @@ def _network(around: Surroundings, rules: Rules, seen: Seen, note: _Note) -> Non
             note("network.unlisted_address")
     elif network.role == "isolating":
         note(_isolation(around, rules))
-    elif not (network.role == "google" and seen.client and seen.client.kind == "reader_proxy"):
+    elif not (network.role in _PROXIES_OWN and _is_reader_proxy(seen)):
         # Gmail's proxy in Google's network is one fact, told by its user agent already.
         note(rules.roles[network.role][seen.is_click].name, network.owner, network.fresh)
 
@@ -169,8 +170,12 @@ def _is_mail_app(seen: Seen) -> bool:
     return seen.client is not None and seen.client.kind == "mail_app"
 
 
+def _is_reader_proxy(seen: Seen) -> bool:
+    return seen.client is not None and seen.client.kind == "reader_proxy"
+
+
 def _history(around: Surroundings, rules: Rules, seen: Seen, note: _Note) -> None:
-    proxies = (seen.client is not None and seen.client.kind == "reader_proxy") or (
+    proxies = _is_reader_proxy(seen) or (
         seen.network is not None and seen.network.role in _PROXYING_ROLES
     )
     if around.crowd is not ALONE:

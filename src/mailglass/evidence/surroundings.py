@@ -73,6 +73,18 @@ class DeliveryFacts:
     forwarded_at: datetime | None = None  # or reported as spam
     domain_hits: tuple[float, float] = (0.0, 0.0)  # the domain's past hits: people's, machines'
 
+    @property
+    def knows_people(self) -> bool:
+        """Whether anything here could tell the recipient's or the sender's own visits."""
+        return bool(
+            self.known_networks
+            or self.known_agents
+            or self.sender_networks
+            or self.sender_visitors
+            or self.sender_announced
+            or self.sender_provider
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:

@@ -14,9 +14,9 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from ..model import Actor, Event, EventType, Evidence, Hit, Judgement, Verdict, VerdictLevel
-from .judge import event_of, log_odds
+from .judge import event_of
 from .networks import network_key
-from .rules import Rules
+from .rules import Rules, log_odds
 
 __all__ = ["event_from", "weigh"]
 
@@ -30,13 +30,13 @@ _DEEDS = {
     EventType.OPENED: "displayed the images",
     EventType.CLICKED: "followed a link",
     EventType.DOWNLOADED: "downloaded an attachment",
-    EventType.FETCHED: "fetched something",
 }
+_DEEDS_OF_PATHS = {"o": "loaded the images", "a": "asked for an attachment"}  # when undetermined
 _FAILED = frozenset({EventType.BOUNCED, EventType.REJECTED, EventType.SUPPRESSED})
 _ENGAGING = frozenset({EventType.CLICKED, EventType.DOWNLOADED})
 _LEAST, _MOST = 0.001, 0.999  # no verdict is certain: one in a thousand, as the cap of a hit
 _REMARKS = {
-    EventType.PROXIED: "fetched by a privacy proxy, which looks whether or not a person does",
+    EventType.PROXIED: "fetched by a privacy proxy, whether or not a person looked,",
     EventType.SELF_VIEWED: "viewed by the sender",
     EventType.AUTORESPONDED: "answered by a program",
     EventType.BOUNCED: "refused by the receiving side",
@@ -44,6 +44,11 @@ _REMARKS = {
     EventType.SUPPRESSED: "not sent, since the recipient is on the suppression list",
     EventType.DEFERRED: "put off by the receiving server",
 }
+_STATEMENTS = frozenset(
+    {EventType.REPLIED, EventType.DISPLAYED, EventType.COMPLAINED}
+    | {EventType.UNSUBSCRIBED, EventType.OBJECTED}
+)
+_FACTS = _FAILED | {EventType.DEFERRED, EventType.AUTORESPONDED}  # of the delivery, not of looks
 _ARRIVED = frozenset({EventType.DELIVERED, EventType.PROXIED, EventType.AUTORESPONDED})
 
 
@@ -174,17 +179,14 @@ def _visit_text(source: _Source, decided: bool, rules: Rules) -> str:
     event = source.best
     client = rules.clients.classify(str(event.raw.get("user_agent") or ""))
     who = client.name if client.kind not in ("none", "unrecognised") else "somebody"
-    deed = _DEEDS[event.type]
-    if source.is_engaging:
-        deed = "displayed the message and followed a link" if event.type not in _ENGAGING else deed
+    path = str(event.raw.get("path_kind"))
+    deed = _DEEDS.get(event.type) or _DEEDS_OF_PATHS.get(path, "followed a link")
+    if source.is_engaging and event.type not in _ENGAGING:
+        deed = "displayed the message and followed a link"
     text = f"{who} {deed} {_when(event.at)}"
     if source.visits > 1:
         text += f", and came {source.visits} times"
-    return (
-        text
-        if decided
-        else f"{text}, which may have been a person ({_percent(source.probability)})"
-    )
+    return text if decided else f"{text}, perhaps a person ({_percent(source.probability)})"
 
 
 def _strong(events: Sequence[Event], rules: Rules) -> list[_Reason]:
@@ -199,6 +201,8 @@ def _strong(events: Sequence[Event], rules: Rules) -> list[_Reason]:
 
 
 def _statement(event: Event, numbers: Mapping[str, float], machine_below: float) -> _Reason | None:
+    if event.type not in _STATEMENTS:
+        return None
     when = _when(event.at)
     match event.type:
         case EventType.REPLIED:
@@ -271,9 +275,8 @@ def _plain(events: Sequence[Event]) -> list[Evidence]:
 
 def _counted(text: str, group: Sequence[Event]) -> str:
     first = _when(group[0].at)
-    if len(group) == 1:
-        return f"{text} {first}, which does not count"
-    return f"{text} {len(group)} times from {first[3:]}, which does not count"
+    told = f"{text} {first}" if len(group) == 1 else f"{text} {len(group)} times, first {first}"
+    return told if group[0].type in _FACTS else f"{told}, which does not count"
 
 
 def _headline(
@@ -295,7 +298,8 @@ def _percent(probability: float) -> str:
 
 
 def _when(at: datetime) -> str:
-    return f"on {at:%Y-%m-%d} at {at:%H:%M:%S}"
+    text = at.isoformat(" ", "seconds")  # ten times as fast as two formats
+    return f"on {text[:10]} at {text[11:19]}"
 
 
 def _is_settled(events: Sequence[Event], now: datetime, level: VerdictLevel, rules: Rules) -> bool:

@@ -5,6 +5,20 @@ numbers, and put into the spool before anybody is told that it was taken.
 """
 
 from .intake import Intake, Receipt, Submitter, TrackingDefaults
+from .mailbox import Mailbox, MailboxConfig, Position
+from .returns import ReturnServer, ReturnServerConfig
 from .submission import Config, SubmissionServer
 
-__all__ = ["Config", "Intake", "Receipt", "SubmissionServer", "Submitter", "TrackingDefaults"]
+__all__ = [
+    "Config",
+    "Intake",
+    "Mailbox",
+    "MailboxConfig",
+    "Position",
+    "Receipt",
+    "ReturnServer",
+    "ReturnServerConfig",
+    "SubmissionServer",
+    "Submitter",
+    "TrackingDefaults",
+]

@@ -76,15 +76,20 @@ class Intake:
         store: Callable[[bytes, str], str],
         tracking: TrackingDefaults,
         hostname: str,
+        suppressed: Callable[[int, tuple[str, ...]], Mapping[str, str]] = lambda *_: {},
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`store` keeps an attachment's content and name and returns its digest."""
+        """`store` keeps an attachment's content and name and returns its digest. `suppressed`
+        gives, of an account's recipients, those to whom it sends nothing more, lower case, with
+        the reason.
+        """
         self._spool = spool
         self._ids = ids
         self._ring = ring
         self._store = store
         self._tracking = tracking
         self._hostname = hostname
+        self._suppressed = suppressed
         self._clock = clock
 
     def accept(
@@ -106,6 +111,7 @@ class Intake:
             Delivery(id=self._ids.next(), message_id=message_id, recipient=recipient)
             for recipient in recipients
         )
+        reasons = self._suppressed(submitter.account_id, recipients)
         raw = _trace_field(self._hostname, submitter, message_id, now) + raw
         options = self._options(return_path)
         template = compile_message(raw, options, ring=self._ring, store=self._store)
@@ -118,6 +124,11 @@ class Intake:
                 deliveries=deliveries,
                 tracking=asdict(options),
                 facts=_facts(header, template, submitter),
+                suppressed={
+                    d.id: reasons[d.recipient.lower()]
+                    for d in deliveries
+                    if d.recipient.lower() in reasons
+                },
             )
         )
         return Receipt(message_id=message_id, deliveries=deliveries)

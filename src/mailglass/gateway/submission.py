@@ -23,6 +23,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from ..errors import Error, InputError, NotAMessage, RetryLater
 from .intake import Intake, Submitter
+from .listening import Listening
 
 __all__ = ["Config", "SubmissionServer"]
 
@@ -73,7 +74,7 @@ class Config:
     tls: ssl.SSLContext | None = None
 
 
-class SubmissionServer:
+class SubmissionServer(Listening):
     """Listens, authenticates, and hands complete messages to the intake."""
 
     def __init__(
@@ -88,24 +89,10 @@ class SubmissionServer:
         wrong one, and raises RetryLater when it cannot tell. `refusal` is asked before each
         message and returns the reply with which to refuse it for a reason of ours.
         """
+        super().__init__(config.host, config.port)
         self._config = config
         self._handler = _Handler(config, intake, _Remembered(authenticate), refusal)
-        self._server: asyncio.Server | None = None
         self._sessions: set[_Session] = set()
-
-    async def start(self) -> None:
-        """Listen; raises OSError when the port is taken."""
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            self._new_session, self._config.host, self._config.port
-        )
-
-    @property
-    def port(self) -> int:
-        """The port that is listened on, which the system chose when 0 was asked for."""
-        assert self._server is not None, "the server has not been started"
-        port: int = self._server.sockets[0].getsockname()[1]
-        return port
 
     async def stop(self, grace_seconds: float = 10) -> None:
         """Take no new connection, and let messages under way end."""

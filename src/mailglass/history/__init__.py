@@ -15,7 +15,16 @@ from .credentials import (
     sign_in,
     sign_in_with_password,
 )
-from .records import Account, StoredDelivery, StoredEvent, StoredHit, StoredMessage, User
+from .records import (
+    Account,
+    Returned,
+    StoredDelivery,
+    StoredEvent,
+    StoredHit,
+    StoredMessage,
+    Suppression,
+    User,
+)
 from .store import History, Transaction
 from .timeline import DeliveryTimeline, Timeline, timeline
 
@@ -24,10 +33,12 @@ __all__ = [
     "Account",
     "DeliveryTimeline",
     "History",
+    "Returned",
     "StoredDelivery",
     "StoredEvent",
     "StoredHit",
     "StoredMessage",
+    "Suppression",
     "Timeline",
     "Transaction",
     "User",

@@ -11,10 +11,12 @@ from ..model import Event, Hit, Target, Verdict
 
 __all__ = [
     "Account",
+    "Returned",
     "StoredDelivery",
     "StoredEvent",
     "StoredHit",
     "StoredMessage",
+    "Suppression",
     "User",
 ]
 
@@ -95,3 +97,29 @@ class StoredEvent:
             ],
             "raw": dict(self.event.raw),
         }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Returned:
+    """A mail that came back, before or after it was read."""
+
+    id: int
+    at: datetime
+    envelope_recipient: str  # the address that it came to; empty when it was imported
+    raw: bytes
+    state: str  # new, taken, or apart: forged, or about nothing of ours
+    kind: str | None = None
+    trust: str | None = None
+    delivery_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suppression:
+    """A recipient to whom an account sends nothing more, and why."""
+
+    account_id: int
+    recipient: str  # lower case
+    reason: str  # unknown-user, complaint, unsubscribed, ...
+    evidence: str  # the words that were the cause
+    since: datetime
+    expires_at: datetime | None = None  # None: until somebody lifts it

@@ -29,7 +29,9 @@ __all__ = [
     "message",
     "metadata",
     "poison",
+    "returned",
     "session",
+    "suppression",
     "target",
     "user",
 ]
@@ -163,4 +165,30 @@ poison = Table(
     Column("at", Float, nullable=False),
     Column("reason", Text, nullable=False),
     Column("raw", LargeBinary, nullable=False),
+)
+
+returned = Table(
+    "returned",
+    metadata,
+    Column("id", _AutoId, primary_key=True),
+    Column("digest", Text, nullable=False, unique=True),  # the same mail fetched twice counts once
+    Column("at", Float, nullable=False),
+    Column("envelope_recipient", Text, nullable=False),  # empty when it was imported
+    Column("raw", LargeBinary, nullable=False),
+    Column("state", Text, nullable=False),  # new, taken, apart
+    Column("kind", Text),
+    Column("trust", Text),  # by which candidate the delivery was found
+    Column("delivery_id", ForeignKey("delivery.id")),
+    Index(None, "state", "id"),
+)
+
+suppression = Table(
+    "suppression",
+    metadata,
+    Column("account_id", ForeignKey("account.id"), primary_key=True),
+    Column("recipient", Text, primary_key=True),  # lower case
+    Column("reason", Text, nullable=False),
+    Column("evidence", Text, nullable=False),  # the words that were the cause
+    Column("since", Float, nullable=False),
+    Column("expires_at", Float),
 )

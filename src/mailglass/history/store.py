@@ -1,4 +1,4 @@
-"""Opens the database and holds every statement that is ever put to it, each under a name.
+"""Opens the database and holds every statement that is ever put to it: a table of named statements.
 
 A transaction is one unit: ingest moves its cursor in the one that writes what it read, so each
 record of the journal counts once. `synchronous=FULL` on SQLite: what ingest has committed is on
@@ -31,6 +31,7 @@ from ..model import (
 )
 from . import schema
 from .records import Account, StoredDelivery, StoredEvent, StoredHit, StoredMessage, User
+from .returns import ReturnStatements
 
 __all__ = ["History", "Transaction"]
 
@@ -91,7 +92,7 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:  # a driver's con
     cursor.close()
 
 
-class Transaction:
+class Transaction(ReturnStatements):
     """The named statements, inside one transaction."""
 
     def __init__(self, connection: sa.Connection) -> None:

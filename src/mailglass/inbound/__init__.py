@@ -4,18 +4,20 @@ Bytes in, records out; no sockets, no store. `parse` reads one message, `match` 
 it belongs to and how sure that is. What follows for the delivery is decided where the history is.
 """
 
-from .matching import Candidate, Match, Trust, candidates
+from .matching import Candidate, Trust, candidates
 from .parse import parse
+from .postfix_log import LogEntry, read_postfix_log
 from .records import Action, Kind, Record, Report
 
 __all__ = [
     "Action",
     "Candidate",
     "Kind",
-    "Match",
+    "LogEntry",
     "Record",
     "Report",
     "Trust",
     "candidates",
     "parse",
+    "read_postfix_log",
 ]

@@ -9,8 +9,11 @@ __all__ = ["Mention", "clean_address", "mentions"]
 
 _MAX_LOCAL = 128  # RFC 5321 allows 64; rewritten senders (SRS, VERP) go beyond
 # Matched backwards from the @, so that a long run of letters without one costs nothing.
-_LOCAL = re.compile(r"\"[^\"\n]{1,128}\"|[^\s<>@\"(),:;\[\]\\]{1,128}")
+_LOCAL = re.compile(r"\"[^\"\n]{1,128}\"|[^\s<>@\"(),:;\[\]\\：（）【】「」《》，。；、“”]{1,128}")
 _DOMAIN = re.compile(r"[^\W_](?:[\w-]|\.(?=[\w-])){0,253}|\[[\d.]{7,15}\]")
+# Chinese and Japanese put no space between words and an address in Latin letters.
+_CJK_BEFORE = re.compile(r".*[\u2e80-\uffef](?=[!-~]+\Z)")
+_CJK_AFTER = re.compile(r"([A-Za-z0-9.-]+\.[A-Za-z]{2,63})[\u2e80-\uffef]")
 _TYPE = re.compile(r"\s*[\w-]{1,20}\s*;\s*")
 
 
@@ -32,11 +35,22 @@ def mentions(line: str) -> list[Mention]:
         local = _LOCAL.match(line[max(0, at - _MAX_LOCAL) : at][::-1])
         if domain and local:
             name = local[0][::-1].lstrip("'*=.-|`")
+            place = domain[0].rstrip("-")
+            if not (name + place).isascii():
+                name, place = _without_words(name, place)
             if name and not name.endswith("..."):  # "david...@": a group's archive cut it
-                address = f"{name}@{domain[0].rstrip('-')}"
-                found.append(Mention(address, line[: at - len(name)], line[domain.end() :]))
+                end = at + 1 + len(place)
+                found.append(Mention(f"{name}@{place}", line[: at - len(name)], line[end:]))
         at = line.find("@", at + 1)
     return found
+
+
+def _without_words(name: str, place: str) -> tuple[str, str]:
+    """An address in Latin letters without the words that stand directly at its sides."""
+    after = _CJK_AFTER.match(place)
+    place = after[1] if after else place
+    before = _CJK_BEFORE.match(name) if place.isascii() else None
+    return (name[before.end() :] if before else name), place
 
 
 def clean_address(value: str) -> str | None:

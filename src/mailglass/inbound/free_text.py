@@ -103,12 +103,12 @@ class _Reader:
 
     def _read_mentions(self, line: str) -> bool:
         """Note the recipients of a line; whether there was one."""
-        named = [(m, self._rank(m)) for m in mentions(line)]
-        named = [(m, rank) for m, rank in named if rank is not None]
+        ranked = [(m, self._rank(m)) for m in mentions(line)]
+        named = [(m, rank) for m, rank in ranked if rank is not None]
         if not named:
             return False
-        best = max(rank for _, rank in named if rank is not None)
-        now = [self._note(m, rank) for m, rank in named if rank is not None and rank >= best]
+        best = max(rank for _, rank in named)
+        now = [self._note(m, rank) for m, rank in named if rank is best]
         is_bare = best >= _Rank.OPENS_LINE and not _words_beside(named[0][0])
         if best > _Rank.ELSEWHERE or not self.current:
             joins = self.is_open and is_bare
@@ -137,13 +137,13 @@ class _Reader:
         if ends_in("never", before[-60:]):
             return None
         if not before.strip(_OPENING) or _CODE_BEFORE.fullmatch(before.strip(_OPENING)):
-            return self._rank_at_start(mention, before, after)
+            return self._rank_at_start(mention, after)
         if ends_in("before", before[-60:]):
             is_label = before.endswith((":", "=")) and len(before) < 60
             return _Rank.LISTED if is_label else _Rank.SENTENCE
         return _Rank.ELSEWHERE
 
-    def _rank_at_start(self, mention: Mention, before: str, after: str) -> _Rank | None:
+    def _rank_at_start(self, mention: Mention, after: str) -> _Rank:
         if after.startswith((":", "...", " ...")):
             return _Rank.LISTED
         if mention.address.lower().startswith(_SERVICE) and not self.is_listing:

@@ -17,7 +17,7 @@ from ..tokens import Kind as TokenKind
 from ..tokens import Ring
 from .records import Report
 
-__all__ = ["Candidate", "Match", "Trust", "candidates"]
+__all__ = ["Candidate", "Trust", "candidates"]
 
 # What stands for a token: 29 or 31 characters of lower-case base32 (mailglass.tokens).
 _TOKEN = re.compile(r"(?<![a-z2-7])([a-z2-7]{31}|[a-z2-7]{29})(?![a-z2-7])", re.I)
@@ -32,7 +32,7 @@ class Trust(IntEnum):
     GUESSED = 1  # recipient and time: only when nothing else is there
     NAMED = 2  # a Message-ID, which whoever got the message knows
     SIGNED = 3  # a token of ours, which whoever got the message knows too
-    ADDRESSED = 4  # sent to the signed return path or reply address of this delivery
+    ADDRESSED = 4  # sent to a signed address of this delivery
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,17 +41,10 @@ class Candidate:
 
     trust: Trust
     delivery_id: int | None = None
+    purpose: TokenKind | None = None  # of the token that named the delivery
     message_id: str | None = None  # Message-ID with its angle brackets
     envelope_id: str | None = None
     recipient: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Match:
-    """The delivery that was found, and by which candidate."""
-
-    delivery_id: int
-    candidate: Candidate
 
 
 def candidates(report: Report, *, envelope_recipient: str, ring: Ring) -> tuple[Candidate, ...]:
@@ -78,10 +71,10 @@ def _by_address(address: str, ring: Ring) -> Iterator[Candidate]:
     """From `bounce+TOKEN@...`, `TOKEN@...` and the like."""
     shaped = _TOKEN.findall(address.rpartition("@")[0])
     for text in shaped:
-        for kind in (TokenKind.RETURN_PATH, TokenKind.REPLY):
+        for kind in (TokenKind.RETURN_PATH, TokenKind.REPLY, TokenKind.UNSUBSCRIBE):
             delivery_id = _read(ring, text, kind)
             if delivery_id is not None:
-                yield Candidate(trust=Trust.ADDRESSED, delivery_id=delivery_id)
+                yield Candidate(trust=Trust.ADDRESSED, delivery_id=delivery_id, purpose=kind)
                 return
     if shaped:
         yield Candidate(trust=Trust.FORGED)
@@ -102,7 +95,7 @@ def _by_token(report: Report, ring: Ring) -> list[Candidate]:
         for kind in kinds:
             delivery_id = _read(ring, match[1], kind)
             if delivery_id is not None:
-                found.append(Candidate(trust=Trust.SIGNED, delivery_id=delivery_id))
+                found.append(Candidate(trust=Trust.SIGNED, delivery_id=delivery_id, purpose=kind))
     return found
 
 

@@ -19,10 +19,12 @@ from typing import Any
 from ..errors import RetryLater
 from ..evidence import Neighbours, Rules
 from ..history import History, StoredEvent, StoredHit, StoredMessage, Transaction
-from ..journal import START, Cursor, Poison, read
+from ..journal import START, Cursor, Poison, expire, published_end, read
 from ..model import Delivery, Event, EventType, Target, TargetKind
 from ..spool import Spool, SpoolEvent
+from ..tokens import Ring
 from .judging import judge_again, remember
+from .returned import take_returned
 
 __all__ = ["Ingest"]
 
@@ -50,19 +52,27 @@ class Ingest:
         spool: Spool,
         journal_directory: Path,
         rules: Rules,
+        keep: timedelta = timedelta(days=30),
+        ring: Ring | None = None,
         told_at: Callable[[datetime, datetime], datetime] = lambda _, at: at,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`told_at` gives the time to store for a hit from its delivery's 250 and its own time:
+        """`keep` is how long the journal's segments stay after they were taken. `ring` checks the
+        addresses and tokens of mail that comes back; without it none is taken.
+
+        `told_at` gives the time to store for a hit from its delivery's 250 and its own time:
         its own, unless a simulated world lives faster than we do.
         """
         self._history = history
         self._spool = spool
         self._journal = journal_directory
         self._rules = rules
+        self._keep = keep
+        self._ring = ring
         self._told_at = told_at
         self._clock = clock
         self._neighbours: Neighbours | None = None
+        self._reached: tuple[Cursor, int] | None = None  # journal and spool, as committed
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Follow until `stopping`."""
@@ -70,7 +80,7 @@ class Ingest:
         while not stopping.is_set():
             wait = _LOOK_SECONDS
             try:
-                taken = await asyncio.to_thread(self.step)
+                taken = await asyncio.to_thread(self.step) if self._has_news() else 0
                 if not taken and self._clock() >= settle_at:
                     await asyncio.to_thread(self.settle)
                     settle_at = self._clock() + timedelta(seconds=_SETTLE_SECONDS)
@@ -83,41 +93,95 @@ class Ingest:
             with suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), wait)
 
+    def _has_news(self) -> bool:
+        """Whether anything was written since the last step: three small reads."""
+        if self._reached is None:
+            return True
+        cursor, seq = self._reached
+        if published_end(self._journal) != cursor or self._spool.events(seq, 1):
+            return True
+        with self._history.transaction() as t:
+            return self._ring is not None and bool(t.returned(limit=1))
+
     def step(self) -> int:
         """Take one batch; returns how many records it held, 0 when there is no news.
 
-        Raises StorageUnavailable, and then the batch was not taken.
+        A record that cannot be taken, for whatever reason, is set aside so that it does not stop
+        those behind it. Raises StorageUnavailable, and then the batch was not taken.
         """
+        try:
+            return self._take(_BATCH)
+        except RetryLater:
+            raise
+        except Exception:
+            _log.exception("a batch failed; taking it singly", extra={"action": "batch-failed"})
+        try:
+            return self._take(1)
+        except RetryLater:
+            raise
+        except Exception as error:
+            self._set_aside(error)
+            return 1
+
+    def _set_aside(self, error: Exception) -> None:
+        """Keep the next record where an operator finds it, and go past it."""
+        reason = f"{type(error).__name__}: {error}"
+        with self._history.transaction() as t:
+            cursor = Cursor.parse(t.cursor(_JOURNAL) or str(START))
+            told = self._spool.events(int(t.cursor(_SPOOL) or 0), 1)
+            if told:
+                place, raw = f"spool:{told[0].seq}", repr(told[0]).encode()
+                t.set_cursor(_SPOOL, str(told[0].seq))
+            else:
+                ((after, item),) = read(self._journal, cursor, 1)
+                place, raw = f"journal:{after}", repr(item).encode()
+                t.set_cursor(_JOURNAL, str(after))
+            t.add_poison(place, self._clock(), reason, raw)
+        self._reached = None
+        _log.error("set %s aside: %s", place, reason, extra={"action": "poison"})
+
+    def _take(self, most: int) -> int:
         with self._history.transaction() as t:
             # The journal is read first: whatever delivery a hit in it names was queued earlier,
             # so that its spool event is in what is read next.
             cursor = Cursor.parse(t.cursor(_JOURNAL) or str(START))
-            items = read(self._journal, cursor, _BATCH)
+            items = read(self._journal, cursor, most)
             seq = int(t.cursor(_SPOOL) or 0)
-            told = self._spool.events(seq, _BATCH)
+            told = self._spool.events(seq, most)
             touched = set(_take_told(t, told))
             if told:
                 t.set_cursor(_SPOOL, str(told[-1].seq))
-            if items and len(told) < _BATCH:
+            if items and len(told) < most:
                 touched |= self._take_seen(t, items)
                 t.set_cursor(_JOURNAL, str(items[-1][0]))
             else:
                 items = []
+            came_back = 0
+            if self._ring is not None and len(told) < most:
+                came_back, named = take_returned(t, self._ring, self._clock())
+                touched |= named
             judge_again(t, touched, self._rules, self._known_neighbours(t), self._clock())
         if told:
             self._spool.forget_events(told[-1].seq)
-        taken = len(items) + len(told)
+        self._reached = (
+            items[-1][0] if items else cursor,
+            told[-1].seq if told else seq,
+        )
+        taken = len(items) + len(told) + came_back
         if taken:
             _log.debug("took %d records", taken, extra={"action": "ingested"})
         return taken
 
     def settle(self) -> None:
-        """Judge the deliveries whose settling time has passed since their last news."""
+        """Judge the deliveries whose settling time has passed, and let go of old segments."""
         now = self._clock()
         settled_since = now - timedelta(seconds=self._rules.numbers["times"]["settle"])
         with self._history.transaction() as t:
             unsettled = t.unsettled(settled_since, _BATCH)
             judge_again(t, unsettled, self._rules, self._known_neighbours(t), now)
+            cursor = Cursor.parse(t.cursor(_JOURNAL) or str(START))
+        for path in expire(self._journal, [cursor], keep=self._keep, now=datetime.now(UTC)):
+            _log.info("removed %s", path.name, extra={"action": "segment-removed"})
 
     def _known_neighbours(self, t: Transaction) -> Neighbours:
         if self._neighbours is None:

@@ -6,6 +6,7 @@ delivery's hits are judged together, and the events that were judged from them a
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from datetime import datetime
 from typing import TypeVar
@@ -15,6 +16,8 @@ from ..history import StoredDelivery, StoredEvent, StoredHit, Transaction
 from ..model import EventType, Target, TargetKind, Verdict
 
 __all__ = ["judge_again", "remember"]
+
+_log = logging.getLogger("mailglass.ingest")
 
 _Item = TypeVar("_Item", StoredHit, StoredEvent)
 
@@ -43,7 +46,16 @@ def judge_again(
     last_at: dict[int, datetime] = {}
     for delivery in deliveries:
         about = facts[delivery.id]
-        events = _judged(about, hits.get(delivery.id, []), rules, neighbours)
+        try:
+            events = _judged(about, hits.get(delivery.id, []), rules, neighbours)
+        except Exception:
+            # a fault of ours with one delivery must not hide the facts of the others
+            _log.exception(
+                "delivery %d cannot be judged",
+                delivery.id,
+                extra={"action": "judging-failed", "delivery_id": delivery.id},
+            )
+            events = []
         judged += events
         everything = [e.event for e in (*told.get(delivery.id, []), *events)]
         verdicts[delivery.id] = weigh(everything, now, rules)

@@ -7,7 +7,7 @@ and their plan.  Bytes outside the edits of the plan stay as they are.
 from .attachments import Store, attachment_digest
 from .compile import compile_message
 from .options import Options
-from .plan import LeftAlone, Plan, PlannedEdit, apply, read_plan, restore, write_plan
+from .plan import LeftAlone, Plan, PlannedEdit, apply, read_plan, restore, untouched, write_plan
 from .template import Template
 
 __all__ = [
@@ -22,5 +22,6 @@ __all__ = [
     "compile_message",
     "read_plan",
     "restore",
+    "untouched",
     "write_plan",
 ]

@@ -63,6 +63,8 @@ def link_attachments(
         if not _is_attachment(message, part, standings):
             continue
         reason = _why_it_stays(message, part)
+        if stamps.is_full:
+            reason = "more parts than can be numbered"
         content = b"" if reason else decoded_body(message, part)
         if reason is None and content is None:
             reason = "its transfer encoding cannot be read"

@@ -94,7 +94,7 @@ class _Job:
     def run(self) -> None:
         """Gather all drafts, in the order of their offsets."""
         documents, texts = self._contents()
-        beacons = [self.stamps.beacon() if self.options.opens else None for _ in documents]
+        beacons = [self._beacon() for _ in documents]
         linked = self._attachments() if documents or texts else []
         placed = False
         for number, (part, content) in enumerate(documents):
@@ -109,6 +109,10 @@ class _Job:
         self.left += left
         self.drafts.sort(key=lambda draft: draft.patch.offset)
         self.left += broken_signatures(self.message, self.drafts)
+
+    def _beacon(self) -> Stamp | None:
+        """A beacon if it is wanted; a message of more parts than can be numbered has to do without."""
+        return self.stamps.beacon() if self.options.opens and not self.stamps.is_full else None
 
     def _contents(self) -> tuple[list[tuple[Part, Content]], list[tuple[Part, Content]]]:
         """The displayed HTML parts and text parts that can be read; the others are reported."""
@@ -211,8 +215,7 @@ class _Job:
         behind: list[Draft] = []
         try:
             if alone and self.options.html_alternative:
-                beacon = self.stamps.beacon() if self.options.opens else None
-                additions = self._additions(beacon, True, linked)
+                additions = self._additions(self._beacon(), True, linked)
                 rules = self._rules(part, self.options.links)
                 before, behind = draft_alternative(self.message, part, content, rules, additions)
             wishes = instrument_text(content, self._rules(part, self.options.text_links), lines)

@@ -7,7 +7,7 @@ for links stand in `links.py`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from ..mime import (
@@ -24,7 +24,7 @@ from ..mime import (
 )
 from ..tokens import Kind, Ring
 from .drafts import Wish, line_break
-from .links import clean_url, read_own, why_untracked
+from .links import clean_url, read_ordinary, read_own, why_untracked
 from .stamps import Stamp, Stamps
 
 __all__ = ["Additions", "DocumentRules", "added_pieces", "instrument_document"]
@@ -32,6 +32,7 @@ __all__ = ["Additions", "DocumentRules", "added_pieces", "instrument_document"]
 # Gmail shows the first 102 kB of a message's HTML and hides the rest behind a link, images too
 # (observed for years, not documented by Google); 2 kB are left for what it adds itself.
 _CLIP = 100_000
+_TRACKED = "tracked link"
 _FRAME = 100  # bytes of a line around a link's destination: our base URL and token, `href=""`
 _LINKS = frozenset(("a", "area"))
 # Outlook's vector shapes carry the link of a button on the shape itself.
@@ -96,8 +97,7 @@ def instrument_document(content: Content, rules: DocumentRules, additions: Addit
     wishes += [wish for token in seen.images for wish in _old_beacon(content, token, rules)]
     added = _added(additions)
     if added:
-        growth = sum(_growth(wish.change) for wish in wishes)
-        place = None if seen.has_frames else _place(markup, seen, growth)
+        place = None if seen.has_frames else _place(markup, seen, _growth(wishes))
         if place is None:
             rules.report("document", 0, "it displays no text of its own, so no beacon stands in it")
             added, place = [], 0
@@ -171,6 +171,31 @@ def _link(content: Content, token: Token, rules: DocumentRules) -> list[Wish]:
     href = token.attribute(markup, "href")
     if href is None:
         return []
+    url = read_ordinary(markup[href.value_start : href.value_end])
+    if url is None or _OWN_LINK.search(url):
+        found = _unusual_link(content, token, href, rules)
+        if not isinstance(found, str):
+            return found
+        url = found
+    elif url in rules.unsubscribes or not rules.links:
+        if rules.links:
+            rules.report(f"link {url}", token.start, "the sender's List-Unsubscribe names it")
+        return []
+    if rules.stamps.is_full or _is_excepted(markup, token):
+        reason = "more links than can be numbered" if rules.stamps.is_full else "data-no-track"
+        rules.report(f"link {url[:200]}", token.start, reason)
+        return []
+    stamp = rules.stamps.link(url)
+    if content.longest_run is not None and len(stamp.after) > content.longest_run - _FRAME:
+        rules.report(f"link {url[:200]}", token.start, "its line would grow past 998 characters")
+        return []
+    return _new_value(content, href, stamp.pieces, "link", url, _TRACKED)
+
+
+def _unusual_link(
+    content: Content, token: Token, href: Attribute, rules: DocumentRules
+) -> str | list[Wish]:
+    """The destination of a link that deserves a second look, or what to do with it instead."""
     if href.value_start < 0:
         rules.report("link", token.start, "empty")
         return []
@@ -186,18 +211,10 @@ def _link(content: Content, token: Token, rules: DocumentRules) -> list[Wish]:
     if not rules.links:
         return []
     reason = why_untracked(url, rules.unsubscribes)
-    if reason is None and _is_excepted(markup, token):
-        reason = "data-no-track"
-    if reason is None and rules.stamps.is_full:
-        reason = "more links than a message can number"
-    if reason is not None:
-        rules.report(f"link {url[:200]}" if url else "link", token.start, reason)
-        return []
-    stamp = rules.stamps.link(url)
-    if content.longest_run is not None and len(stamp.after) > content.longest_run - _FRAME:
-        rules.report(f"link {url[:200]}", token.start, "its line would grow past 998 characters")
-        return []
-    return _new_value(content, href, stamp.pieces, "link", url, f"tracked <{token.name} href>")
+    if reason is None:
+        return url
+    rules.report(f"link {url[:200]}" if url else "link", token.start, reason)
+    return []
 
 
 def _is_excepted(markup: str, token: Token) -> bool:
@@ -302,13 +319,17 @@ def _beacon(stamp: Stamp) -> Pieces:
     )
 
 
-def _growth(change: Change) -> int:
-    new = sum(
-        len(piece) if isinstance(piece, str) else piece.length
-        for piece in change.new
-        if not isinstance(piece, Room)
-    )
-    return new - (change.end - change.start)
+def _growth(wishes: Sequence[Wish]) -> int:
+    """Characters that the wishes add to the document."""
+    growth = 0
+    for (start, end, new), _, _, _ in wishes:
+        growth += start - end
+        for piece in new:
+            if isinstance(piece, str):
+                growth += len(piece)
+            elif not isinstance(piece, Room):
+                growth += piece.length
+    return growth
 
 
 def _place(markup: str, seen: _Seen, growth: int) -> int | None:

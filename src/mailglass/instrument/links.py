@@ -20,6 +20,7 @@ __all__ = [
     "clean_url",
     "find_text_urls",
     "list_unsubscribe_urls",
+    "read_ordinary",
     "read_own",
     "why_untracked",
 ]
@@ -45,6 +46,7 @@ _LISTED = re.compile(r"<\s*([^<>\s]+)\s*>")
 # Octets of a destination, percent-encoded: servers should take request lines of 8000 octets (RFC
 # 9110 section 4.1), and our own path and host need a few of them.
 _MAX_URL = 7800
+_SHORT_URL = _MAX_URL // 9  # characters that cannot become more: three bytes each, as %XX
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,22 +63,26 @@ class Own:
 
 def clean_url(value: str) -> str:
     """An attribute's value as the browser's URL parser takes it (WHATWG URL, section 4.4)."""
-    if _ORDINARY.fullmatch(value):
-        return value.replace("&amp;", "&")
     return unescape_attribute(value).strip(_EDGE).translate(_DROPPED)
+
+
+def read_ordinary(value: str) -> str | None:
+    """The URL of a value that needs no second look: plain http or https, no placeholder."""
+    if len(value) > _SHORT_URL or _ORDINARY.fullmatch(value) is None:
+        return None
+    return value.replace("&amp;", "&") if "&" in value else value
 
 
 def why_untracked(url: str, unsubscribes: Collection[str]) -> str | None:
     """The reason to leave a cleaned URL alone; None when it is tracked."""
-    if _ORDINARY.fullmatch(url) is None:
-        if _WEB.match(url) is None:
-            return _why_not_web(url)
-        if _PLACEHOLDER.search(url):
-            return "template placeholder"
+    if _WEB.match(url) is None:
+        return _why_not_web(url)
+    if _PLACEHOLDER.search(url):
+        return "template placeholder"
     if url in unsubscribes:
         return "the sender's List-Unsubscribe names it"
     try:
-        if len(url) > _MAX_URL // 9 and len(percent_encode(url)) > _MAX_URL:
+        if len(url) > _SHORT_URL and len(percent_encode(url)) > _MAX_URL:
             return "longer than servers take when it stands inside another URL"
         url.encode()
     except UnicodeEncodeError:

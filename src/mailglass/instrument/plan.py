@@ -26,6 +26,7 @@ __all__ = [
     "digest",
     "read_plan",
     "restore",
+    "untouched",
     "write_plan",
 ]
 
@@ -76,6 +77,18 @@ def apply(original: bytes, plan: Plan) -> Iterator[bytes | memoryview]:
     if len(original) != plan.original_length or digest([original]) != plan.original_digest:
         raise PlanMismatch("the plan was made for another message")
     return pieces(original, plan.edits)
+
+
+def untouched(raw: bytes, reason: str) -> Plan:
+    """The plan of something that was left as it is, as a whole."""
+    found = digest([raw])
+    return Plan(
+        edits=(),
+        left_alone=(LeftAlone(what="message", where="part 0", reason=reason),),
+        original_length=len(raw),
+        original_digest=found,
+        instrumented_digest=found,
+    )
 
 
 def restore(instrumented: bytes, plan: Plan) -> bytes:

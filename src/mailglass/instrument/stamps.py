@@ -20,7 +20,8 @@ from ..tokens import (
 
 __all__ = ["Stamp", "Stamps"]
 
-_MAX_TARGET = 0x7FFF  # what a token's two bytes hold
+# A token's two bytes hold numbers to 0x7FFF; some are kept for what a message has once.
+_MAX_TARGETS = 0x7FFF - 16
 _MARK = "\0"
 
 
@@ -49,16 +50,16 @@ class Stamps:
         self._links: dict[tuple[str, TargetKind], Stamp] = {}
         self._attachments: dict[tuple[str, str], Stamp] = {}
         self.stamps: list[Stamp] = []
-        self._targets: list[Callable[[], Target]] = []
+        self._targets: list[Callable[[int], Target]] = []
 
     @property
     def is_full(self) -> bool:
         """Whether no further target can be numbered."""
-        return len(self.stamps) > _MAX_TARGET
+        return len(self.stamps) > _MAX_TARGETS
 
     def target(self, number: int) -> Target:
         """The record of a target; made on demand, since rendering needs none."""
-        return self._targets[number]()
+        return self._targets[number](number)
 
     def beacon(self) -> Stamp:
         """A new beacon."""
@@ -116,7 +117,7 @@ class Stamps:
         hole = Hole(number, 29 if number < 0x80 else 31)
         stamp = Stamp(kind, number, bound, frame[0], hole, frame[1])
         self.stamps.append(stamp)
-        self._targets.append(lambda: target(number))
+        self._targets.append(target)
         return stamp
 
 

@@ -19,7 +19,6 @@ from .stamps import Stamps
 __all__ = ["Template"]
 
 _COMPACT = 1 << 20  # bytes up to which neighbouring pieces are copied together for speed
-Piece = bytes | memoryview | Filling
 
 
 class Template:
@@ -60,30 +59,31 @@ class Template:
         self,
     ) -> tuple[list[bytes | memoryview], list[tuple[int, int]], list[tuple[int, Filling]]]:
         """The pieces with gaps, the gaps that take a token as it is, and those that encode it."""
+        view = memoryview(self._raw)
+        compact = len(view) <= _COMPACT
         frame: list[bytes | memoryview] = []
         plain: list[tuple[int, int]] = []
         coded: list[tuple[int, Filling]] = []
-        for piece in _join(self._pieces(), compact=len(self._raw) <= _COMPACT):
-            if isinstance(piece, Filling):
+        run: list[bytes | memoryview] = []
+        position = 0
+        for (offset, length, pieces, _), _, _, _ in self._drafts:
+            if offset > position:
+                run.append(view[position:offset])
+            position = offset + length
+            for piece in pieces:
+                if isinstance(piece, bytes):
+                    run.append(piece)
+                    continue
+                frame += [b"".join(run)] if compact else run
+                run = []
                 if piece.is_plain:
                     plain.append((len(frame), piece.number))
                 else:
                     coded.append((len(frame), piece))
                 frame.append(b"")
-            else:
-                frame.append(piece)
+        run.append(view[position:])
+        frame += [b"".join(run)] if compact else run
         return frame, plain, coded
-
-    def _pieces(self) -> list[Piece]:
-        view = memoryview(self._raw)
-        found: list[Piece] = []
-        position = 0
-        for draft in self._drafts:
-            found.append(view[position : draft.patch.offset])
-            found += draft.patch.pieces
-            position = draft.patch.offset + draft.patch.length
-        found.append(view[position:])
-        return found
 
     def render(self, delivery_id: int, ring: Ring) -> bytes:
         """The message for one delivery; with anonymous tokens `delivery_id` is the message's."""
@@ -128,17 +128,3 @@ class Template:
     def _tokens(self, delivery_id: int, ring: Ring) -> dict[int, str]:
         tokens = ring.mint_all(delivery_id, self._wanted, anonymous=self.options.anonymous)
         return dict(zip(self._used, tokens, strict=True))
-
-
-def _join(pieces: Sequence[Piece], *, compact: bool) -> list[Piece]:
-    """Neighbouring bytes as one piece, if they may be copied."""
-    found: list[Piece] = []
-    run: list[bytes | memoryview] = []
-    for piece in pieces:
-        if isinstance(piece, Filling):
-            found += [b"".join(run)] if compact else run
-            found.append(piece)
-            run = []
-        elif len(piece):
-            run.append(piece)
-    return found + ([b"".join(run)] if compact else run)

@@ -14,6 +14,7 @@ from .attachments import Attachments
 from .codec import decode, encode, encode_prepared, prepare
 from .layout import START, Cursor, published_end
 from .reader import Poison, read
+from .replay import follow, replay
 from .retention import expire
 from .verify import Report, SegmentReport, verify
 from .writer import Cut, Disk, Writer
@@ -32,8 +33,10 @@ __all__ = [
     "encode",
     "encode_prepared",
     "expire",
+    "follow",
     "prepare",
     "published_end",
     "read",
+    "replay",
     "verify",
 ]

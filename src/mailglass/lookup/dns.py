@@ -63,12 +63,13 @@ class DnsResolver:
         *,
         timeout_seconds: float = 2.0,
         attempts: int = 2,
-        at_once: int = 100,
+        at_once: int = 250,
     ) -> None:
         """`timeout_seconds` for each try; `attempts` rounds over all servers.
 
         The defaults end a question to one silent server in 4 s, so that a check that depends on
-        two questions still ends within 10. `at_once` bounds the open sockets.
+        two questions still ends within 10. `at_once` bounds the open sockets; an examination asks
+        about 110 questions, and none should wait for a socket.
         """
         self.servers = tuple(servers)
         self._timeout_seconds = timeout_seconds
@@ -85,8 +86,8 @@ class DnsResolver:
                 f"the system names no DNS server ({error}); name one with --resolver"
             ) from error
         servers = [(str(address), system.port) for address in system.nameservers]
-        # Two servers at most, or three silent ones would take 12 s for one question.
-        return cls(servers[:2])
+        # Two servers and two tries at most: four silent tries of 2 s would be too long to wait.
+        return cls(servers[:2], attempts=1 if len(servers) > 1 else 2)
 
     async def ask(self, name: str, kind: str, *, unchecked: bool = False) -> Answer:
         """The records of type `kind`; see the protocol."""

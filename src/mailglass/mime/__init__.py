@@ -7,6 +7,7 @@ the guard, which takes away from it.
 from .charsets import Charset, find_charset
 from .content import ROOM, Change, Content, NotEditable, Pieces, Room, decoded_body, read_content
 from .fields import Field, parse_parameters
+from .fillings import Filling, Hole, Patch
 from .html import (
     Attribute,
     Token,
@@ -17,7 +18,7 @@ from .html import (
 )
 from .shown import Standing, standings
 from .splice import Edit, pieces, splice
-from .transfer import Filling, Hole, Patch, encode_quoted
+from .transfer import encode_quoted
 from .walk import MAX_DEPTH, Message, Part, walk
 
 __all__ = [

@@ -20,7 +20,9 @@ from typing import Final, NamedTuple
 
 from ..errors import InputError
 from .charsets import Charset, find_charset
-from .transfer import Filling, Hole, Identity, NeedsRoom, Patch, Unit, coding_of
+from .fillings import Filling, Hole, Patch, Unit
+from .plain import Identity, NeedsRoom
+from .transfer import coding_of
 from .walk import Message, Part
 
 __all__ = [
@@ -124,8 +126,9 @@ class Content:
     def patches(self, changes: Sequence[Change]) -> list[Patch]:
         """The changes as edits of the message, in order; changes do not overlap.
 
-        Raises NotEditable when a change cannot be expressed: the charset lacks a character, or its
-        bytes there are not the ones that its codec would write.
+        Raises NotEditable when a change cannot be expressed: the charset lacks a character, its
+        bytes there are not the ones that its codec would write, or a line would grow too long; in
+        that case `wants_room` is true from then on, and another attempt may succeed.
         """
         units = self._units
         if self._transparent:

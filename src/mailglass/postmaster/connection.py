@@ -10,6 +10,7 @@ import ipaddress
 from dataclasses import dataclass
 
 from ..lookup import Answer, Dialler, Resolver
+from ..replies import explain_reply
 from .certificates import CertificateSummary, summarise
 from .dialogue import Conversation, Step, converse
 
@@ -31,7 +32,7 @@ _ASKED = {
     Step.EHLO: "the server refuses our name: give --helo a name that leads to our address",
     Step.STARTTLS: "the server offers TLS but cannot start it",
     Step.MAIL: "the server refuses the sender: look at SPF, PTR and blocklists (mailglass doctor)",
-    Step.RCPT: "the server refuses the recipient; `mailglass explain` says what the reply means",
+    Step.RCPT: "the server refuses the recipient",
 }
 
 
@@ -109,17 +110,18 @@ def _steps(talk: Conversation) -> list[StepResult]:
     steps = [StepResult(step=step, passed=True, detail=_good(talk, step)) for step in talk.passed]
     if talk.failed:
         steps = [step for step in steps if step.step is not talk.failed]
-        detail = f"{talk.detail}: {_because(talk.failed, talk.reason)}"
+        detail = f"{talk.detail}: {_because(talk, talk.failed)}"
         steps.append(StepResult(step=talk.failed, passed=False, detail=detail))
     return steps
 
 
-def _because(step: Step, reason: str) -> str:
-    if reason == "reply":
-        return _ASKED[step]
-    if step is Step.STARTTLS and reason == "closed":
+def _because(talk: Conversation, step: Step) -> str:
+    if talk.reason == "reply":
+        explanation = explain_reply(talk.detail, mx=talk.host)
+        return f"{_ASKED[step]}. It means: {explanation.meaning}. {explanation.advice}"
+    if step is Step.STARTTLS and talk.reason == "closed":
         return "the handshake was broken off: what answers there does not speak TLS"
-    return _WHY[reason]
+    return _WHY[talk.reason]
 
 
 def _good(talk: Conversation, step: Step) -> str:

@@ -30,8 +30,9 @@ async def check_bimi(case: Case) -> list[Finding]:
     try:
         tags = parse_tags(records[0])
     except TagSyntaxError as error:
-        return [finding("bimi.record", FAIL, str(error), fix="broken", name=answer.name,
-                        fault=error)]  # fmt: skip
+        return [
+            finding("bimi.record", FAIL, str(error), fix="broken", name=answer.name, fault=error)
+        ]
     logo = tags.get("l", "")
     if len(records) > 1 or (logo and not logo.startswith("https://")):
         fault = f"{len(records)} records" if len(records) > 1 else f"l={logo} is not https"

@@ -55,13 +55,27 @@ def _compare(host: str, answer: Answer, certificate: bytes) -> Finding:
             return finding("dane.tlsa", OK, f"{host}: TLSA {record[:24]}... matches")
     if not usages & {2, 3}:
         # RFC 7672 section 3.1.3: usages 0 and 1 are not for SMTP.
-        return finding("dane.tlsa", FAIL, f"{host}: only records of usage 0 or 1", fix="unusable",
-                       port=25, host=host, digest=digest)  # fmt: skip
+        return finding(
+            "dane.tlsa",
+            FAIL,
+            f"{host}: only records of usage 0 or 1",
+            fix="unusable",
+            port=25,
+            host=host,
+            digest=digest,
+        )
     if 2 in usages:
         observed = f"{host}: a record of usage 2 needs the whole chain, which was not examined"
         return finding("dane.tlsa", UNKNOWN, observed)
-    return finding("dane.tlsa", FAIL, f"{host}: no TLSA record matches the certificate in use",
-                   fix="mismatch", port=25, host=host, digest=digest)  # fmt: skip
+    return finding(
+        "dane.tlsa",
+        FAIL,
+        f"{host}: no TLSA record matches the certificate in use",
+        fix="mismatch",
+        port=25,
+        host=host,
+        digest=digest,
+    )
 
 
 def _fields(record: str) -> tuple[int, int, int, str]:

@@ -16,15 +16,25 @@ from dkim.crypto import UnparsableKeyError, parse_public_key
 from ...errors import InputError
 from ...lookup import Answer
 from ...model import Finding
-from ..case import FAIL, INFO, OK, UNKNOWN, WARN, Case, why_unknown
+from ..case import FAIL, OK, UNKNOWN, WARN, Case, why_unknown
 from ..findings import finding
-from ..organization import same_organization, tree_walk
 from ..tags import TagSyntaxError, parse_tags
+from .alignment import check_alignment
 
 __all__ = ["DkimKey", "DkimKeyError", "check_dkim", "parse_key"]
 
 _LEAST_BITS = 1024  # RFC 8301 section 3.2: verifiers must not accept less
 _GOOD_BITS = 2048  # RFC 8301 section 3.2: signers should use this
+# What dkimpy 1.1.8 raises for bytes that are no key: its reader asserts and indexes freely.
+_UNREADABLE = (
+    UnparsableKeyError,
+    ASN1FormatError,
+    AssertionError,
+    IndexError,
+    KeyError,
+    TypeError,
+    ValueError,
+)
 _NOBODY = "mailglass-asks-for-a-wildcard"  # a selector that nobody publishes
 
 
@@ -88,7 +98,7 @@ def _bits(algorithm: str, packed: str) -> int:
         raise DkimKeyError(f"k={algorithm} is no known kind of key")
     try:
         return int(parse_public_key(data)["modulus"]).bit_length()
-    except (UnparsableKeyError, ASN1FormatError, IndexError, TypeError, KeyError) as error:
+    except _UNREADABLE as error:
         raise DkimKeyError("p= holds no RSA public key") from error
 
 
@@ -103,7 +113,7 @@ async def check_dkim(case: Case) -> list[Finding]:
     names = [f"{selector}._domainkey.{case.domain}" for selector in selectors]
     nobody, alignment, answers = await asyncio.gather(
         case.resolver.ask(f"{_NOBODY}._domainkey.{case.domain}", "TXT"),
-        _alignment(case),
+        check_alignment(case, "dkim.alignment", "adkim", "d="),
         asyncio.gather(*(case.resolver.ask(name, "TXT") for name in names)),
     )
     if not case.selectors:
@@ -140,19 +150,32 @@ def _judge(answer: Answer, nobody: Answer) -> list[Finding]:
     if not answer.is_known:
         return [finding("dkim.key", UNKNOWN, why_unknown(answer))]
     if not answer.records:
-        return [finding("dkim.key", FAIL, f"no record at {name} ({answer.outcome})",
-                        fix="missing", name=name)]  # fmt: skip
+        return [
+            finding(
+                "dkim.key",
+                FAIL,
+                f"no record at {name} ({answer.outcome})",
+                fix="missing",
+                name=name,
+            )
+        ]
     if answer.records == nobody.records:
-        return [finding("dkim.key", FAIL, f"a wildcard answers for {name}: {answer.records[0]}",
-                        fix="wildcard", name=name)]  # fmt: skip
+        return [
+            finding(
+                "dkim.key",
+                FAIL,
+                f"a wildcard answers for {name}: {answer.records[0]}",
+                fix="wildcard",
+                name=name,
+            )
+        ]
     if len(answer.records) > 1:
         observed = f"{len(answer.records)} records at {name}: verifiers take any of them"
         return [finding("dkim.key", FAIL, observed, fix="several", name=name)]
     try:
         key = parse_key(answer.records[0])
     except DkimKeyError as error:
-        return [finding("dkim.key", FAIL, f"{name}: {error}", fix="broken", name=name,
-                        fault=error)]  # fmt: skip
+        return [finding("dkim.key", FAIL, f"{name}: {error}", fix="broken", name=name, fault=error)]
     if key.is_revoked:
         return [finding("dkim.key", FAIL, f"{name} is revoked (empty p=)", fix="revoked")]
     alias = f", by way of {answer.aliases[-1]}" if answer.aliases else ""
@@ -167,11 +190,27 @@ def _details(name: str, key: DkimKey) -> list[Finding]:
     else:
         found.append(finding("dkim.test-flag", OK, "no t=y"))
     if key.hashes and "sha256" not in key.hashes:
-        found.append(finding("dkim.hash", FAIL, f"h={':'.join(key.hashes)} at {name}",
-                             fix="restricted", tag="h=", name=name))  # fmt: skip
+        found.append(
+            finding(
+                "dkim.hash",
+                FAIL,
+                f"h={':'.join(key.hashes)} at {name}",
+                fix="restricted",
+                tag="h=",
+                name=name,
+            )
+        )
     elif not {"*", "email"} & set(key.services):
-        found.append(finding("dkim.hash", FAIL, f"s={':'.join(key.services)} at {name}",
-                             fix="restricted", tag="s=", name=name))  # fmt: skip
+        found.append(
+            finding(
+                "dkim.hash",
+                FAIL,
+                f"s={':'.join(key.services)} at {name}",
+                fix="restricted",
+                tag="s=",
+                name=name,
+            )
+        )
     else:
         found.append(finding("dkim.hash", OK, "SHA-256 and e-mail are allowed"))
     return found
@@ -183,21 +222,3 @@ def _size(name: str, key: DkimKey) -> Finding:
         return finding("dkim.key-size", OK, observed)
     status = FAIL if key.bits < _LEAST_BITS else WARN
     return finding("dkim.key-size", status, observed, fix="short", name=name)
-
-
-async def _alignment(case: Case) -> Finding:
-    observed = f"d={case.domain}, From at {case.author_domain}"
-    if case.domain == case.author_domain:
-        return finding("dkim.alignment", OK, observed)
-    if not same_organization(case.domain, case.author_domain):
-        return finding("dkim.alignment", FAIL, observed, fix="apart",
-                       author_domain=case.author_domain)  # fmt: skip
-    walk = await tree_walk(case.resolver, case.author_domain)
-    try:
-        mode = parse_tags((walk.policy and walk.policy.text) or "").get("adkim", "r")
-    except TagSyntaxError:
-        mode = "r"
-    if mode.lower() == "s":
-        return finding("dkim.alignment", FAIL, f"{observed}; adkim=s wants the same domain",
-                       fix="strict", author_domain=case.author_domain)  # fmt: skip
-    return finding("dkim.alignment", INFO, f"{observed}: one organisation, aligned when relaxed")

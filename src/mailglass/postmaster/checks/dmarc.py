@@ -103,13 +103,16 @@ def _organization(case: Case, walk: TreeWalk) -> Finding:
     observed = f"{by_suffix} by the public suffix list, {walk.organization} by the tree walk"
     old = [s for s in walk.steps if s.text and s.domain in (case.author_domain, by_suffix)]
     if walk.policy and (not old or old[0].text != walk.policy.text):
-        return finding("dmarc.organization", WARN, f"{observed}: the policies differ",
-                       fix="differs", organization=by_suffix)  # fmt: skip
+        return finding(
+            "dmarc.organization",
+            WARN,
+            f"{observed}: the policies differ",
+            fix="differs",
+            organization=by_suffix,
+        )
     if by_suffix == walk.organization:
         return finding("dmarc.organization", OK, observed)
-    if walk.organization == case.author_domain and len(old) == 1:
-        return finding("dmarc.organization", INFO, f"{observed}; the policy is the same")
-    return finding("dmarc.organization", INFO, observed)
+    return finding("dmarc.organization", INFO, f"{observed}; the policy is the same")
 
 
 def _policy(case: Case, policy: PolicyRecord, tags: dict[str, str]) -> Finding:
@@ -134,8 +137,14 @@ async def _reports(
     organization = suffix_organization(policy.domain)
     addresses = [part.strip() for part in tags.get("rua", "").split(",") if part.strip()]
     if not addresses:
-        return finding("dmarc.reports", WARN, "no rua: no reports", fix="missing",
-                       name=name, organization=organization)  # fmt: skip
+        return finding(
+            "dmarc.reports",
+            WARN,
+            "no rua: no reports",
+            fix="missing",
+            name=name,
+            organization=organization,
+        )
     domains = [_report_domain(address) for address in addresses]
     for address, domain in zip(addresses, domains, strict=True):
         if not domain:
@@ -167,5 +176,11 @@ def _deprecated(policy: PolicyRecord, tags: dict[str, str]) -> Finding:
         return finding("dmarc.deprecated", OK, "no tag that RFC 9989 removed")
     status = WARN if tags.get("pct", "100") != "100" else INFO
     texts = ", ".join(f"{tag}={tags[tag]}" for tag in present)
-    return finding("dmarc.deprecated", status, texts, fix="present", tags=", ".join(present),
-                   name=policy.answer.name)  # fmt: skip
+    return finding(
+        "dmarc.deprecated",
+        status,
+        texts,
+        fix="present",
+        tags=", ".join(present),
+        name=policy.answer.name,
+    )

@@ -53,13 +53,15 @@ async def _soa(case: Case, domain: str) -> Finding:
         if silent:
             return finding("dns.soa", UNKNOWN, why_unknown(silent[0]))
         if any(answer.outcome is Outcome.NXDOMAIN for answer in kinds):
-            return finding("dns.soa", FAIL, f"{domain} does not exist", fix="missing",
-                           domain=domain)  # fmt: skip
+            return finding(
+                "dns.soa", FAIL, f"{domain} does not exist", fix="missing", domain=domain
+            )
         if zone is not None:
             observed = f"{domain} has neither MX nor address; its zone is {zone}"
             return finding("dns.soa", FAIL, observed, fix="unreachable", domain=domain)
-        return finding("dns.soa", WARN, f"no SOA at {domain} or above", fix="missing",
-                       domain=domain)  # fmt: skip
+        return finding(
+            "dns.soa", WARN, f"no SOA at {domain} or above", fix="missing", domain=domain
+        )
     return finding("dns.soa", OK, f"{domain} lies in the zone {zone}")
 
 

@@ -27,13 +27,13 @@ async def check_mta_sts(case: Case) -> list[Finding]:
     records = versioned(answer.records, "STSv1")
     if not records:
         observed = f"no record at {answer.name}"
-        return [finding("mta-sts.record", INFO, observed, fix="missing", domain=case.domain,
-                        id=stamp)]  # fmt: skip
+        return [
+            finding("mta-sts.record", INFO, observed, fix="missing", domain=case.domain, id=stamp)
+        ]
     fault = _record_fault(records)
     if fault:
         # Several records count as none (section 3.1), so a policy would not be fetched.
-        return [finding("mta-sts.record", FAIL, fault, fix="broken", domain=case.domain,
-                        id=stamp)]  # fmt: skip
+        return [finding("mta-sts.record", FAIL, fault, fix="broken", domain=case.domain, id=stamp)]
     return [finding("mta-sts.record", OK, records[0]), await _policy(case)]
 
 
@@ -58,8 +58,9 @@ async def _policy(case: Case) -> Finding:
         return finding("mta-sts.policy", UNKNOWN, f"{url}: {page.detail}")
     fault = _page_fault(page)
     if fault:
-        return finding("mta-sts.policy", FAIL, f"{url}: {fault}", fix="unreachable", url=url,
-                       fault=fault)  # fmt: skip
+        return finding(
+            "mta-sts.policy", FAIL, f"{url}: {fault}", fix="unreachable", url=url, fault=fault
+        )
     policy, fault = parse_policy(page.body)
     if fault:
         return finding("mta-sts.policy", FAIL, fault, fix="broken", url=url, fault=fault)

@@ -28,8 +28,8 @@ async def mail_hosts(case: Case) -> tuple[tuple[str, ...], bool]:
     hosts = tuple(host for _, host in _exchangers(answer) if host)
     if answer.records or not answer.is_known:
         return hosts, answer.is_known
-    addresses = await case.resolver.ask(case.domain, "A")
-    return ((case.domain,) if addresses.records else ()), True
+    address, _ = await address_of(case, case.domain)
+    return ((case.domain,) if address else ()), True
 
 
 async def check_mx(case: Case) -> list[Finding]:
@@ -51,8 +51,8 @@ async def _record(case: Case, answer: Answer) -> Finding:
         return finding("mx.record", FAIL, "a null MX (RFC 7505)", fix="null")
     if exchangers:
         return finding("mx.record", OK, ", ".join(f"{p} {host}" for p, host in exchangers))
-    addresses = await case.resolver.ask(case.domain, "A")
-    if addresses.records:
+    address, addresses = await address_of(case, case.domain)
+    if address:
         observed = f"no MX; mail goes to the address of {case.domain} itself"
         return finding("mx.record", WARN, observed, fix="missing", domain=case.domain)
     if not addresses.is_known:
@@ -76,25 +76,51 @@ async def _host(case: Case, host: str) -> list[Finding]:
     except ValueError:
         pass
     else:
-        return [finding("mx.hosts", FAIL, f"the MX record holds the address {host}",
-                        fix="literal", host=host)]  # fmt: skip
+        return [
+            finding(
+                "mx.hosts",
+                FAIL,
+                f"the MX record holds the address {host}",
+                fix="literal",
+                host=host,
+            )
+        ]
     address, answer = await address_of(case, host)
     if address is None:
         if not answer.is_known:
             return [finding("mx.hosts", UNKNOWN, why_unknown(answer))]
-        return [finding("mx.hosts", FAIL, f"{host} has no address ({answer.outcome})",
-                        fix="missing", host=host)]  # fmt: skip
+        return [
+            finding(
+                "mx.hosts",
+                FAIL,
+                f"{host} has no address ({answer.outcome})",
+                fix="missing",
+                host=host,
+            )
+        ]
     return [_place(host, address, answer), *_answers(case, await talk_to(case, host, address))]
 
 
 def _place(host: str, address: str, answer: Answer) -> Finding:
     if answer.aliases:
         target = answer.aliases[-1]
-        return finding("mx.hosts", FAIL, f"{host} is an alias of {target}", fix="alias",
-                       host=host, target=target)  # fmt: skip
+        return finding(
+            "mx.hosts",
+            FAIL,
+            f"{host} is an alias of {target}",
+            fix="alias",
+            host=host,
+            target=target,
+        )
     if not ipaddress.ip_address(address).is_global:
-        return finding("mx.hosts", WARN, f"{host} has the private address {address}",
-                       fix="private", host=host, address=address)  # fmt: skip
+        return finding(
+            "mx.hosts",
+            WARN,
+            f"{host} has the private address {address}",
+            fix="private",
+            host=host,
+            address=address,
+        )
     return finding("mx.hosts", OK, f"{host} is {address}")
 
 
@@ -107,15 +133,24 @@ def _answers(case: Case, talk: Conversation) -> list[Finding]:
     where = f"{talk.host} [{talk.address}]:{talk.port}"
     if Step.CONNECT not in talk.passed:
         if talk.reason == "refused":
-            return [finding("mx.answers", FAIL, f"{where} refuses connections", fix="refused",
-                            host=talk.host, port=talk.port)]  # fmt: skip
+            return [
+                finding(
+                    "mx.answers",
+                    FAIL,
+                    f"{where} refuses connections",
+                    fix="refused",
+                    host=talk.host,
+                    port=talk.port,
+                )
+            ]
         observed = f"{where}: {talk.detail}; port 25 may be closed on the way out from here"
         return [finding("mx.answers", UNKNOWN, observed)]
     if Step.EHLO not in talk.passed:
         status = UNKNOWN if talk.reason == "timeout" else FAIL
         observed = f"{where} fails at {talk.failed}: {talk.detail}"
-        return [finding("mx.answers", status, observed, fix="broken", host=talk.host,
-                        fault=talk.detail)]  # fmt: skip
+        return [
+            finding("mx.answers", status, observed, fix="broken", host=talk.host, fault=talk.detail)
+        ]
     return [finding("mx.answers", OK, f"{where} answers"), _tls(case, talk)]
 
 
@@ -123,10 +158,21 @@ def _tls(case: Case, talk: Conversation) -> Finding:
     if talk.tls is None:
         if talk.failed is Step.STARTTLS:
             status = UNKNOWN if talk.reason == "timeout" else FAIL
-            return finding("mx.starttls", status, f"{talk.host}: {talk.detail}",
-                           fix="certificate", host=talk.host, fault=talk.detail)  # fmt: skip
-        return finding("mx.starttls", WARN, f"{talk.host} does not offer STARTTLS", fix="missing",
-                       host=talk.host)  # fmt: skip
+            return finding(
+                "mx.starttls",
+                status,
+                f"{talk.host}: {talk.detail}",
+                fix="certificate",
+                host=talk.host,
+                fault=talk.detail,
+            )
+        return finding(
+            "mx.starttls",
+            WARN,
+            f"{talk.host} does not offer STARTTLS",
+            fix="missing",
+            host=talk.host,
+        )
     summary = summarise(talk.tls.certificate)
     until = f", certificate of {summary.issuer} to {summary.expires_at:%Y-%m-%d}" if summary else ""
     observed = f"{talk.host}: {talk.tls.version}{until}"
@@ -134,6 +180,12 @@ def _tls(case: Case, talk: Conversation) -> Finding:
         return finding("mx.starttls", WARN, observed, fix="old", host=talk.host)
     if talk.certificate_fault:
         # Senders deliver all the same unless MTA-STS or DANE tells them not to.
-        return finding("mx.starttls", INFO, f"{observed}; {talk.certificate_fault}",
-                       fix="certificate", host=talk.host, fault=talk.certificate_fault)  # fmt: skip
+        return finding(
+            "mx.starttls",
+            INFO,
+            f"{observed}; {talk.certificate_fault}",
+            fix="certificate",
+            host=talk.host,
+            fault=talk.certificate_fault,
+        )
     return finding("mx.starttls", OK, observed)

@@ -50,8 +50,17 @@ async def _address(case: Case, ip: str) -> list[Finding]:
     if not answer.is_known:
         return [finding("ptr.record", UNKNOWN, why_unknown(answer))]
     if not answer.records:
-        return [finding("ptr.record", FAIL, f"{ip} has no PTR record ({answer.outcome})",
-                        fix="missing", ip=ip, reverse=reverse, domain=case.domain)]  # fmt: skip
+        return [
+            finding(
+                "ptr.record",
+                FAIL,
+                f"{ip} has no PTR record ({answer.outcome})",
+                fix="missing",
+                ip=ip,
+                reverse=reverse,
+                domain=case.domain,
+            )
+        ]
     names = answer.records[:_MAX_NAMES]
     observed = f"{ip} is {', '.join(names)}"
     found = [finding("ptr.record", OK, observed)]
@@ -60,8 +69,17 @@ async def _address(case: Case, ip: str) -> list[Finding]:
     found.append(await _confirmed(case, ip, names))
     generic = [name for name in names if looks_generic(name, ip)]
     if generic:
-        found.append(finding("ptr.generic", WARN, generic[0], fix="generic", host=generic[0],
-                             reverse=reverse, domain=case.domain))  # fmt: skip
+        found.append(
+            finding(
+                "ptr.generic",
+                WARN,
+                generic[0],
+                fix="generic",
+                host=generic[0],
+                reverse=reverse,
+                domain=case.domain,
+            )
+        )
     else:
         found.append(finding("ptr.generic", OK, f"{names[0]} is a name of its own"))
     return found
@@ -78,5 +96,12 @@ async def _confirmed(case: Case, ip: str, names: tuple[str, ...]) -> Finding:
     if silent:
         return finding("ptr.confirmed", UNKNOWN, why_unknown(silent[0]))
     leads = ", ".join(answers[0].records) or f"nothing ({answers[0].outcome})"
-    return finding("ptr.confirmed", FAIL, f"{names[0]} leads to {leads}, not to {ip}",
-                   fix="unconfirmed", host=names[0], kind=kind, ip=ip)  # fmt: skip
+    return finding(
+        "ptr.confirmed",
+        FAIL,
+        f"{names[0]} leads to {leads}, not to {ip}",
+        fix="unconfirmed",
+        host=names[0],
+        kind=kind,
+        ip=ip,
+    )

@@ -6,11 +6,10 @@ import asyncio
 import ipaddress
 
 from ...model import Finding
-from ..case import FAIL, INFO, OK, UNKNOWN, WARN, Case, why_unknown
+from ..case import FAIL, OK, UNKNOWN, WARN, Case, why_unknown
 from ..findings import finding
-from ..organization import same_organization, suffix_organization, tree_walk
 from ..spf import MAX_LOOKUPS, MAX_VOIDS, SpfResult, Survey, SurveyedTerm, check_host, survey
-from ..tags import TagSyntaxError, parse_tags
+from .alignment import check_alignment
 
 __all__ = ["check_spf"]
 
@@ -19,13 +18,16 @@ async def check_spf(case: Case) -> list[Finding]:
     """Everything about SPF at the domain of MAIL FROM."""
     seen, alignment, results = await asyncio.gather(
         survey(case.resolver, case.domain),
-        _alignment(case),
+        check_alignment(case, "spf.alignment", "aspf", "MAIL FROM at "),
         asyncio.gather(*(_result(case, ip) for ip in case.ips)),
     )
     found = [_record(case, seen)]
     if seen.fault and len(seen.records) == 1:
-        found.append(finding("spf.syntax", FAIL, seen.fault, fix="broken", domain=case.domain,
-                             fault=seen.fault))  # fmt: skip
+        found.append(
+            finding(
+                "spf.syntax", FAIL, seen.fault, fix="broken", domain=case.domain, fault=seen.fault
+            )
+        )
     if seen.record:
         found.append(finding("spf.syntax", OK, "the record follows the grammar"))
         found += [_includes(seen), _lookups(seen), _voids(seen), _all(case, seen), _ptr(seen)]
@@ -73,17 +75,24 @@ def _merged(records: tuple[str, ...]) -> str:
 
 
 def _includes(seen: Survey) -> Finding:
-    for loop in seen.loops:
-        term = next(term for term in seen.terms if term.problem and term.target == loop[-1])
-        text = " > ".join(loop)
-        return finding("spf.include", FAIL, f"a loop: {text}", fix="loop", loop=text,
-                       term=term.text, owner=term.path[-1])  # fmt: skip
+    if seen.loops:
+        loop = " > ".join(seen.loops[0])
+        owner, term = seen.loops[0][-2:]
+        observed = f"a loop: {loop}"
+        return finding("spf.include", FAIL, observed, fix="loop", loop=loop, term=term, owner=owner)
     broken = [term for term in seen.terms if term.problem]
     if broken:
         first = broken[0]
         texts = "; ".join(f"{' > '.join(term.path)}: {term.problem}" for term in broken)
-        return finding("spf.include", FAIL, texts, fix="broken", term=first.text,
-                       owner=first.path[-1], problem=first.problem)  # fmt: skip
+        return finding(
+            "spf.include",
+            FAIL,
+            texts,
+            fix="broken",
+            term=first.text,
+            owner=first.path[-1],
+            problem=first.problem,
+        )
     silent = [term for term in seen.terms if term.silent]
     if silent:
         return finding("spf.include", UNKNOWN, f"{silent[0].text}: {silent[0].silent}")
@@ -170,29 +179,6 @@ async def _result(case: Case, ip: str) -> Finding:
         return finding("spf.result", FAIL, observed, fix="error", reason=verdict.reason)
     mechanism = f"ip{ipaddress.ip_address(ip).version}:{ip}"
     status = FAIL if verdict.result in (SpfResult.FAIL, SpfResult.SOFTFAIL) else WARN
-    return finding("spf.result", status, observed, fix="fail", mechanism=mechanism,
-                   domain=case.domain)  # fmt: skip
-
-
-async def _alignment(case: Case) -> Finding:
-    observed = f"MAIL FROM at {case.domain}, From at {case.author_domain}"
-    if case.domain == case.author_domain:
-        return finding("spf.alignment", OK, observed)
-    if not same_organization(case.domain, case.author_domain):
-        organization = suffix_organization(case.author_domain)
-        return finding(
-            "spf.alignment",
-            FAIL,
-            f"{observed}, whose organisation is {organization}",
-            fix="apart",
-            author_domain=case.author_domain,
-        )
-    walk = await tree_walk(case.resolver, case.author_domain)
-    try:
-        mode = parse_tags((walk.policy and walk.policy.text) or "").get("aspf", "r")
-    except TagSyntaxError:
-        mode = "r"
-    if mode.lower() == "s":
-        return finding("spf.alignment", FAIL, f"{observed}; aspf=s wants the same domain",
-                       fix="strict", author_domain=case.author_domain)  # fmt: skip
-    return finding("spf.alignment", INFO, f"{observed}: one organisation, aligned when relaxed")
+    return finding(
+        "spf.result", status, observed, fix="fail", mechanism=mechanism, domain=case.domain
+    )

@@ -21,8 +21,9 @@ async def check_tls_rpt(case: Case) -> list[Finding]:
         return [finding("tls-rpt.record", INFO, observed, fix="missing", domain=case.domain)]
     fault = _fault(records)
     if fault:
-        return [finding("tls-rpt.record", FAIL, fault, fix="broken", domain=case.domain,
-                        fault=fault)]  # fmt: skip
+        return [
+            finding("tls-rpt.record", FAIL, fault, fix="broken", domain=case.domain, fault=fault)
+        ]
     return [finding("tls-rpt.record", OK, records[0])]
 
 

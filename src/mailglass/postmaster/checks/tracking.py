@@ -26,8 +26,14 @@ async def check_tracking(case: Case) -> list[Finding]:
     if address is None:
         if not answer.is_known:
             return [*found, finding("tracking.host", UNKNOWN, why_unknown(answer))]
-        missing = finding("tracking.host", FAIL, f"{host} has no address ({answer.outcome})",
-                          fix="missing", host=host, collector="your-collector.example")  # fmt: skip
+        missing = finding(
+            "tracking.host",
+            FAIL,
+            f"{host} has no address ({answer.outcome})",
+            fix="missing",
+            host=host,
+            collector="your-collector.example",
+        )
         return [*found, missing]
     page = await case.fetcher.fetch(f"https://{host}/", limit_bytes=4096)
     alias = f" by way of {answer.aliases[-1]}" if answer.aliases else ""
@@ -38,11 +44,23 @@ def _certificate(host: str, observed: str, page: Page) -> Finding:
     if page.outcome in _UNKNOWN:
         return finding("tracking.host", UNKNOWN, f"{observed}; {page.detail}")
     if page.outcome is FetchOutcome.TLS_FAILED:
-        return finding("tracking.host", FAIL, f"{observed}; {page.detail}", fix="tls", host=host,
-                       fault=page.detail)  # fmt: skip
+        return finding(
+            "tracking.host",
+            FAIL,
+            f"{observed}; {page.detail}",
+            fix="tls",
+            host=host,
+            fault=page.detail,
+        )
     if page.outcome is not FetchOutcome.ANSWERED:
-        return finding("tracking.host", FAIL, f"{observed}; {page.detail}", fix="unreachable",
-                       host=host, fault=page.detail)  # fmt: skip
+        return finding(
+            "tracking.host",
+            FAIL,
+            f"{observed}; {page.detail}",
+            fix="unreachable",
+            host=host,
+            fault=page.detail,
+        )
     return finding("tracking.host", OK, f"{observed}; HTTPS answers with a valid certificate")
 
 
@@ -51,8 +69,14 @@ def _organization(case: Case, host: str) -> Finding:
     if same_organization(host, case.author_domain):
         return finding("tracking.organization", OK, f"{observed}: one organisation")
     organization = suffix_organization(case.author_domain)
-    return finding("tracking.organization", WARN, f"{observed}: two organisations", fix="foreign",
-                   organization=organization, host=host)  # fmt: skip
+    return finding(
+        "tracking.organization",
+        WARN,
+        f"{observed}: two organisations",
+        fix="foreign",
+        organization=organization,
+        host=host,
+    )
 
 
 async def check_one_click(case: Case) -> list[Finding]:
@@ -76,10 +100,17 @@ def _endpoint(url: str, page: Page) -> Finding:
         return finding("one-click.endpoint", UNKNOWN, f"{url}: {page.detail}")
     if page.outcome is not FetchOutcome.ANSWERED or page.status >= 500 or page.status == 405:
         fault = page.detail or f"it answers {page.status} to POST"
-        return finding("one-click.endpoint", FAIL, f"{url}: {fault}", fix="broken", url=url,
-                       fault=fault)  # fmt: skip
+        return finding(
+            "one-click.endpoint", FAIL, f"{url}: {fault}", fix="broken", url=url, fault=fault
+        )
     if 300 <= page.status < 400:
         target = page.headers.get("location", "elsewhere")
-        return finding("one-click.endpoint", FAIL, f"{url} redirects to {target}", fix="redirect",
-                       url=url, target=target)  # fmt: skip
+        return finding(
+            "one-click.endpoint",
+            FAIL,
+            f"{url} redirects to {target}",
+            fix="redirect",
+            url=url,
+            target=target,
+        )
     return finding("one-click.endpoint", OK, f"{url} takes the POST (status {page.status})")

@@ -24,6 +24,16 @@ from .reading import Reading
 __all__ = ["Envelope", "check_authentication"]
 
 _MAX_SIGNATURES = 5  # receivers look at a few; RFC 6376 section 6.1 lets them stop
+# What dkimpy 1.1.8 raises for keys and signatures that a stranger wrote.
+_BROKEN = (
+    dkim.DKIMException,
+    ArithmeticError,
+    AssertionError,
+    IndexError,
+    KeyError,
+    TypeError,
+    ValueError,
+)
 # RFC 6376 section 5.4.1 and RFC 8058 section 4
 _COVERED = ("from", "subject", "date", "list-unsubscribe", "list-unsubscribe-post")
 
@@ -101,8 +111,9 @@ def _spf_finding(
         return finding("lint.spf", UNKNOWN, observed)
     mechanism = f"ip{ipaddress.ip_address(envelope.ip or '').version}:{envelope.ip}"
     status = WARN if verdict.result is SpfResult.NEUTRAL else FAIL
-    return finding("lint.spf", status, observed, fix="fail", mechanism=mechanism,
-                   domain=_path_domain(path))  # fmt: skip
+    return finding(
+        "lint.spf", status, observed, fix="fail", mechanism=mechanism, domain=_path_domain(path)
+    )
 
 
 async def _signatures(reading: Reading, resolver: Resolver | None) -> list[_Signature]:
@@ -123,8 +134,9 @@ def _signature(value: str) -> _Signature:
     try:
         tags = parse_tags(value)
     except TagSyntaxError as error:
-        return _Signature(domain="", selector="", covered=(), has_length=False, result="fail",
-                          detail=str(error))  # fmt: skip
+        return _Signature(
+            domain="", selector="", covered=(), has_length=False, result="fail", detail=str(error)
+        )
     covered = tuple(name.strip().lower() for name in tags.get("h", "").split(":"))
     return _Signature(
         domain=tags.get("d", "").lower(),
@@ -152,7 +164,7 @@ def _verified(raw: bytes, number: int, signature: _Signature, key: Answer) -> _S
         good = dkim.DKIM(raw).verify(idx=number, dnsfunc=known)
     except dkim.NaClNotFoundError:
         return _judged(signature, "unknown", "Ed25519 is checked only with PyNaCl installed")
-    except (dkim.DKIMException, ValueError, KeyError, IndexError, TypeError) as error:
+    except _BROKEN as error:
         return _judged(signature, "fail", str(error) or type(error).__name__)
     return _judged(signature, "pass" if good else "fail", "" if good else "the signature is wrong")
 
@@ -204,8 +216,11 @@ def _coverage(reading: Reading, signatures: list[_Signature]) -> list[Finding]:
     ]
     if missing:
         fields = ", ".join(missing)
-        return [finding("lint.dkim-coverage", WARN, f"not signed: {fields}", fix="fields",
-                        fields=fields)]  # fmt: skip
+        return [
+            finding(
+                "lint.dkim-coverage", WARN, f"not signed: {fields}", fix="fields", fields=fields
+            )
+        ]
     return [finding("lint.dkim-coverage", OK, "what matters is signed")]
 
 
@@ -230,5 +245,6 @@ def _dmarc(
     if open_dkim or open_spf:
         observed = "no aligned pass is certain: DKIM or SPF could not be checked"
         return finding("lint.dmarc", UNKNOWN, observed)
-    return finding("lint.dmarc", FAIL, "neither DKIM nor SPF passes and is aligned", fix="fail",
-                   domain=domain)  # fmt: skip
+    return finding(
+        "lint.dmarc", FAIL, "neither DKIM nor SPF passes and is aligned", fix="fail", domain=domain
+    )

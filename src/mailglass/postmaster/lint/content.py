@@ -63,12 +63,16 @@ def _images(reading: Reading) -> Finding:
     count = len(reading.html_text)
     observed = f"{len(images)} images beside {count} characters of text"
     if images and count < _LEAST_TEXT:
-        return finding("lint.images", WARN, observed, fix="little", count=count,
-                       images=len(images))  # fmt: skip
+        return finding("lint.images", WARN, observed, fix="little", count=count, images=len(images))
     bare = [image.url[:60] for image in images if image.alt is None]
     if bare:
-        return finding("lint.images", INFO, f"{observed}; {len(bare)} without alt", fix="alt",
-                       names=", ".join(bare[:3]))  # fmt: skip
+        return finding(
+            "lint.images",
+            INFO,
+            f"{observed}; {len(bare)} without alt",
+            fix="alt",
+            names=", ".join(bare[:3]),
+        )
     return finding("lint.images", OK, observed)
 
 
@@ -90,13 +94,15 @@ def _links(reading: Reading) -> Finding:
     for url in _urls(reading):
         fault = _shape_fault(url)
         if fault:
-            return finding("lint.links", WARN, f"{url[:120]}: {fault}", fix="shape",
-                           url=url[:120], fault=fault)  # fmt: skip
+            return finding(
+                "lint.links", WARN, f"{url[:120]}: {fault}", fix="shape", url=url[:120], fault=fault
+            )
         plain = plain or (url if url.lower().startswith("http:") else "")
     if plain:
         fault = "it is http, not https"
-        return finding("lint.links", INFO, f"{plain[:120]}: {fault}", fix="shape",
-                       url=plain[:120], fault=fault)  # fmt: skip
+        return finding(
+            "lint.links", INFO, f"{plain[:120]}: {fault}", fix="shape", url=plain[:120], fault=fault
+        )
     return finding("lint.links", OK, f"{len(reading.links)} links, {len(reading.images)} images")
 
 
@@ -141,8 +147,9 @@ def _link_text(reading: Reading) -> Finding:
         host = (parts.hostname or "") if parts and parts.scheme in ("http", "https") else ""
         if shown and host and not same_organization(shown[1], host):
             observed = f"{shown[1]} leads to {host}"
-            return finding("lint.link-text", WARN, observed, fix="differs", shown=shown[1],
-                           host=host)  # fmt: skip
+            return finding(
+                "lint.link-text", WARN, observed, fix="differs", shown=shown[1], host=host
+            )
     return finding("lint.link-text", OK, "no link shows a foreign host")
 
 
@@ -150,8 +157,9 @@ def _shorteners(reading: Reading) -> Finding:
     hosts = {(parts.hostname or "") for parts in map(_parts, _urls(reading)) if parts}
     found = sorted(hosts & hosts_of_kind("shortener"))
     if found:
-        return finding("lint.shorteners", WARN, ", ".join(found), fix="found",
-                       hosts=", ".join(found))  # fmt: skip
+        return finding(
+            "lint.shorteners", WARN, ", ".join(found), fix="found", hosts=", ".join(found)
+        )
     return finding("lint.shorteners", OK, "no public shortener")
 
 

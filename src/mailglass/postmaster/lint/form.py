@@ -55,8 +55,13 @@ def _header(reading: Reading) -> Finding:
         fields = ", ".join(missing)
         return finding("lint.header", FAIL, f"missing: {fields}", fix="missing", fields=fields)
     if "message-id" not in names:
-        return finding("lint.header", WARN, "missing: message-id; servers on the way add their own",
-                       fix="missing", fields="message-id")  # fmt: skip
+        return finding(
+            "lint.header",
+            WARN,
+            "missing: message-id; servers on the way add their own",
+            fix="missing",
+            fields="message-id",
+        )
     return finding("lint.header", OK, f"{len(names)} fields, none missing or repeated")
 
 
@@ -67,8 +72,13 @@ def _author(reading: Reading) -> Finding:
         return finding("lint.author", FAIL, fault, fix="broken", fault=fault)
     domain = reading.author_domain
     if domain in hosts_of_kind("mailbox"):
-        return finding("lint.author", WARN, f"{authors[0]} is an address of a mailbox provider",
-                       fix="provider", domain=domain)  # fmt: skip
+        return finding(
+            "lint.author",
+            WARN,
+            f"{authors[0]} is an address of a mailbox provider",
+            fix="provider",
+            domain=domain,
+        )
     return finding("lint.author", OK, authors[0])
 
 

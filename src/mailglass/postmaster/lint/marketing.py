@@ -38,8 +38,13 @@ def _label(reading: Reading) -> Finding:
     # Full-width letters become ASCII ones by NFKC; people type them with a Chinese keyboard.
     other = _ANY_LABEL.search(unicodedata.normalize("NFKC", subject))
     if other:
-        return finding("lint.ad-label", WARN, f"the label is not AD in half-width capitals: "
-                       f"{subject}", fix="form", found=other[0])  # fmt: skip
+        return finding(
+            "lint.ad-label",
+            WARN,
+            f"the label is not AD in half-width capitals: {subject}",
+            fix="form",
+            found=other[0],
+        )
     return finding("lint.ad-label", WARN, f"no label: {subject}", fix="missing", subject=subject)
 
 

@@ -1,0 +1,115 @@
+"""The transfer encodings 7bit, 8bit and binary: bytes as they are (RFC 2045 section 2)."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from .coding import Coding
+from .fillings import Filling, Patch, Span, joined, length_of
+
+__all__ = ["Identity", "NeedsRoom"]
+
+_SHORT_LINE = 78  # RFC 5322 section 2.1.1: what lines should keep to
+_LONG_LINE = 998  # and what they must
+
+
+class NeedsRoom(ValueError):
+    """A line would grow too long where the changes leave no room to break it."""
+
+
+class Identity(Coding):
+    """7bit, 8bit, binary: bytes as they are (sections 2.7 to 2.9).
+
+    A line that would pass the limit is broken where the caller leaves room for white space.  Most
+    parts never need that: `uses_room` is off until a first attempt has shown that this one does,
+    unless all lines keep to 78 characters, which a tracked link's line hardly can.
+    """
+
+    uses_room = False
+    longest_run = _LONG_LINE
+
+    def decode(self) -> bytes:
+        mark = self.line_end[-1:]
+        longest = max(map(len, self.body.split(mark)), default=0) - len(self.line_end) + 1
+        self.uses_room = longest <= _SHORT_LINE
+        self.line_limit = _SHORT_LINE if self.uses_room else _LONG_LINE
+        self.mark = mark
+        return self.body
+
+    def lift_line_limit(self) -> None:
+        """Let lines grow: in a charset of wide characters no byte is a line break."""
+        self.line_limit = sys.maxsize
+
+    def line_start(self, offset: int) -> int:
+        return self.body.rfind(self.mark, 0, offset) + 1
+
+    def line_stop(self, offset: int) -> int:
+        stop = self.body.find(self.mark, offset)
+        return len(self.body) if stop < 0 else stop
+
+    def patches(self, spans: Sequence[Span], base: int) -> list[Patch]:
+        if self.uses_room and any(None in units for _, _, units in spans):
+            return self._broken_patches(spans, base)
+        limit = max(self.line_limit, _LONG_LINE)
+        found: list[Patch] = []
+        line, room = -1, 0  # where the line being filled ends, and what may still be added to it
+        for number, (start, end, units) in enumerate(spans):
+            pieces = [unit for unit in units if unit is not None]
+            if start > line:
+                begin, line = self.line_start(start), self.line_stop(end)
+                room = limit - line + begin
+            elif end > line:
+                stop = self.line_stop(end)
+                room, line = room - stop + line, stop
+            for piece in pieces:
+                room -= len(piece) if isinstance(piece, bytes) else piece.decoded_length
+            room += end - start
+            if room < 0:
+                self.uses_room = True
+                raise NeedsRoom
+            if pieces or end > start:
+                found.append(Patch(base + start, end - start, joined(pieces), (number,)))
+        return found
+
+    def _broken_patches(self, spans: Sequence[Span], base: int) -> list[Patch]:
+        found: list[Patch] = []
+        column, behind = 0, -1
+        for number, (start, end, units) in enumerate(spans):
+            if behind < 0 or self.line_start(start) > behind:
+                column = start - self.line_start(start)
+            else:
+                column += start - behind
+            pieces: list[bytes | Filling] = []
+            for place, unit in enumerate(units):
+                if unit is not None:
+                    pieces.append(unit)
+                    column = _column_behind(column, unit)
+                elif column and column + self._run(spans, number, place) > self.line_limit:
+                    pieces.append(self.line_end)
+                    column = 0
+            behind = end
+            if pieces or end > start:
+                found.append(Patch(base + start, end - start, joined(pieces), (number,)))
+        return found
+
+    def _run(self, spans: Sequence[Span], number: int, place: int) -> int:
+        """Bytes of the new text from this room to the next one or the line's end."""
+        length, at, units = 0, spans[number][1], spans[number][2][place + 1 :]
+        stop = self.line_stop(at)
+        while None not in units:
+            length += sum(map(length_of, units))
+            number += 1
+            if number == len(spans) or spans[number][0] > stop:
+                return length + stop - at
+            start, end, units = spans[number]
+            length += start - at
+            at = end
+            stop = stop if end <= stop else self.line_stop(end)
+        return length + sum(map(length_of, units[: units.index(None)]))
+
+
+def _column_behind(column: int, unit: bytes | Filling) -> int:
+    if isinstance(unit, bytes) and (mark := unit.rfind(b"\n")) >= 0:
+        return len(unit) - mark - 1
+    return column + length_of(unit)

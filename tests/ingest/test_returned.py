@@ -1,0 +1,218 @@
+"""What mail that comes back does to deliveries and to the suppression list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from mailglass.history import History, StoredMessage
+from mailglass.ingest.returned import take_returned
+from mailglass.model import Delivery, EventType
+from mailglass.tokens import Kind, Ring
+
+NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
+RING = Ring([b"k" * 32])
+FOREIGN = Ring([b"f" * 32])
+RETURN_PATH = f"bounce+{RING.mint(Kind.RETURN_PATH, 11)}@sender.example"
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> Iterator[History]:
+    """One message, <m1@sender.example>, to two recipients: deliveries 11 and 12."""
+    history = History(f"sqlite:///{tmp_path}/history.db")
+    with history.transaction() as t:
+        account = t.add_account("sender", NOW)
+        message = StoredMessage(
+            id=1,
+            account_id=account.id,
+            accepted_at=NOW,
+            return_path="n@sender.example",
+            author="News <n@sender.example>",
+            subject="news",
+            message_id_field="<m1@sender.example>",
+            tag=None,
+            campaign=None,
+        )
+        t.add_message(
+            message,
+            [
+                Delivery(id=11, message_id=1, recipient="one@example.net"),
+                Delivery(id=12, message_id=1, recipient="two@example.net"),
+            ],
+        )
+    yield history
+    history.close()
+
+
+def take(history: History, raw: bytes, to: str = "") -> set[int]:
+    with history.transaction() as t:
+        t.add_returned(NOW, to, raw)
+        return take_returned(t, RING, NOW)[1]
+
+
+def events(history: History, delivery_id: int) -> list[EventType]:
+    with history.transaction() as t:
+        return [stored.event.type for stored in t.events_of([delivery_id])]
+
+
+def suppressed(history: History, at: datetime = NOW) -> dict[str, str]:
+    with history.transaction() as t:
+        return {entry.recipient: entry.reason for entry in t.suppressions(at)}
+
+
+def bounce(
+    who: str = "one@example.net",
+    reply: str = "550 5.1.1 user unknown",
+    *,
+    action: str = "failed",
+    envelope_id: str = "",
+    original: str = "Message-ID: <m1@sender.example>\n",
+) -> bytes:
+    extra = f"Original-Envelope-Id: {envelope_id}\n" if envelope_id else ""
+    return (
+        "From: MAILER-DAEMON@mx.example\nSubject: Undelivered Mail Returned to Sender\n"
+        "Content-Type: multipart/report; report-type=delivery-status; boundary=b\n\n"
+        f"--b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; mx\n{extra}\n"
+        f"Final-Recipient: rfc822; {who}\nAction: {action}\nStatus: 5.0.0\n"
+        f"Diagnostic-Code: smtp; {reply}\n\n"
+        f"--b\nContent-Type: message/rfc822\n\n{original}\n--b--\n"
+    ).encode()
+
+
+def answer(header: str) -> bytes:
+    return f"From: one@example.net\n{header}\n\nYes.\n".encode()
+
+
+MDN = (
+    b"From: one@example.net\nSubject: Read: news\n"
+    b"Content-Type: multipart/report; report-type=disposition-notification; boundary=b\n\n"
+    b"--b\nContent-Type: message/disposition-notification\n\n"
+    b"Final-Recipient: rfc822; one@example.net\nOriginal-Message-ID: <m1@sender.example>\n"
+    b"Disposition: %s; displayed\n\n--b--\n"
+)
+COMPLAINT = (
+    b"From: fbl@provider.example\nSubject: complaint\n"
+    b"Content-Type: multipart/report; report-type=feedback-report; boundary=b\n\n"
+    b"--b\nContent-Type: message/feedback-report\n\nFeedback-Type: abuse\nVersion: 1\n"
+    b"Original-Rcpt-To: one@example.net\n\n--b\nContent-Type: message/rfc822\n\n"
+    b"Message-ID: <m1@sender.example>\n\n--b--\n"
+)
+REPLY = "Subject: Re: news\nIn-Reply-To: <m1@sender.example>"
+KINDS = {
+    "a bounce": (bounce(), EventType.BOUNCED),
+    "a delay": (bounce(action="delayed", reply="421 4.4.1 later"), EventType.DEFERRED),
+    "a confirmation": (bounce(action="delivered", reply="250 2.0.0 ok"), EventType.DELIVERED),
+    "a complaint": (COMPLAINT, EventType.COMPLAINED),
+    "a receipt": (MDN % b"manual-action/MDN-sent-manually", EventType.DISPLAYED),
+    "an automatic answer": (
+        answer(f"{REPLY}\nAuto-Submitted: auto-replied"),
+        EventType.AUTORESPONDED,
+    ),
+    "an answer": (answer(REPLY), EventType.REPLIED),
+}
+
+
+@pytest.mark.parametrize("what", KINDS)
+def test_each_kind_becomes_its_event(history: History, what: str) -> None:
+    raw, expected = KINDS[what]
+    assert take(history, raw, RETURN_PATH) == {11}
+    assert events(history, 11) == [expected]
+    assert events(history, 12) == []
+
+
+def test_an_automatic_receipt_is_no_display(history: History) -> None:
+    take(history, MDN % b"automatic-action/MDN-sent-automatically", RETURN_PATH)
+    assert events(history, 11) == []
+
+
+def test_the_same_mail_twice_counts_once(history: History) -> None:
+    take(history, bounce(), RETURN_PATH)
+    assert take(history, bounce(), RETURN_PATH) == set()
+    assert events(history, 11) == [EventType.BOUNCED]
+
+
+def test_a_message_id_leads_to_the_copy_of_the_named_recipient(history: History) -> None:
+    assert take(history, bounce("two@example.net")) == {12}
+
+
+def test_a_message_id_without_a_recipient_of_ours_changes_nothing(history: History) -> None:
+    assert take(history, bounce("stranger@example.net")) == set()
+
+
+def test_an_envelope_id_names_the_delivery(history: History) -> None:
+    assert take(history, bounce("alias@example.net", envelope_id="12", original="")) == {12}
+
+
+def test_a_forged_return_path_is_kept_apart(history: History) -> None:
+    forged = f"bounce+{FOREIGN.mint(Kind.RETURN_PATH, 11)}@sender.example"
+    assert take(history, bounce(), forged) == set()
+    assert events(history, 11) == []
+    with history.transaction() as t:
+        apart = t.returned("apart")
+    assert [(mail.kind, mail.trust) for mail in apart] == [("bounce", "forged")]
+
+
+def test_what_is_about_nothing_of_ours_is_kept_apart(history: History) -> None:
+    assert take(history, bounce(original="Message-ID: <x@elsewhere.example>\n")) == set()
+    with history.transaction() as t:
+        assert len(t.returned("apart")) == 1
+
+
+def test_a_dead_address_is_suppressed_with_its_evidence(history: History) -> None:
+    take(history, bounce(), RETURN_PATH)
+    assert suppressed(history) == {"one@example.net": "unknown-user"}
+    with history.transaction() as t:
+        assert "550 5.1.1 user unknown" in t.suppressions(NOW)[0].evidence
+
+
+def test_a_complaint_suppresses_at_once(history: History) -> None:
+    take(history, COMPLAINT, RETURN_PATH)
+    assert suppressed(history) == {"one@example.net": "complaint"}
+
+
+def test_a_closed_mailbox_is_tried_again_after_its_time(history: History) -> None:
+    take(history, bounce(reply="550 5.2.1 account disabled"), RETURN_PATH)
+    assert suppressed(history) == {"one@example.net": "mailbox-disabled"}
+    assert suppressed(history, NOW + timedelta(days=91)) == {}
+
+
+NO_REASON = ["550 MI:STC 163 smtp5", "550 Ip frequency limited", "554 5.7.1 spam", "452 4.2.2 full"]
+
+
+@pytest.mark.parametrize("reply", NO_REASON)
+def test_a_reply_that_speaks_of_something_else_suppresses_nobody(
+    history: History, reply: str
+) -> None:
+    take(history, bounce(reply=reply), RETURN_PATH)
+    assert events(history, 11) == [EventType.BOUNCED]
+    assert suppressed(history) == {}
+
+
+def test_a_bounce_known_by_its_message_id_alone_suppresses_nobody(history: History) -> None:
+    take(history, bounce())
+    assert events(history, 11) == [EventType.BOUNCED]
+    assert suppressed(history) == {}
+
+
+def test_an_envelope_id_with_the_right_recipient_suppresses(history: History) -> None:
+    take(history, bounce("two@example.net", envelope_id="12"))
+    assert suppressed(history) == {"two@example.net": "unknown-user"}
+
+
+def test_mail_to_a_signed_unsubscribe_address_unsubscribes(history: History) -> None:
+    address = f"unsubscribe+{RING.mint(Kind.UNSUBSCRIBE, 12)}@sender.example"
+    assert take(history, b"From: two@example.net\nSubject: unsubscribe\n\n", address) == {12}
+    assert events(history, 12) == [EventType.UNSUBSCRIBED]
+    assert suppressed(history) == {"two@example.net": "unsubscribed"}
+
+
+def test_a_suppression_can_be_lifted(history: History) -> None:
+    take(history, bounce(), RETURN_PATH)
+    with history.transaction() as t:
+        entry = t.suppressions(NOW)[0]
+        assert t.unsuppress(entry.account_id, "One@Example.NET")
+        assert not t.unsuppress(entry.account_id, "one@example.net")
+    assert suppressed(history) == {}
