@@ -111,7 +111,7 @@ class _Job:
         self.left += broken_signatures(self.message, self.drafts)
 
     def _beacon(self) -> Stamp | None:
-        """A beacon if it is wanted; a message of more parts than can be numbered has to do without."""
+        """A beacon if it is wanted and a number is left for it."""
         return self.stamps.beacon() if self.options.opens and not self.stamps.is_full else None
 
     def _contents(self) -> tuple[list[tuple[Part, Content]], list[tuple[Part, Content]]]:
