@@ -6,7 +6,7 @@ import base64
 import struct
 from functools import lru_cache
 
-from .html import Reference, Shows
+from .references import Reference, Shows
 
 __all__ = ["blank_gif", "stand_in"]
 

@@ -3,6 +3,7 @@
 One pass over the tags; `loaders.tsv` says where a reference can stand. Every reference comes with
 the span of the markup that has to change for it to fall silent. What is hidden is followed through
 the elements that hold it; no tree is built.
+A state machine over the tokens of a document, hence its length.
 """
 
 from __future__ import annotations
@@ -12,8 +13,7 @@ import binascii
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass
 from functools import cache
 from urllib.parse import unquote
 
@@ -27,56 +27,12 @@ from ..mime import (
 )
 from .css import CssUrl, attribute_names, find_urls
 from .reach import absolute, is_namespace, nested_urls
+from .references import Anchor, Document, Reference, Shows
 from .tables import read_table
 from .values import Value
-from .visibility import NO_BOX, Box, box_of, hidden_selectors, hides, is_hidden_by_rule
+from .visibility import NO_BOX, box_of, hidden_selectors, hides, is_hidden_by_rule
 
-__all__ = ["Anchor", "Document", "Reference", "Shows", "find_references"]
-
-
-class Shows(StrEnum):
-    """What the answer to a request would show."""
-
-    PICTURE = "picture"
-    STYLE = "style"
-    FONT = "font"
-    MEDIA = "media"
-    FRAME = "frame"
-    SILENT = "silent"  # asked for, and nothing is seen of it
-    INERT = "inert"  # named, but not asked for by itself
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reference:
-    """One place in a document that makes a program ask a server."""
-
-    url: str  # absolute
-    loader: str  # such as img-src, css-background, link-preconnect
-    shows: Shows
-    when: str  # display, click, submit, script or never
-    start: int  # the span of the markup that holds it
-    end: int
-    is_css: bool = False  # whether the span is inside CSS
-    is_text: bool = False  # whether the span is inside running text, and may simply go
-    box: Box = NO_BOX
-    is_hidden: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Anchor:
-    """A link for a person to follow."""
-
-    url: str
-    start: int
-    end: int
-
-
-@dataclass(slots=True)
-class Document:
-    """What was found in one document."""
-
-    references: list[Reference] = field(default_factory=list)
-    anchors: list[Anchor] = field(default_factory=list)
+__all__ = ["find_references"]
 
 
 _Loader = tuple[str, Shows, str]  # kind, shows, when

@@ -17,8 +17,8 @@ from math import exp
 
 from ..model import Evidence
 from .address import AddressBook
-from .html import Reference, Shows
 from .learn import Mailbox
+from .references import Reference, Shows
 from .rules import MailList, find_rule
 from .shape import Shape, shape_of
 from .tables import read_table

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from ..mime import Message, walk
 from ..model import Evidence
 from .address import AddressBook
-from .html import Anchor, Document, Reference, Shows, find_references
+from .html import find_references
 from .judge import Band, Context, Opinion, judge
 from .learn import Mailbox
 from .links import Link, examine_link
 from .parts import Kind, Readable, is_sealed, readable_parts
 from .reach import nested_urls
+from .references import Anchor, Document, Reference, Shows
 from .rules import MailList
 
 __all__ = ["Examined", "Judged", "Report", "Resource", "examine", "inspect", "resources"]

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ..errors import PlanMismatch
-from ..mime import ROOM, Change, Edit, Field, NotEditable, splice
+from ..mime import ROOM, Change, Content, Edit, Field, NotEditable, Patch, splice
 from .blank import stand_in
-from .html import Shows
 from .judge import Band
 from .learn import Mailbox
 from .links import Link
 from .parts import Kind, Readable, is_sealed
+from .references import Shows
 from .report import (
     RECEIPT_FIELDS,
     Examined,
@@ -195,8 +195,10 @@ def _shows_nothing(one: Judged) -> bool:
 
 def _part_edits(raw: bytes, readable: Readable, wishes: list[_Wish]) -> Iterator[GuardEdit]:
     merged = _merge(wishes)
-    changes = [Change(w.start, w.end, (w.new, ROOM)) for w in merged]
-    for patch in readable.content.patches(changes):
+    # White space behind a value changes nothing in HTML; in running text it would.
+    room = (ROOM,) if readable.kind is Kind.HTML else ()
+    changes = [Change(w.start, w.end, (w.new, *room)) for w in merged]
+    for patch in _patches(readable.content, changes):
         edit = patch.edit()
         yield GuardEdit(
             offset=edit.offset,
@@ -204,6 +206,16 @@ def _part_edits(raw: bytes, readable: Readable, wishes: list[_Wish]) -> Iterator
             new=edit.new,
             reasons=tuple(merged[number].reason for number in patch.changes),
         )
+
+
+def _patches(content: Content, changes: list[Change]) -> list[Patch]:
+    """The changes as patches; a part with over-long lines says so at the first attempt."""
+    try:
+        return content.patches(changes)
+    except NotEditable:
+        if not content.wants_room:
+            raise
+        return content.patches(changes)
 
 
 def _merge(wishes: list[_Wish]) -> list[_Wish]:

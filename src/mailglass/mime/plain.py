@@ -28,6 +28,7 @@ class Identity(Coding):
 
     uses_room = False
     longest_run = _LONG_LINE
+    _last_line = (1, 0)  # none yet
 
     def decode(self) -> bytes:
         mark = self.line_end[-1:]
@@ -42,11 +43,22 @@ class Identity(Coding):
         self.line_limit = sys.maxsize
 
     def line_start(self, offset: int) -> int:
-        return self.body.rfind(self.mark, 0, offset) + 1
+        return self._line(offset)[0]
 
     def line_stop(self, offset: int) -> int:
-        stop = self.body.find(self.mark, offset)
-        return len(self.body) if stop < 0 else stop
+        return self._line(offset)[1]
+
+    def _line(self, offset: int) -> tuple[int, int]:
+        """Where the line around `offset` begins and ends; the last one is remembered, because a
+        body may be one line of megabytes with thousands of changes.
+        """
+        start, stop = self._last_line
+        if not start <= offset <= stop:
+            start = self.body.rfind(self.mark, 0, offset) + 1
+            found = self.body.find(self.mark, offset)
+            stop = len(self.body) if found < 0 else found
+            self._last_line = start, stop
+        return start, stop
 
     def patches(self, spans: Sequence[Span], base: int) -> list[Patch]:
         if self.uses_room and any(None in units for _, _, units in spans):

@@ -1,0 +1,55 @@
+"""The places in a document that lead out of it, before anybody judges them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from .visibility import NO_BOX, Box
+
+__all__ = ["Anchor", "Document", "Reference", "Shows"]
+
+
+class Shows(StrEnum):
+    """What the answer to a request would show."""
+
+    PICTURE = "picture"
+    STYLE = "style"
+    FONT = "font"
+    MEDIA = "media"
+    FRAME = "frame"
+    SILENT = "silent"  # asked for, and nothing is seen of it
+    INERT = "inert"  # named, but not asked for by itself
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """One place in a document that makes a program ask a server."""
+
+    url: str  # absolute
+    loader: str  # such as img-src, css-background, link-preconnect
+    shows: Shows
+    when: str  # display, click, submit, script or never
+    start: int  # the span of the markup that holds it
+    end: int
+    is_css: bool = False  # whether the span is inside CSS
+    is_text: bool = False  # whether the span is inside running text, and may simply go
+    box: Box = NO_BOX
+    is_hidden: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """A link for a person to follow."""
+
+    url: str
+    start: int
+    end: int
+
+
+@dataclass(slots=True)
+class Document:
+    """What was found in one document."""
+
+    references: list[Reference] = field(default_factory=list)
+    anchors: list[Anchor] = field(default_factory=list)
