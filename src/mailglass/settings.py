@@ -178,6 +178,13 @@ class Settings:
         "collector.private-key", "", "Private key (PEM) of that certificate.", _path
     )
 
+    rules_file: Path | None = _setting(
+        "rules.file",
+        "",
+        "A site's own rules of evidence (TOML), over the packaged ones.",
+        _path,
+    )
+
     journal_keep_days: int = _setting(
         "journal.keep-days",
         "30",

@@ -298,7 +298,11 @@ def _ingest(settings: Settings) -> None:
         history=History(settings.history_address),
         spool=Spool(settings.data_directory / "spool.db"),
         journal_directory=settings.data_directory / "journal",
-        rules=load_rules(),
+        rules=load_rules(
+            settings.rules_file,
+            lists=settings.data_directory / "networks",
+            now=datetime.now(UTC),
+        ),
         keep=timedelta(days=settings.journal_keep_days),
         ring=Ring(read_keys(settings.data_directory)),
         **_simulated_time(settings),
