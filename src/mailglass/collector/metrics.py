@@ -6,9 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-
 __all__ = ["Counters", "exposition"]
 
 
@@ -46,6 +43,9 @@ _PLAIN = (
 
 def exposition(counters: Counters, gauges: Callable[[], dict[str, tuple[float, str]]]) -> bytes:
     """All counters, and the gauges by name with their help, as Prometheus reads them."""
+    # 40 ms of the start otherwise
+    from prometheus_client import CollectorRegistry, generate_latest
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
     class Source:
         def collect(self) -> Iterator[Metric]:

@@ -9,8 +9,6 @@ import logging
 import ssl
 from collections.abc import Sequence
 
-from cryptography import x509
-
 from ..errors import ConfigurationError
 from .config import Certificate
 
@@ -71,6 +69,8 @@ def _new_context() -> ssl.SSLContext:
 
 def _hosts_of(certificate: Certificate) -> list[str]:
     """The DNS names that a certificate is for (RFC 9525: the subject's name does not count)."""
+    from cryptography import x509  # 45 ms of a start that mostly has no certificates
+
     chain = x509.load_pem_x509_certificates(certificate.chain_file.read_bytes())
     try:
         names = chain[0].extensions.get_extension_for_class(x509.SubjectAlternativeName).value
