@@ -165,7 +165,7 @@ class _Session(SMTP):
 
     def hang_up(self) -> None:
         """Say that the service ends (RFC 5321 3.8) and close."""
-        if self.transport is not None:
+        if self.transport is not None and not self.transport.is_closing():
             self._writer.write(b"421 4.3.2 The service is shutting down\r\n")
             self.transport.close()
 
