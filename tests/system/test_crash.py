@@ -16,7 +16,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from running import Running, running
+from installation import Running, running
 
 from mailglass.history import History
 from mailglass.journal import published_end

@@ -10,8 +10,8 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
+from installation import Running, free_ports, running
 from mailhost import mail_host
-from running import Running, free_ports, running
 
 CHROMIUM = shutil.which("chromium")
 

@@ -11,7 +11,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from running import PATIENCE_SECONDS, Running, running
+from installation import PATIENCE_SECONDS, Running, running
 
 from product import environment
 
