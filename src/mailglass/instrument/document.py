@@ -16,7 +16,6 @@ from ..mime import (
     Change,
     Content,
     Pieces,
-    Room,
     Token,
     TokenKind,
     conditional_content,
@@ -362,7 +361,7 @@ def _growth(wishes: Sequence[Wish]) -> int:
         for piece in new:
             if isinstance(piece, str):
                 growth += len(piece)
-            elif not isinstance(piece, Room):
+            elif piece is not ROOM:
                 growth += piece.length
     return growth
 

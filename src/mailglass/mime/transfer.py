@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 
 from .coding import Coding, Folder, NumberedSpan
-from .fillings import Filling, Form, Patch, Span, Unit, is_room, length_of, quote
+from .fillings import Filling, Form, Patch, Span, Unit, is_room, joined, length_of, quote
 from .plain import Identity
 
 __all__ = ["coding_of", "encode_quoted"]
@@ -204,7 +204,7 @@ class Base64(Coding):
 
     def write(self, folder: Folder, units: list[Unit]) -> None:
         """Encode in whole groups; a filling takes along the bytes that share its groups."""
-        queue = [unit for unit in units if unit]
+        queue = list(joined([unit for unit in units if unit]))
         rest = b""
         for number, unit in enumerate(queue):
             if isinstance(unit, bytes):
