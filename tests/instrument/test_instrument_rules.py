@@ -213,6 +213,14 @@ def test_words_stay_readable_in_their_own_charset(charset: str, words: str) -> N
     assert body.decode(charset).startswith(f"<p>{words}</p><a ")
 
 
+def test_a_message_of_more_parts_than_mail_has_is_left_alone() -> None:
+    parts = "--b\nContent-Type: text/html\n\n<p>x</p>\n" * 10_001
+    raw = f"From: a\nContent-Type: multipart/mixed; boundary=b\n\n{parts}--b--\n".encode()
+    template, out = render(raw)
+    assert out.encode() == raw
+    assert "more than 10000 parts" in template.left_alone[0].reason
+
+
 def test_a_page_without_label_is_read_by_its_own_meta_charset() -> None:
     html = '<meta charset="gb2312"><a href="https://e.example/中">'.encode("gb2312")
     template = compile_message(b"A: b\nContent-Type: text/html\n\n" + html, USUAL, ring=RING)

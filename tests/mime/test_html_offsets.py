@@ -7,7 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from selectolax.lexbor import LexborHTMLParser
 
-from mailglass.mime import TokenKind, conditional_content, tokenize, unescape_attribute
+from mailglass.mime import (
+    Shortcut,
+    TokenKind,
+    conditional_content,
+    tokenize,
+    unescape_attribute,
+)
 
 LINKS = {"a", "area"}
 
@@ -106,6 +112,23 @@ def test_the_fast_scan_reports_what_the_full_scan_does(markup: str) -> None:
     assert [t for t in fast if t.kind is not TokenKind.CUT] == [
         t for t in full if t.kind is not TokenKind.CUT
     ]
+
+
+ORDINARY = Shortcut("a", r'(?: alt="[^"<>]*+")*+ href="([^"<>]*+)" *+>')
+TAGS = [*WORDS, *('<a href="x">', '<a alt="y" href="x">', '<a href="x" >', '="<a href="x">', "svg")]
+
+
+@given(st.lists(st.sampled_from(TAGS), max_size=25).map("".join))
+def test_a_shortcut_finds_the_same_tags_and_values(markup: str) -> None:
+    names = {"a", "area", "b"}
+    fast = list(tokenize(markup, names=names, ends=set(), shortcut=ORDINARY))
+    assert [t._replace(value=None) for t in fast] == list(tokenize(markup, names=names, ends=set()))
+    for token in fast:
+        if token.value is not None:
+            href = token.attribute(markup, "href")
+            assert href is not None
+            assert token.value == (href.value_start, href.value_end)
+            assert markup[href.start : token.value[0]] == 'href="'
 
 
 @pytest.mark.parametrize(

@@ -167,6 +167,15 @@ def test_deep_nesting_stops_being_read_at_a_bound() -> None:
     assert any("deep" in fault for part in message.parts for fault in part.faults)
 
 
+def test_no_more_parts_are_looked_for_than_a_caller_wants() -> None:
+    raw = b"Content-Type: multipart/mixed; boundary=b\n\n" + b"--b\n\nx\n" * 9 + b"--b--\n"
+    assert len(walk(raw, max_parts=10).parts) == 10
+    assert not walk(raw, max_parts=10).root.faults
+    message = walk(raw, max_parts=9)
+    assert "more than 9 parts in all" in message.root.faults
+    assert set(standings(message)) == {Standing.UNREADABLE}
+
+
 @given(st.binary(max_size=300))
 def test_any_bytes_are_walked_or_refused(raw: bytes) -> None:
     try:

@@ -35,6 +35,9 @@ from .text import draft_alternative, instrument_text, newline_of
 
 __all__ = ["compile_message"]
 
+# Of 2,178 real messages and parsers' test cases none has more than 37 parts (2026-11-22), while a
+# hostile part takes five bytes: two million of them in 10 MB took more than four minutes.
+_MAX_PARTS = 10_000
 _PGP = "-----BEGIN PGP "
 _SEALS = (Standing.SIGNED, Standing.ENCRYPTED, Standing.EMBEDDED, Standing.UNREADABLE)
 
@@ -51,7 +54,7 @@ def compile_message(
     Raises NotAMessage when the bytes are none, ConfigurationError when attachments shall be linked
     and there is no store.
     """
-    message = walk(raw)
+    message = walk(raw, max_parts=_MAX_PARTS)
     control = read_control_headers(message, options)
     if control.options.attachments == "link" and store is None:
         raise ConfigurationError("attachments can be linked only with a store that keeps them")
@@ -136,7 +139,8 @@ class _Job:
         parent = self.message.parent(part)
         inside = parent is not None and self.standings[parent.number] is not Standing.SHOWN
         if not inside and (standing in _SEALS or part.content_type == "text/html"):
-            self._leave(part, str(standing))
+            unsure = standing is Standing.UNREADABLE and part.faults
+            self._leave(part, f"{standing}: {', '.join(part.faults)}" if unsure else str(standing))
 
     def _read(self, part: Part) -> Content | None:
         try:

@@ -16,7 +16,6 @@ from ..mime import (
     Change,
     Content,
     Pieces,
-    Room,
     Token,
     TokenKind,
     conditional_content,
@@ -24,7 +23,14 @@ from ..mime import (
 )
 from ..tokens import Kind, Ring
 from .drafts import Wish, line_break
-from .links import clean_url, read_ordinary, read_own, why_untracked
+from .links import (
+    ORDINARY_LINK,
+    clean_url,
+    read_matched,
+    read_ordinary,
+    read_own,
+    why_untracked,
+)
 from .stamps import Stamp, Stamps
 
 __all__ = ["Additions", "DocumentRules", "added_pieces", "instrument_document"]
@@ -93,7 +99,8 @@ def instrument_document(content: Content, rules: DocumentRules, additions: Addit
     seen = _look(markup)
     wishes: list[Wish] = []
     for token in seen.links:
-        wishes += _link(content, token, rules)
+        wish = _ordinary_link(content, token, rules)
+        wishes += _link(content, token, rules) if wish is None else [wish]
     wishes += [wish for token in seen.images for wish in _old_beacon(content, token, rules)]
     added = _added(additions)
     if added:
@@ -110,11 +117,14 @@ def instrument_document(content: Content, rules: DocumentRules, additions: Addit
 
 def _look(markup: str) -> _Seen:
     seen = _Seen()
-    has_image = ("/o/" in markup or "/O/" in markup) and _OWN_IMAGE.search(markup)
-    names = _NAMES | {"img"} if has_image else _NAMES
+    names = _NAMES | {"img"} if _OWN_IMAGE.search(markup) else _NAMES
     last_start = 0
-    for token in tokenize(markup, names=names, ends=_PLACES):
+    for token in tokenize(markup, names=names, ends=_PLACES, shortcut=ORDINARY_LINK):
         kind = token.kind
+        if token.value is not None:  # an ordinary link, whole
+            if not seen.templates:
+                seen.links.append(token)
+            continue
         if kind is TokenKind.START:
             last_start = token.start
             _note_start(seen, token)
@@ -166,9 +176,27 @@ def _look_inside(markup: str, comment: Token, seen: _Seen) -> None:
             seen.links.append(token)
 
 
+def _ordinary_link(content: Content, token: Token, rules: DocumentRules) -> Wish | None:
+    """The change of a link that nothing speaks against; None where `_link` must look closer.
+
+    Most links of a newsletter are of this kind, and their number decides how long a message takes.
+    """
+    if token.value is None or content.wants_room or not rules.links or rules.stamps.is_full:
+        return None
+    start, end = token.value
+    url = read_matched(content.markup[start:end])
+    if url is None or url in rules.unsubscribes or _OWN_LINK.search(url):
+        return None
+    pieces = rules.stamps.link(url).pieces
+    longest = content.longest_run
+    if longest is not None and len(pieces[2]) > longest - _FRAME:
+        return None
+    return Wish(Change(start, end, pieces), "link", url, _TRACKED)
+
+
 def _link(content: Content, token: Token, rules: DocumentRules) -> list[Wish]:
     markup = content.markup
-    href = token.attribute(markup, "href")
+    href = _href(markup, token)
     if href is None:
         return []
     url = read_ordinary(markup[href.value_start : href.value_end])
@@ -186,7 +214,7 @@ def _link(content: Content, token: Token, rules: DocumentRules) -> list[Wish]:
         rules.report(f"link {url[:200]}", token.start, reason)
         return []
     stamp = rules.stamps.link(url)
-    if content.longest_run is not None and len(stamp.after) > content.longest_run - _FRAME:
+    if content.longest_run is not None and len(stamp.pieces[2]) > content.longest_run - _FRAME:
         rules.report(f"link {url[:200]}", token.start, "its line would grow past 998 characters")
         return []
     return _new_value(content, href, stamp.pieces, "link", url, _TRACKED)
@@ -217,6 +245,13 @@ def _unusual_link(
     return []
 
 
+def _href(markup: str, token: Token) -> Attribute | None:
+    if token.value is None:
+        return token.attribute(markup, "href")
+    start, end = token.value  # `href="` before it, as ORDINARY_LINK has it
+    return Attribute("href", start - 6, start - 2, start, end, '"')
+
+
 def _is_excepted(markup: str, token: Token) -> bool:
     tag = markup[token.start : token.end]
     return "data-no-track" in tag.lower() and token.attribute(markup, "data-no-track") is not None
@@ -231,8 +266,7 @@ def _new_value(
     reason: str,
 ) -> list[Wish]:
     """The attribute with another value, and the places where its line may be broken."""
-    quote = "" if attribute.quote else '"'
-    pieces = (quote, *new, quote) if quote else new
+    pieces = new if attribute.quote else ('"', *new, '"')
     change = Change(attribute.value_start, attribute.value_end, pieces)
     wish = Wish(change, kind, target, reason)
     if not content.wants_room:
@@ -327,7 +361,7 @@ def _growth(wishes: Sequence[Wish]) -> int:
         for piece in new:
             if isinstance(piece, str):
                 growth += len(piece)
-            elif not isinstance(piece, Room):
+            elif piece is not ROOM:
                 growth += piece.length
     return growth
 

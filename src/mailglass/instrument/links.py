@@ -12,14 +12,16 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from ..errors import BadToken
-from ..mime import unescape_attribute
+from ..mime import Shortcut, unescape_attribute
 from ..tokens import Kind, Locator, Ring, percent_encode, read_url
 
 __all__ = [
+    "ORDINARY_LINK",
     "Own",
     "clean_url",
     "find_text_urls",
     "list_unsubscribe_urls",
+    "read_matched",
     "read_ordinary",
     "read_own",
     "why_untracked",
@@ -38,7 +40,19 @@ _PLACEHOLDER = re.compile(
 )
 _TEXT_URL = re.compile(r"\bhttps?://[!#-;=?-~]++", re.IGNORECASE)
 # What nine links of ten look like: nothing in it needs a second look.
-_ORDINARY = re.compile(r"https?://[a-z0-9](?:[A-Za-z0-9._~:/?@!$'()+,;=-]|&amp;|&(?=[a-z_]+=))*+")
+_URL_RUN = r"[A-Za-z0-9._~:/?@!$'()+,;=-]*+"
+_ORDINARY_URL = rf"https?://[a-z0-9]{_URL_RUN}(?:(?:&amp;|&(?=[a-z_]++=)){_URL_RUN})*+"
+_ORDINARY = re.compile(_ORDINARY_URL)
+# And the whole tag of such a link: lower case, all values in double quotes, no `data-no-track`.
+# `href="` stands right before the group and `"` behind it.
+_OTHERS = r'(?:[\t\n\f\r ]++(?!%s)[a-z-]++="[^"<>]*+")*+'
+ORDINARY_LINK = Shortcut(
+    "a",
+    _OTHERS % "data-no|href="
+    + rf'[\t\n\f\r ]++href="({_ORDINARY_URL})"'
+    + _OTHERS % "data-no"
+    + r"[\t\n\f\r ]*+>",
+)
 _EDGE = "".join(map(chr, range(33)))  # C0 controls and space
 _DROPPED = {9: None, 10: None, 13: None}
 _BRACKETS = (("(", ")"), ("[", "]"), ("{", "}"))
@@ -68,7 +82,12 @@ def clean_url(value: str) -> str:
 
 def read_ordinary(value: str) -> str | None:
     """The URL of a value that needs no second look: plain http or https, no placeholder."""
-    if len(value) > _SHORT_URL or _ORDINARY.fullmatch(value) is None:
+    return read_matched(value) if _ORDINARY.fullmatch(value) else None
+
+
+def read_matched(value: str) -> str | None:
+    """The same of a value that ORDINARY_LINK found."""
+    if len(value) > _SHORT_URL:
         return None
     return value.replace("&amp;", "&") if "&" in value else value
 

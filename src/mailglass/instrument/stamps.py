@@ -31,14 +31,7 @@ class Stamp(NamedTuple):
     kind: Kind
     target: int
     bound: bytes
-    before: str
-    hole: Hole
-    after: str
-
-    @property
-    def pieces(self) -> tuple[str, Hole, str]:
-        """The URL as pieces of a change."""
-        return (self.before, self.hole, self.after)
+    pieces: tuple[str, Hole, str]  # the URL as pieces of a change
 
 
 class Stamps:
@@ -68,14 +61,15 @@ class Stamps:
 
     def link(self, to: str, kind: TargetKind = TargetKind.LINK) -> Stamp:
         """The link to a destination."""
-        known = self._links.get((to, kind))
+        key = to, kind
+        known = self._links.get(key)
         if known is None:
             before, after = self._link_frame
             frame = before, after + percent_encode(to)
             known = self._add(
                 Kind.CLICK, link_bound(to), frame, lambda n: Target(number=n, kind=kind, url=to)
             )
-            self._links[to, kind] = known
+            self._links[key] = known
         return known
 
     def attachment(self, digest: str, name: str, size_bytes: int | None) -> Stamp:
@@ -115,7 +109,7 @@ class Stamps:
     ) -> Stamp:
         number = len(self.stamps)
         hole = Hole(number, 29 if number < 0x80 else 31)
-        stamp = Stamp(kind, number, bound, frame[0], hole, frame[1])
+        stamp = Stamp(kind, number, bound, (frame[0], hole, frame[1]))
         self.stamps.append(stamp)
         self._targets.append(target)
         return stamp

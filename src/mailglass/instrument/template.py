@@ -59,8 +59,8 @@ class Template:
         self,
     ) -> tuple[list[bytes | memoryview], list[tuple[int, int]], list[tuple[int, Filling]]]:
         """The pieces with gaps, the gaps that take a token as it is, and those that encode it."""
-        view = memoryview(self._raw)
-        compact = len(view) <= _COMPACT
+        compact = len(self._raw) <= _COMPACT
+        source = self._raw if compact else memoryview(self._raw)
         frame: list[bytes | memoryview] = []
         plain: list[tuple[int, int]] = []
         coded: list[tuple[int, Filling]] = []
@@ -68,7 +68,7 @@ class Template:
         position = 0
         for (offset, length, pieces, _), _, _, _ in self._drafts:
             if offset > position:
-                run.append(view[position:offset])
+                run.append(source[position:offset])
             position = offset + length
             for piece in pieces:
                 if isinstance(piece, bytes):
@@ -81,7 +81,7 @@ class Template:
                 else:
                     coded.append((len(frame), piece))
                 frame.append(b"")
-        run.append(view[position:])
+        run.append(source[position:])
         frame += [b"".join(run)] if compact else run
         return frame, plain, coded
 

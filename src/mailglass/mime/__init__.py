@@ -10,6 +10,7 @@ from .fields import Field, parse_parameters
 from .fillings import Filling, Hole, Patch
 from .html import (
     Attribute,
+    Shortcut,
     Token,
     TokenKind,
     conditional_content,
@@ -38,6 +39,7 @@ __all__ = [
     "Patch",
     "Pieces",
     "Room",
+    "Shortcut",
     "Standing",
     "Token",
     "TokenKind",

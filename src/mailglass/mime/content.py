@@ -160,14 +160,14 @@ class Content:
 
     def _units(self, new: Pieces) -> list[Unit]:
         codec = self._codec or "ascii"
-        wide = self._is_wide
         units: list[Unit] = []
         try:
             for piece in new:
                 if isinstance(piece, str):
                     units.append(piece.encode(codec))
                 elif isinstance(piece, Hole):
-                    units.append(Filling(piece[0], piece[1], codec if wide else "ascii"))
+                    wide = not self._transparent and self._is_wide
+                    units.append(Filling(*piece, codec) if wide else Filling(*piece))
                 else:
                     units.append(None)
         except UnicodeError as error:

@@ -28,6 +28,7 @@ __all__ = [
 ]
 
 _FOLD = 60  # a multiple of what a base64 group and a quoted character of any charset take
+_QP_ORDINARY = re.compile(rb"[!-~]*+")
 _QP_SPECIAL = re.compile(rb"[^!-<>-~ ]|[ \t](?=\r?\n|\Z)")
 
 
@@ -83,10 +84,16 @@ class Filling(NamedTuple):
     @property
     def encoded_length(self) -> int:
         """Bytes of the value in the message."""
+        if self.is_plain:
+            return self.length
+        if self.form is Form.BASE64 and not self.fold:
+            return -(-(len(self.before) + self.decoded_length + len(self.after)) // 3) * 4
         return len(self.fill("a" * self.length))
 
 
 def quote(data: bytes) -> bytes:
+    if _QP_ORDINARY.fullmatch(data):
+        return data.replace(b"=", b"=3D")
     return _QP_SPECIAL.sub(lambda match: b"=%02X" % match[0][0], data)
 
 
@@ -117,9 +124,9 @@ def is_room(span: Span) -> bool:
 
 
 def length_of(unit: Unit) -> int:
-    if unit is None:
-        return 0
-    return unit.decoded_length if isinstance(unit, Filling) else len(unit)
+    if isinstance(unit, bytes):
+        return len(unit)
+    return 0 if unit is None else unit.decoded_length
 
 
 def joined(units: Sequence[bytes | Filling]) -> tuple[bytes | Filling, ...]:

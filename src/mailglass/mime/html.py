@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 __all__ = [
     "Attribute",
+    "Shortcut",
     "Token",
     "TokenKind",
     "conditional_content",
@@ -46,7 +47,7 @@ _CONDITION = re.compile(r"<!--\[if\b[^\]>]*+\]>", re.IGNORECASE)
 _CONDITION_END = re.compile(r"<!\s*\[endif\]\s*(?:--)?\Z", re.IGNORECASE)
 _REFERENCE = re.compile(r"&(#[0-9]++;?+|#[xX][0-9a-fA-F]++;?+|[A-Za-z][A-Za-z0-9]*+;?+)")
 
-_TABLES = "(?![tT][dDrRaAbB])"
+_TABLES = "(?!/?[tT][dDrRaAbBhH])"
 _RAW = frozenset(("script", "style", "title", "textarea", "xmp", "iframe", "noembed", "noframes"))
 _FOREIGN = frozenset(("svg", "math"))
 _INTEGRATION = frozenset(("foreignobject", "desc", "title", "annotation-xml"))
@@ -100,6 +101,7 @@ class Token(NamedTuple):
     start: int
     end: int
     name: str = ""  # of a tag, or of the element around raw text; lower case
+    value: tuple[int, int] | None = None  # where a shortcut's group stands, if one found the tag
 
     def attributes(self, markup: str) -> list[Attribute]:
         """A tag's attributes in their order; of a repeated name only the first counts."""
@@ -151,12 +153,20 @@ def _attribute(match: re.Match[str]) -> Attribute:
     return Attribute(match[1].lower(), match.start(1), match.end(1), start, end, _QUOTES[group])
 
 
+class Shortcut(NamedTuple):
+    """How most tags of one name look: such a tag is found and read in one step."""
+
+    name: str  # lower case
+    rest: str  # an expression for all that follows the name, `>` included, with one group
+
+
 class _Scan(NamedTuple):
     """The expressions of one way to scan."""
 
     token: re.Pattern[str]  # a comment, declaration or tag, whole
     exact: re.Pattern[str]  # the next token of interest, whatever stands before it
-    candidate: re.Pattern[str] | None  # how it begins, if it is not inside a tag's attribute
+    # How it begins, if it is not inside a tag's attribute; of a shortcut's tag, the whole of it.
+    candidate: re.Pattern[str] | None
 
 
 _TOKEN = rf"(?:({_COMMENT})|({_DECLARATION})|<(/?+)({_TAG_NAME}){_ATTRIBUTES}(>|\Z)?+)"
@@ -164,23 +174,24 @@ _ANY = _Scan(re.compile(_TOKEN), re.compile(rf"[^<]*+(?:<(?![a-zA-Z!?/])[^<]*+)*
 
 
 @lru_cache(maxsize=32)
-def _scan_for(names: frozenset[str], ends: frozenset[str]) -> _Scan:
+def _scan_for(names: frozenset[str], ends: frozenset[str], shortcut: Shortcut | None) -> _Scan:
     """Steps over other tags inside the expression."""
     starting, ending = _any_of(names | _ALWAYS), _any_of(ends | _FOREIGN)
+    whole = "" if shortcut is None else f"{shortcut.name}{shortcut.rest}|"
     other = rf"<(?:/(?!{ending})|(?!{starting})){_TAG_NAME}{_ATTRIBUTES}>"
     return _Scan(
         _ANY.token,
         re.compile(rf"[^<]*+(?:(?:{other}|<(?![a-zA-Z!?/]))[^<]*+)*+{_TOKEN}"),
         re.compile(
-            rf"<(?:{_past_tables(names)}(?:[!?]|{starting})"
-            rf"|/{_past_tables(ends)}(?:[^a-zA-Z]|{ending}))"
+            rf"<{_past_tables(names | ends)}(?:{whole}[!?]|{starting}|/(?:[^a-zA-Z]|{ending}))"
         ),
     )
 
 
 def _past_tables(names: frozenset[str]) -> str:
-    """An early way out for td, tr, table and tbody, which most tags of a mail are."""
-    return "" if any(name.startswith(("td", "tr", "ta", "tb")) for name in names) else _TABLES
+    """An early way out for td, th, tr, table and tbody, which most tags of a mail are."""
+    tables = ("td", "th", "tr", "ta", "tb")
+    return "" if any(name.startswith(tables) for name in names) else _TABLES
 
 
 def _any_of(names: frozenset[str]) -> str:
@@ -200,7 +211,7 @@ def _any_of(names: frozenset[str]) -> str:
 
 
 def _next_match(scan: _Scan, markup: str, start: int, stop: int) -> re.Match[str] | None:
-    """The next token of interest; `start` stands outside any tag.
+    """The next token of interest, or a shortcut's tag; `start` stands outside any tag.
 
     Where it begins is found by a plain search, five times as fast as stepping over every tag; only
     where that place might lie inside a tag are the tags before it read one by one.
@@ -211,7 +222,9 @@ def _next_match(scan: _Scan, markup: str, start: int, stop: int) -> re.Match[str
     place = stop if found is None else found.start()
     if not _is_outside_tags(markup, start, place):
         return scan.exact.match(markup, start, stop)
-    return None if found is None else scan.token.match(markup, place, stop)
+    if found is None or found.lastindex:
+        return found
+    return scan.token.match(markup, place, stop)
 
 
 def _is_outside_tags(markup: str, start: int, place: int) -> bool:
@@ -230,7 +243,7 @@ def _is_outside_tags(markup: str, start: int, place: int) -> bool:
         last = markup.rfind(quote, start, place)
         if last < 0:
             continue
-        if _may_open_value(markup, last):
+        if markup[last - 1] in "=\t\n\f\r " and _may_open_value(markup, last):
             return False
         if last > closing:
             before = markup.rfind(quote, start, closing)
@@ -253,20 +266,26 @@ def tokenize(
     end: int | None = None,
     names: Collection[str] | None = None,
     ends: Collection[str] | None = None,
+    shortcut: Shortcut | None = None,
 ) -> Iterator[Token]:
     """The tokens from `start` to `end`; text between them is not reported.
 
     With `names` (lower case) only those tags are reported, which is faster, and of end tags only
     those in `ends` if it is given; raw text, comments and declarations are reported always.
+    A `shortcut` for one of the names saves the look at each attribute.
     """
     stop = len(markup) if end is None else end
     wanted = None if names is None else frozenset(names)
     ending = wanted if ends is None else frozenset(ends)
-    scan = _ANY if wanted is None or ending is None else _scan_for(wanted, ending)
+    scan = _ANY if wanted is None or ending is None else _scan_for(wanted, ending, shortcut)
     foreign: list[str] = []
     position = start
+    candidate = scan.candidate
     while (match := _next_match(_ANY if foreign else scan, markup, position, stop)) is not None:
-        position = match.end()
+        begin, position = match.span()
+        if shortcut is not None and match.re is candidate:
+            yield Token(TokenKind.START, begin, position, shortcut.name, match.span(1))
+            continue
         if match[4] is None:
             token = _other_token(match, markup, stop, bool(foreign))
             position = token.end

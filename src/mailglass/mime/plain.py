@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
+from functools import lru_cache
 
 from .coding import Coding
 from .fillings import Filling, Patch, Span, joined, length_of
@@ -32,8 +34,7 @@ class Identity(Coding):
 
     def decode(self) -> bytes:
         mark = self.line_end[-1:]
-        longest = max(map(len, self.body.split(mark)), default=0) - len(self.line_end) + 1
-        self.uses_room = longest <= _SHORT_LINE
+        self.uses_room = _longer_line(mark, len(self.line_end)).match(self.body) is None
         self.line_limit = _SHORT_LINE if self.uses_room else _LONG_LINE
         self.mark = mark
         return self.body
@@ -65,18 +66,18 @@ class Identity(Coding):
             return self._broken_patches(spans, base)
         limit = max(self.line_limit, _LONG_LINE)
         found: list[Patch] = []
+        body, mark = self.body, self.mark
         line, room = -1, 0  # where the line being filled ends, and what may still be added to it
         for number, (start, end, units) in enumerate(spans):
             pieces = [unit for unit in units if unit is not None]
             if start > line:
-                begin, line = self.line_start(start), self.line_stop(end)
-                room = limit - line + begin
+                line = body.find(mark, end)
+                line = line if line >= 0 else len(body)
+                room = limit - line + body.rfind(mark, 0, start) + 1
             elif end > line:
                 stop = self.line_stop(end)
                 room, line = room - stop + line, stop
-            for piece in pieces:
-                room -= len(piece) if isinstance(piece, bytes) else piece.decoded_length
-            room += end - start
+            room += end - start - sum(map(length_of, pieces))
             if room < 0:
                 self.uses_room = True
                 raise NeedsRoom
@@ -119,6 +120,14 @@ class Identity(Coding):
             at = end
             stop = stop if end <= stop else self.line_stop(end)
         return length + sum(map(length_of, units[: units.index(None)]))
+
+
+@lru_cache(maxsize=4)
+def _longer_line(mark: bytes, break_length: int) -> re.Pattern[bytes]:
+    """Steps over short lines to the first that is longer, if there is one."""
+    most = _SHORT_LINE + break_length - 1  # the CR of a line break belongs to the piece here
+    other = b"[^" + mark + b"]"
+    return re.compile(b"(?:%b{0,%d}+%b)*+%b{%d}" % (other, most, mark, other, most + 1))
 
 
 def _column_behind(column: int, unit: bytes | Filling) -> int:

@@ -35,7 +35,10 @@ _SEALING = {
     "application/pgp-encrypted": Standing.ENCRYPTED,
 }
 # Faults after which two readers may disagree about what the part is.
-_UNCERTAIN = ("repeated Content-Type", "multipart without a boundary", "parts deep")
+_UNCERTAIN = (
+    *("repeated Content-Type", "multipart without a boundary"),
+    *("parts deep", "parts in all"),
+)
 _UNCERTAIN_LEAF = (*_UNCERTAIN, "no empty line after the header")
 
 

@@ -14,12 +14,15 @@ from collections.abc import Sequence
 from itertools import accumulate
 
 from .coding import Coding, Folder, NumberedSpan
-from .fillings import Filling, Form, Patch, Span, Unit, is_room, length_of, quote
+from .fillings import Filling, Form, Patch, Span, Unit, is_room, joined, length_of, quote
 from .plain import Identity
 
 __all__ = ["coding_of", "encode_quoted"]
 
 _LINE = 76  # characters of an encoded line at most (RFC 2045)
+_IRREGULAR = "the quoted-printable encoding is irregular at a change"
+_DIGITS = "0123456789ABCDEFabcdef"
+_HEX_PAIRS = frozenset((first + second).encode() for first in _DIGITS for second in _DIGITS)
 _BASE64 = re.compile(rb"(?:[A-Za-z0-9+/]*+[ \t\r]*+\n)*+[A-Za-z0-9+/]*+(={0,2}+)[ \t\r\n]*+")
 
 
@@ -49,7 +52,7 @@ class QuotedPrintable(Coding):
     def decode(self) -> bytes:
         self.soft_break = b"=" + self.line_end
         lines = self.body.splitlines(keepends=True)
-        decoded = [a2b_qp(line) for line in lines]
+        decoded = list(map(a2b_qp, lines))
         self.lines = lines
         self.raw_starts = [0, *accumulate(map(len, lines))]
         self.starts = [0, *accumulate(map(len, decoded))]
@@ -66,18 +69,13 @@ class QuotedPrintable(Coding):
             return 0
         text, left, at = self.lines[line], position - self.starts[line], 0
         while (mark := text.find(b"=", at)) >= 0 and mark - at < left:
+            if text[mark + 1 : mark + 3] not in _HEX_PAIRS:
+                raise ValueError(_IRREGULAR)
             left -= mark - at + 1
             at = mark + 3
-        at += left
-        before = len(a2b_qp(text[:at]))
-        whole = self.starts[line + 1] - self.starts[line]
-        if (
-            at > len(text)
-            or before != position - self.starts[line]
-            or before + len(a2b_qp(text[at:])) != whole
-        ):
-            raise ValueError("the quoted-printable encoding is irregular at a change")
-        return self.raw_starts[line] + at
+        if at + left > len(text):
+            raise ValueError(_IRREGULAR)
+        return self.raw_starts[line] + at + left
 
     def line_start(self, offset: int) -> int:
         return self.raw_starts[bisect_right(self.raw_starts, offset) - 1]
@@ -95,6 +93,8 @@ class QuotedPrintable(Coding):
                 folder.whole(unit._replace(form=Form.QUOTED) if is_wide else unit)
             elif unit and b"\0" in unit:  # of a wide charset: its line breaks are no text lines
                 self._write_line(folder, unit)
+            elif unit and b"\n" not in unit:
+                self._write_line(folder, unit.removesuffix(b"\r"))
             elif unit:
                 for number, line in enumerate(unit.split(b"\n")):
                     if number:
@@ -128,8 +128,8 @@ class Base64(Coding):
             raise ValueError("the base64 encoding holds foreign characters")
         self.stop = match.end(1) if match[1] else len(self.body[: match.start(1)].rstrip())
         lines = self.body[: match.start(1)].split(b"\n")
-        self.counts = [0, *accumulate(len(line.rstrip()) for line in lines)]
-        self.raw_starts = [0, *accumulate(len(line) + 1 for line in lines)]
+        self.counts = [0, *accumulate(map(len, map(bytes.rstrip, lines)))]
+        self.raw_starts = [0, *accumulate([len(line) + 1 for line in lines])]
         if (self.counts[-1] + len(match[1])) % 4:
             raise ValueError("the base64 encoding is cut off")
         return a2b_base64(self.body[: self.stop])
@@ -204,7 +204,7 @@ class Base64(Coding):
 
     def write(self, folder: Folder, units: list[Unit]) -> None:
         """Encode in whole groups; a filling takes along the bytes that share its groups."""
-        queue = [unit for unit in units if unit]
+        queue = list(joined([unit for unit in units if unit]))
         rest = b""
         for number, unit in enumerate(queue):
             if isinstance(unit, bytes):
@@ -223,7 +223,7 @@ class Base64(Coding):
             if number + 1 < len(queue):
                 queue[number + 1] = following[wanted:]
             after = following[:wanted]
-            folder.whole(unit._replace(form=Form.BASE64, before=rest, after=after))
+            folder.whole(Filling(unit.number, unit.length, unit.codec, Form.BASE64, rest, after))
             rest = b""
 
     @staticmethod

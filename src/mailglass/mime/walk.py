@@ -11,6 +11,7 @@ is named in `Part.faults`, so that a caller can refuse to touch it.
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass
 
 from ..errors import NotAMessage
@@ -95,15 +96,16 @@ class Message:
         return ".".join(reversed(steps)) or "0"
 
 
-def walk(raw: bytes) -> Message:
+def walk(raw: bytes, *, max_parts: int = sys.maxsize) -> Message:
     """The parts of a message.
 
+    After `max_parts` no further one is looked for, and the first names that as a fault.
     Raises NotAMessage when the bytes begin with no header field (a mailbox's "From " line may stand
     before it).
     """
     first = raw.find(b"\n")
     line_end = b"\r" if first < 0 else b"\r\n" if raw[first - 1 : first] == b"\r" else b"\n"
-    walker = _Walker(raw, line_end[-1:])
+    walker = _Walker(raw, line_end[-1:], max_parts)
     parts = walker.run()
     if not any(_FIELD_NAME.fullmatch(f.name) for f in parts[0].fields):
         raise NotAMessage("no header field at the start: this is no mail message (RFC 5322)")
@@ -131,8 +133,9 @@ class _Open:
 class _Walker:
     """The state of the pass: the chain of open parts and the boundaries among them."""
 
-    def __init__(self, raw: bytes, line_end: bytes) -> None:
+    def __init__(self, raw: bytes, line_end: bytes, max_parts: int) -> None:
         self.raw = raw
+        self.max_parts = max_parts
         self.line_end = line_end
         self.parts: list[Part | None] = []
         self.chain: list[_Open] = []
@@ -144,6 +147,9 @@ class _Walker:
         while position is not None:
             self._begin(position)
             position = self._next_part()
+            if position is not None and len(self.parts) >= self.max_parts:
+                self.chain[0].faults += (f"more than {self.max_parts} parts in all",)
+                break
         self._close(0, len(self.raw))
         return tuple(part for part in self.parts if part is not None)
 
