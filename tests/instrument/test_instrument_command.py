@@ -12,6 +12,8 @@ MESSAGE = (
     b'<a href="mailto:a@b.example">y</a></body></html>\r\n'
 )
 
+BASE = ("--base-url", "https://t.example.org")
+
 
 def applied(original: bytes, plan: dict) -> bytes:
     """The plan's edits made by hand, as its contract describes them."""
@@ -50,7 +52,7 @@ def test_a_changed_message_is_not_restored(run_cli, tmp_path: Path) -> None:
 
 
 def test_what_is_no_message_ends_with_65_and_one_line(run_cli) -> None:
-    done = run_cli("instrument", stdin=b"<html></html>")
+    done = run_cli("instrument", *BASE, stdin=b"<html></html>")
     assert (done.returncode, done.stdout) == (65, b"")
     assert len(done.stderr.splitlines()) == 1
 
@@ -60,7 +62,7 @@ def test_many_files_keep_their_names(run_cli, tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(raw)
     files = [str(tmp_path / name) for name in ("a.eml", "b.eml", "c.eml")]
     out, plans = tmp_path / "out", tmp_path / "plans"
-    done = run_cli("instrument", *files, "--output-dir", str(out), "--plan-dir", str(plans))
+    done = run_cli("instrument", *files, *BASE, "--output-dir", str(out), "--plan-dir", str(plans))
     assert done.returncode == 65
     assert len(done.stderr.splitlines()) == 1
     assert sorted(p.name for p in out.iterdir()) == ["a.eml", "b.eml", "c.eml"]

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
-from ..errors import ConfigurationError, NotAMessage
+from ..errors import ConfigurationError, Error, InputError
 from ..instrument import (
     Options,
+    Template,
     attachment_digest,
     compile_message,
     untouched,
     write_plan,
 )
 from ..tokens import Ring
+from ._files import make_directory, read_input, write_file, write_output
 
 __all__ = ["command"]
 
@@ -27,7 +31,9 @@ _DEFAULT_BASE = "https://track.example.com"  # reserved for documents (RFC 2606)
 @click.command("instrument")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path, allow_dash=True))
 @click.option(
-    "--base-url", envvar="MAILGLASS_BASE_URL", default=_DEFAULT_BASE, help="URL of the collector."
+    "--base-url",
+    envvar="MAILGLASS_BASE_URL",
+    help=f"URL of the collector; without it {_DEFAULT_BASE}, with a warning.",
 )
 @click.option(
     "--attachments",
@@ -37,7 +43,7 @@ _DEFAULT_BASE = "https://track.example.com"  # reserved for documents (RFC 2606)
 )
 @click.option(
     "--attachment-dir",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=click.Path(path_type=Path),
     default=Path("mailglass-attachments"),
     show_default=True,
     help="Where linked attachments are stored, by content digest.",
@@ -64,11 +70,11 @@ _DEFAULT_BASE = "https://track.example.com"  # reserved for documents (RFC 2606)
 @click.option(
     "--plan",
     "plan_file",
-    type=click.Path(path_type=Path, dir_okay=False, writable=True),
+    type=click.Path(path_type=Path),
     help="Write the plan of edits here, as JSON.",
 )
-@click.option("--output-dir", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--plan-dir", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--output-dir", type=click.Path(path_type=Path))
+@click.option("--plan-dir", type=click.Path(path_type=Path))
 def command(
     files: tuple[Path, ...],
     attachment_dir: Path,
@@ -83,58 +89,113 @@ def command(
 
     Bytes outside the plan's edits stay as they are; `mailglass restore` takes the edits back.
     """
+    if wishes["base_url"] is None:
+        wishes["base_url"] = _DEFAULT_BASE
+        click.echo(f"mailglass: no --base-url: links lead to {_DEFAULT_BASE}, an example", err=True)
     options = Options(**wishes)  # type: ignore[arg-type]  # click has checked each of them
     ring = _ring(key_file)
     delivery = secrets.randbits(63) if delivery_id is None else delivery_id
-    store = _Store(attachment_dir)
+    job = _Job(options=options, ring=ring, delivery=delivery, store=_Store(attachment_dir))
     if output_dir is None:
         if len(files) > 1 or plan_dir is not None:
             raise ConfigurationError("several files or --plan-dir need --output-dir")
-        raw = _read(files[0] if files else Path("-"))
-        template = compile_message(raw, options, ring=ring, store=store)
-        if plan_file is not None:
-            _write(plan_file, write_plan(template.plan(delivery, ring)))
-        for piece in template.render_pieces(delivery, ring):
-            sys.stdout.buffer.write(piece)
+        _one(files[0] if files else Path("-"), job, plan_file)
         return
     if plan_file is not None:
         raise ConfigurationError("--plan is for one message; use --plan-dir with --output-dir")
-    _many(files, options, ring, delivery, store, output_dir, plan_dir)
+    _many(files, job, output_dir, plan_dir)
 
 
-def _many(
-    files: tuple[Path, ...],
-    options: Options,
-    ring: Ring,
-    delivery: int,
-    store: _Store,
-    output_dir: Path,
-    plan_dir: Path | None,
-) -> None:
-    """Each file by itself; one that is no message is copied, named, and makes the status 65."""
-    output_dir.mkdir(parents=True, exist_ok=True)
-    if plan_dir is not None:
-        plan_dir.mkdir(parents=True, exist_ok=True)
-    refused = 0
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Job:
+    """What is done to each message."""
+
+    options: Options
+    ring: Ring
+    delivery: int  # of the first message; the others count on
+    store: _Store
+
+    def compile(self, raw: bytes) -> Template:
+        """The template of one message; raises as `compile_message` and the store do."""
+        return compile_message(raw, self.options, ring=self.ring, store=self.store)
+
+
+def _one(file: Path, job: _Job, plan_file: Path | None) -> None:
+    if plan_file is not None:
+        _refuse_collisions([file], [(file, plan_file)])
+    template = job.compile(read_input(file))
+    if plan_file is not None:
+        write_file(plan_file, write_plan(template.plan(job.delivery, job.ring)))
+    write_output(template.render_pieces(job.delivery, job.ring))
+
+
+def _many(files: tuple[Path, ...], job: _Job, output_dir: Path, plan_dir: Path | None) -> None:
+    """Each file by itself: one that fails is named and copied, and the highest status is ours."""
+    outputs = [output_dir / file.name for file in files]
+    plans = [plan_dir / f"{file.name}.json" for file in files] if plan_dir is not None else []
+    _refuse_collisions(files, [*zip(files, outputs, strict=True), *zip(files, plans, strict=False)])
+    for directory in (output_dir, plan_dir):
+        if directory is not None:
+            make_directory(directory)
+    status = 0
     for number, file in enumerate(files):
-        raw = _read(file)
         try:
-            template = compile_message(raw, options, ring=ring, store=store)
-        except NotAMessage as error:
-            click.echo(f"mailglass: {file}: {error}", err=True)
-            (output_dir / file.name).write_bytes(raw)
-            if plan_dir is not None:
-                _write(plan_dir / f"{file.name}.json", write_plan(untouched(raw, str(error))))
-            refused += 1
-            continue
-        each = (delivery + number) & (2**63 - 1)
-        _write(output_dir / file.name, template.render_pieces(each, ring))
-        if plan_dir is not None:
-            _write(plan_dir / f"{file.name}.json", write_plan(template.plan(each, ring)))
+            raw = read_input(file)
+            found = _instrument_file(raw, file, job, number, outputs[number], plans[number:])
+        except Error as error:
+            found = _complain(file, error)
+        status = max(status, found)
         if len(files) > 100 and sys.stderr.isatty():
             click.echo(f"\r{number + 1} of {len(files)}", err=True, nl=number + 1 == len(files))
-    if refused:
-        sys.exit(NotAMessage.exit_status)
+    if status:
+        sys.exit(status)
+
+
+def _instrument_file(
+    raw: bytes, file: Path, job: _Job, number: int, output: Path, plans: Sequence[Path]
+) -> int:
+    """Write one message and the first of `plans`; its exit status.
+
+    A fault, even one of ours, must not cost the other messages: the bytes are copied as they are.
+    """
+    each = (job.delivery + number) & (2**63 - 1)
+    status = 0
+    try:
+        template = job.compile(raw)
+        out: Iterable[bytes | memoryview] = template.render_pieces(each, job.ring)
+        plan = template.plan(each, job.ring) if plans else None
+    except Exception as error:
+        status = _complain(file, error)
+        out, plan = [raw], untouched(raw, _line(error))
+    write_file(output, out)
+    if plans and plan is not None:
+        write_file(plans[0], write_plan(plan))
+    return status
+
+
+def _complain(file: Path, error: Exception) -> int:
+    """Name the file and its fault in one line; the exit status that it stands for."""
+    click.echo(f"mailglass: {file}: {_line(error)}", err=True)
+    return error.exit_status if isinstance(error, Error) else Error.exit_status
+
+
+def _line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text if isinstance(error, Error) else f"{type(error).__name__}: {text}"
+
+
+def _refuse_collisions(inputs: Sequence[Path], outputs: Sequence[tuple[Path, Path]]) -> None:
+    """`outputs` are pairs of an input and what is written for it.
+
+    Raises InputError when one file would be written over another, before anything is written."""
+    taken = {os.path.realpath(file): f"the input {file}" for file in inputs if str(file) != "-"}
+    for source, file in outputs:
+        place = os.path.realpath(file)
+        if place in taken:
+            raise InputError(
+                f"{file}, made from {source}, would overwrite {taken[place]}; nothing was written"
+            )
+        taken[place] = f"what is made from {source}"
 
 
 class _Store:
@@ -145,11 +206,11 @@ class _Store:
 
     def __call__(self, content: bytes, name: str) -> str:
         digest = attachment_digest(content)
-        self._directory.mkdir(parents=True, exist_ok=True)
+        make_directory(self._directory)
         place = self._directory / digest
-        if not place.exists():
-            place.with_suffix(".part").write_bytes(content)
-            place.with_suffix(".part").rename(place)
+        if not os.path.exists(place):
+            write_file(place.with_suffix(".part"), [content])
+            os.replace(place.with_suffix(".part"), place)
         return digest
 
 
@@ -157,15 +218,6 @@ def _ring(key_file: Path | None) -> Ring:
     if key_file is None:
         return Ring([Ring.new_key()])
     try:
-        return Ring([bytes.fromhex(line) for line in key_file.read_text("ascii").split()])
+        return Ring([bytes.fromhex(line) for line in read_input(key_file).decode("ascii").split()])
     except ValueError as error:
         raise ConfigurationError(f"{key_file} holds no keys in hexadecimal: {error}") from error
-
-
-def _read(file: Path) -> bytes:
-    return sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-
-
-def _write(file: Path, pieces: Iterable[bytes | memoryview]) -> None:
-    with file.open("wb") as out:
-        out.writelines(pieces)

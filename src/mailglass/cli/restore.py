@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
 from ..instrument import read_plan, restore
+from ._files import read_input, write_output
 
 __all__ = ["command"]
 
@@ -18,7 +18,7 @@ __all__ = ["command"]
     "--plan",
     "plan_file",
     required=True,
-    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    type=click.Path(path_type=Path),
     help="The plan that `mailglass instrument` wrote.",
 )
 def command(file: Path, plan_file: Path) -> None:
@@ -26,5 +26,5 @@ def command(file: Path, plan_file: Path) -> None:
 
     A message that was changed since is refused: the plan would not give the original back.
     """
-    instrumented = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-    sys.stdout.buffer.write(restore(instrumented, read_plan(plan_file.read_bytes())))
+    plan = read_plan(read_input(plan_file))
+    write_output([restore(read_input(file), plan)])

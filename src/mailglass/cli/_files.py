@@ -1,0 +1,97 @@
+"""Files and standard streams of commands that take a message and give one.
+
+What the system refuses becomes an error of one line with the status of sysexits.h: no input (66),
+an output that cannot be created (73), one that breaks off (74).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import ClassVar
+
+from ..errors import InputError, StorageUnavailable
+
+__all__ = [
+    "BrokenOutput",
+    "CannotCreate",
+    "NoInput",
+    "make_directory",
+    "read_input",
+    "write_file",
+    "write_output",
+]
+
+
+class NoInput(InputError):
+    """A file that was named cannot be read."""
+
+    id = "no-input"
+    exit_status: ClassVar[int] = 66  # EX_NOINPUT
+
+
+class CannotCreate(StorageUnavailable):
+    """A file or directory for output cannot be created."""
+
+    id = "cannot-create"
+    exit_status: ClassVar[int] = 73  # EX_CANTCREAT
+
+
+class BrokenOutput(StorageUnavailable):
+    """Output could not be written to its end: closed, or no space is left."""
+
+    id = "broken-output"
+    exit_status: ClassVar[int] = 74  # EX_IOERR
+
+
+def read_input(file: Path) -> bytes:
+    """The bytes of a file, `-` for standard input; raises NoInput."""
+    try:
+        if str(file) != "-":
+            return file.read_bytes()
+        if sys.stdin is None:
+            raise NoInput("standard input is closed")
+        return sys.stdin.buffer.read()
+    except (OSError, ValueError) as error:
+        raise NoInput(f"{file} cannot be read: {_why(error)}") from error
+
+
+def make_directory(directory: Path) -> None:
+    """Raises CannotCreate."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        raise CannotCreate(f"{directory} cannot be created: {_why(error)}") from error
+
+
+def write_file(file: Path, pieces: Iterable[bytes | memoryview]) -> None:
+    """Raises CannotCreate before the first byte, BrokenOutput behind it."""
+    try:
+        out = file.open("wb")
+    except (OSError, ValueError) as error:
+        raise CannotCreate(f"{file} cannot be created: {_why(error)}") from error
+    try:
+        with out:
+            out.writelines(pieces)
+    except OSError as error:
+        raise BrokenOutput(f"{file} cannot be written: {_why(error)}") from error
+
+
+def write_output(pieces: Iterable[bytes | memoryview]) -> None:
+    """All pieces to standard output, at once; raises BrokenOutput."""
+    if sys.stdout is None:
+        raise BrokenOutput("standard output is closed")
+    try:
+        sys.stdout.buffer.writelines(pieces)
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        # What is left in the buffer would fail once more, and louder, when the program ends.
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        raise BrokenOutput(f"standard output cannot be written: {_why(error)}") from error
+
+
+def _why(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
