@@ -187,7 +187,8 @@ def _line(error: Exception) -> str:
 def _refuse_collisions(inputs: Sequence[Path], outputs: Sequence[tuple[Path, Path]]) -> None:
     """`outputs` are pairs of an input and what is written for it.
 
-    Raises InputError when one file would be written over another, before anything is written."""
+    Raises InputError when one file would be written over another, before anything is written.
+    """
     taken = {os.path.realpath(file): f"the input {file}" for file in inputs if str(file) != "-"}
     for source, file in outputs:
         place = os.path.realpath(file)
