@@ -32,6 +32,21 @@ def test_a_role_that_dies_is_started_again_and_said_so(tmp_path: Path) -> None:
         assert any("web died (signal 9); starting it again" in line for line in glass.log)
 
 
+def test_sighup_reloads_and_ends_nothing(tmp_path: Path) -> None:
+    with running(tmp_path / "data") as glass:
+        pids = dict(glass.pids)
+        glass.process.send_signal(signal.SIGHUP)
+        glass.wait_for_log("reloaded")
+        assert glass.pids == pids
+        assert glass.process.poll() is None
+
+
+def test_what_it_writes_is_for_its_owner_alone(tmp_path: Path) -> None:
+    with running(tmp_path / "data") as glass:
+        modes = {file.name: file.stat().st_mode & 0o077 for file in glass.directory.iterdir()}
+    assert {name for name, mode in modes.items() if mode} == set()
+
+
 def test_without_a_smarthost_mail_is_refused_for_now(tmp_path: Path) -> None:
     import smtplib
 

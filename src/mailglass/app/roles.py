@@ -41,6 +41,8 @@ def run_role(role: str, settings: Settings) -> None:
     Raises ConfigurationError when another process has the role on this data directory, or a port.
     """
     _end_with_parent()
+    os.umask(0o077)  # addresses and mail are for their owner alone
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the roles that can reload say otherwise
     prepare(settings)
     with _only_one(settings.data_directory / f"{role}.lock", role):
         _check_ports(role, settings)
