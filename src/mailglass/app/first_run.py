@@ -45,6 +45,12 @@ def prepare(settings: Settings) -> FirstRun | None:
             f"data.directory {directory} cannot be made: {error.strerror}; choose another"
         ) from error
     if not (directory / _KEYS).exists():
+        if (directory / "spool.db").exists():
+            raise ConfigurationError(
+                f"{directory / _KEYS} is missing, and without it no link or beacon in mail already "
+                "sent is recognised; restore it from a backup, or give them up with "
+                "`mailglass token-key new`"
+            )
         add_key(directory)
     history = History(settings.history_address)
     try:

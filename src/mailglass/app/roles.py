@@ -58,7 +58,11 @@ def _end_with_parent() -> None:
 @contextmanager
 def _only_one(path: Path, role: str) -> Iterator[IO[str]]:
     """Two collectors would write one journal; the lock goes with the process, however it ends."""
-    with path.open("a") as file:
+    try:
+        opened = path.open("a")
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be written: {error.strerror}") from error
+    with opened as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
