@@ -146,7 +146,8 @@ class Mailbox:
         if b"mg1 " in said:
             stopping.wait(seconds)
             return
-        if not re.search(rb"^\* \d+ EXISTS", said, re.MULTILINE):
+        held = imap.sock.pending() if isinstance(imap.sock, ssl.SSLSocket) else 0
+        if not held and not re.search(rb"^\* \d+ EXISTS", said, re.MULTILINE):
             select.select([imap.sock], [], [], seconds)
         imap.sock.sendall(b"DONE\r\n")
         _receive(imap, b"mg1 ")
