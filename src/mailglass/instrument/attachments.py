@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 from ..mime import Hole, Message, Part, Patch, Pieces, Room, Standing, decoded_body
+from ..tokens import percent_encode
 from .drafts import Draft
 from .plan import LeftAlone, where
 from .stamps import Stamp, Stamps
@@ -39,6 +40,7 @@ class Linked:
     """An attachment that was stored."""
 
     name: str
+    where: str
     size_bytes: int
     stamp: Stamp
     removal: Draft
@@ -115,7 +117,8 @@ def _linked(message: Message, part: Part, content: bytes, stamps: Stamps, store:
         f"{name}: stored once, replaced by a link",
     )
     stamp = stamps.attachment(digest, name, len(content))
-    return Linked(name=name, size_bytes=len(content), stamp=stamp, removal=removal)
+    place = where(message.path(part))
+    return Linked(name=name, where=place, size_bytes=len(content), stamp=stamp, removal=removal)
 
 
 def _file_name(part: Part) -> str:
@@ -144,10 +147,10 @@ def card(linked: list[Linked]) -> Pieces:
 
 
 def text_lines(linked: list[Linked], can_hold: Callable[[str], bool], newline: str) -> Pieces:
-    """The downloads as lines of text; a name that the charset lacks is told by its URL alone."""
+    """The downloads as lines of text; a name that the part cannot hold stands percent-encoded."""
     pieces: list[str | Hole | Room] = []
     for item in linked:
-        name = item.name if can_hold(item.name) else "attachment"
+        name = item.name if can_hold(item.name) else percent_encode(item.name)
         pieces += [f"{newline}{newline}{name} ({_size(item.size_bytes)}):{newline}"]
         pieces += item.stamp.pieces
     return tuple(pieces)

@@ -60,6 +60,9 @@ def compile_message(
         raise ConfigurationError("attachments can be linked only with a store that keeps them")
     job = _Job(message, control.options, ring, store)
     job.run()
+    if control.is_none:
+        reason = "X-Mailglass-Track: none"
+        job.left.append(LeftAlone(what="message", where="header", reason=reason))
     job.left += [
         LeftAlone(what=f"control {word[:100]}", where="header", reason="unknown, without effect")
         for word in control.unknown
@@ -107,6 +110,10 @@ class _Job:
             placed |= self._text(part, content, number == 0, linked, alone)
         if linked and placed:
             self.drafts += [item.removal for item in linked]
+            gone = {item.where for item in linked}
+            self.left = [item for item in self.left if item.where not in gone]
+        elif linked:
+            self.left += [_unlinked(item) for item in linked]
         headers, left = draft_headers(self.message, self.options, self.stamps)
         self.drafts += headers
         self.left += left
@@ -138,9 +145,15 @@ class _Job:
         """Say once, of the outermost part, what is not displayed as the message's own text."""
         parent = self.message.parent(part)
         inside = parent is not None and self.standings[parent.number] is not Standing.SHOWN
-        if not inside and (standing in _SEALS or part.content_type == "text/html"):
-            unsure = standing is Standing.UNREADABLE and part.faults
-            self._leave(part, f"{standing}: {', '.join(part.faults)}" if unsure else str(standing))
+        if inside:
+            return
+        if standing is Standing.UNREADABLE:
+            coding = f"transfer encoding {part.transfer_encoding[:100]} of a multipart"
+            self._leave(part, f"{standing}: {', '.join(part.faults) or coding}")
+        elif standing in _SEALS or part.content_type == "text/html":
+            self._leave(part, str(standing))
+        elif part.content_type == "application/xhtml+xml":
+            self._leave(part, "not text/html: most programs show it as an attachment")
 
     def _read(self, part: Part) -> Content | None:
         try:
@@ -228,3 +241,8 @@ class _Job:
             self._leave(part, str(error))
             return False
         return bool(lines)
+
+
+def _unlinked(item: Linked) -> LeftAlone:
+    reason = "the text that would carry its link cannot be changed"
+    return LeftAlone(what=f"attachment {item.name}"[:200], where=item.where, reason=reason)

@@ -26,6 +26,7 @@ from .drafts import Wish, line_break
 from .links import (
     ORDINARY_LINK,
     clean_url,
+    is_named,
     read_matched,
     read_ordinary,
     read_own,
@@ -185,7 +186,9 @@ def _ordinary_link(content: Content, token: Token, rules: DocumentRules) -> Wish
         return None
     start, end = token.value
     url = read_matched(content.markup[start:end])
-    if url is None or url in rules.unsubscribes or _OWN_LINK.search(url):
+    if url is None or _OWN_LINK.search(url):
+        return None
+    if rules.unsubscribes and is_named(url, rules.unsubscribes):
         return None
     pieces = rules.stamps.link(url).pieces
     longest = content.longest_run
@@ -205,7 +208,7 @@ def _link(content: Content, token: Token, rules: DocumentRules) -> list[Wish]:
         if not isinstance(found, str):
             return found
         url = found
-    elif url in rules.unsubscribes or not rules.links:
+    elif not rules.links or is_named(url, rules.unsubscribes):
         if rules.links:
             rules.report(f"link {url}", token.start, "the sender's List-Unsubscribe names it")
         return []

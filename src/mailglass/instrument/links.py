@@ -20,6 +20,8 @@ __all__ = [
     "Own",
     "clean_url",
     "find_text_urls",
+    "goes_on",
+    "is_named",
     "list_unsubscribe_urls",
     "read_matched",
     "read_ordinary",
@@ -53,10 +55,12 @@ ORDINARY_LINK = Shortcut(
     + _OTHERS % "data-no"
     + r"[\t\n\f\r ]*+>",
 )
+_PUNCTUATION = re.compile(r"[!#-;=?-~]*+")
 _EDGE = "".join(map(chr, range(33)))  # C0 controls and space
 _DROPPED = {9: None, 10: None, 13: None}
 _BRACKETS = (("(", ")"), ("[", "]"), ("{", "}"))
-_LISTED = re.compile(r"<\s*([^<>\s]+)\s*>")
+_LISTED = re.compile(r"<([^<>]*+)>")
+_HOST = re.compile(r"https?:[/\\]{2,}[^/\\?#]*+", re.IGNORECASE)
 # Octets of a destination, percent-encoded: servers should take request lines of 8000 octets (RFC
 # 9110 section 4.1), and our own path and host need a few of them.
 _MAX_URL = 7800
@@ -98,7 +102,7 @@ def why_untracked(url: str, unsubscribes: Collection[str]) -> str | None:
         return _why_not_web(url)
     if _PLACEHOLDER.search(url):
         return "template placeholder"
-    if url in unsubscribes:
+    if unsubscribes and is_named(url, unsubscribes):
         return "the sender's List-Unsubscribe names it"
     try:
         if len(url) > _SHORT_URL and len(percent_encode(url)) > _MAX_URL:
@@ -124,8 +128,22 @@ def _why_not_web(url: str) -> str:
 
 
 def list_unsubscribe_urls(value: str | None) -> frozenset[str]:
-    """The URLs of a List-Unsubscribe field."""
-    return frozenset(_LISTED.findall(value or ""))
+    """The URLs of a List-Unsubscribe field, as `is_named` compares them.
+
+    White space inside the brackets is no part of a URL (RFC 2369 section 2).
+    """
+    return frozenset(_plain_host("".join(url.split())) for url in _LISTED.findall(value or ""))
+
+
+def is_named(url: str, unsubscribes: Collection[str]) -> bool:
+    """Whether List-Unsubscribe has this URL, whatever the case of scheme and host."""
+    return _plain_host(url) in unsubscribes
+
+
+def _plain_host(url: str) -> str:
+    """Scheme and host in lower case (RFC 3986 section 6.2.2.1)."""
+    found = _HOST.match(url)
+    return url if found is None else found[0].lower() + url[found.end() :]
 
 
 def read_own(url: str, ring: Ring) -> Own | None:
@@ -141,6 +159,16 @@ def read_own(url: str, ring: Ring) -> Own | None:
 def find_text_urls(text: str) -> list[tuple[int, int]]:
     """Where the http(s) URLs of a plain text stand, without the punctuation around them."""
     return [(m.start(), _end_of_url(text, *m.span())) for m in _TEXT_URL.finditer(text)]
+
+
+def goes_on(text: str, end: int) -> bool:
+    """Whether a character beyond ASCII follows a URL of a plain text, perhaps behind punctuation.
+
+    It may be a part of the address or the next word: languages without spaces write both alike.
+    """
+    rest = _PUNCTUATION.match(text, end)
+    at = rest.end() if rest else end
+    return at < len(text) and not text[at].isascii()
 
 
 def _end_of_url(text: str, start: int, end: int) -> int:

@@ -58,6 +58,7 @@ class Control:
     options: Options
     tag: str | None
     campaign: str | None
+    is_none: bool  # the message wants no tracking at all
     unknown: tuple[str, ...]  # fields and words that mean nothing
 
 
@@ -65,10 +66,12 @@ def read_control_headers(message: Message, options: Options) -> Control:
     """The options with the message's own wishes over them.
 
     `X-Mailglass-Track` lists what to track: `open`, `click`, `attachment`, or `none`; what it does
-    not name is off.  `X-Mailglass-Tag` and `X-Mailglass-Campaign` are names for later counting.
+    not name is off.  Words that it does not know mean nothing, and neither does a list without any
+    that it knows.  `X-Mailglass-Tag` and `X-Mailglass-Campaign` are names for later counting.
     """
     values: dict[str, str] = {}
     unknown: list[str] = []
+    words: set[str] = set()
     for field in message.root.fields:
         if field.name.startswith(CONTROL_PREFIX):
             name = field.name.removeprefix(CONTROL_PREFIX)
@@ -77,19 +80,27 @@ def read_control_headers(message: Message, options: Options) -> Control:
             else:
                 unknown.append(field.name)
     if "track" in values:
-        words = set(re.findall(r"[^\s,;]+", values["track"].lower()))
-        unknown += sorted(words - _TRACK_WORDS)
-        options = replace(
-            options,
-            opens="open" in words,
-            links="click" in words,
-            text_links=options.text_links and "click" in words,
-            honeypot=options.honeypot and "none" not in words,
-            attachments="link" if "attachment" in words else "keep",
-        )
+        said = set(re.findall(r"[^\s,;]+", values["track"].lower()))
+        unknown += sorted(said - _TRACK_WORDS) or ([] if said else ["x-mailglass-track: empty"])
+        words = said & _TRACK_WORDS
+        if words:
+            options = _restricted(options, set() if "none" in words else words)
     return Control(
         options=options,
         tag=values.get("tag") or None,
         campaign=values.get("campaign") or None,
+        is_none="none" in words,
         unknown=tuple(unknown),
+    )
+
+
+def _restricted(options: Options, words: set[str]) -> Options:
+    """The options with nothing tracked but what the words name; no word is `none`."""
+    return replace(
+        options,
+        opens="open" in words,
+        links="click" in words,
+        text_links=options.text_links and "click" in words,
+        honeypot=options.honeypot and bool(words),
+        attachments="link" if "attachment" in words else "keep",
     )

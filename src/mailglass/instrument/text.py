@@ -11,14 +11,26 @@ import re
 from collections.abc import Sequence
 from hashlib import blake2b
 
-from ..mime import Change, Content, Filling, Hole, Message, Part, Patch, Pieces, encode_quoted
+from ..mime import (
+    Change,
+    Content,
+    Filling,
+    Hole,
+    Message,
+    NotEditable,
+    Part,
+    Patch,
+    Pieces,
+    encode_quoted,
+)
 from ..tokens import Kind
 from .document import Additions, DocumentRules, added_pieces
 from .drafts import Draft, Wish
-from .links import find_text_urls, read_own, why_untracked
+from .links import find_text_urls, goes_on, read_own, why_untracked
 
 __all__ = ["draft_alternative", "instrument_text", "newline_of"]
 
+_GOES_ON = "it may go on with characters beyond ASCII"
 _OWN = re.compile(r"/[ca]/[a-z2-7]{29}", re.IGNORECASE)
 
 
@@ -28,7 +40,7 @@ def instrument_text(content: Content, rules: DocumentRules, lines: Pieces) -> li
     wishes: list[Wish] = []
     if rules.links or _OWN.search(markup):
         for start, end in find_text_urls(markup):
-            wishes += _url(markup[start:end], start, end, rules)
+            wishes += _url(markup, start, end, rules)
     if lines:
         end = len(markup.rstrip())
         reason = "download lines of the linked attachments"
@@ -36,7 +48,8 @@ def instrument_text(content: Content, rules: DocumentRules, lines: Pieces) -> li
     return wishes
 
 
-def _url(url: str, start: int, end: int, rules: DocumentRules) -> list[Wish]:
+def _url(markup: str, start: int, end: int, rules: DocumentRules) -> list[Wish]:
+    url = markup[start:end]
     own = read_own(url, rules.ring) if _OWN.search(url) else None
     if own is not None and own.kind is Kind.ATTACHMENT:
         locator = own.locator
@@ -46,6 +59,8 @@ def _url(url: str, start: int, end: int, rules: DocumentRules) -> list[Wish]:
         return [Wish(change, "quoted-attachment", locator.digest, reason)]
     to = url if own is None else own.locator.to or ""
     why = why_untracked(to, rules.unsubscribes)
+    if own is None and goes_on(markup, end):
+        why = _GOES_ON
     if not rules.links or why is not None or rules.stamps.is_full:
         if own is not None:
             reason = "quoted link of ours, its target given back"
@@ -81,8 +96,11 @@ def draft_alternative(
     """Changes that wrap a text part in multipart/alternative with an HTML part of the same words.
 
     Returned as those before and those behind the changes of the text itself.
+    Raises NotEditable when no empty line parts header and body: there is no place between them.
     """
     line = message.line_end
+    if not _has_empty_line(message, part):
+        raise NotEditable("no empty line before its text, so no HTML part can stand beside it")
     boundary = _boundary(message)
     kept = [
         message.raw[f.start : f.end]
@@ -105,6 +123,17 @@ def draft_alternative(
     stop = line + b"--" + boundary + b"--" + line
     behind = [_insertion(part.end, start, *body, stop)]
     return before, behind
+
+
+def _has_empty_line(message: Message, part: Part) -> bool:
+    """Whether the bytes before the body end in an empty line of the part's own.
+
+    The break of a delimiter line belongs to the delimiter, so a short part may have none.
+    """
+    head = message.raw[part.start : part.body_start]
+    lone = message.line_end == b"\r"
+    head = head.replace(b"\r", b"\n" if lone else b"")
+    return head == b"\n" or head.endswith(b"\n\n")
 
 
 _REASON = "HTML part for a message that has only text"
@@ -149,6 +178,9 @@ def _html(content: Content, rules: DocumentRules, additions: Additions) -> Piece
     pieces: list[str | Hole] = ['<!DOCTYPE html>\n<html><body><div style="white-space:pre-wrap">']
     position = 0
     for start, end in find_text_urls(text):
+        if goes_on(text, end):
+            rules.report(f"link {text[start:end][:200]}", start, _GOES_ON)
+            continue
         url = text[start:end]
         pieces.append(html.escape(text[position:start]))
         if rules.links and why_untracked(url, rules.unsubscribes) is None:

@@ -116,12 +116,12 @@ class Content:
         return part.encode("latin-1").decode(self._text_codec(), errors)
 
     def can_hold(self, text: str) -> bool:
-        """Whether the part's charset has these characters."""
+        """Whether the part can have these characters: by its charset, and in 7bit only ASCII."""
         try:
-            text.encode(self._codec or "ascii")
+            data = text.encode(self._codec or "ascii")
         except UnicodeError:
             return False
-        return True
+        return data.isascii() or self._part.transfer_encoding != "7bit"
 
     def patches(self, changes: Sequence[Change]) -> list[Patch]:
         """The changes as edits of the message, in order; changes do not overlap.
@@ -189,24 +189,37 @@ class Content:
 
 def _open_charset(charset: Charset, data: bytes) -> tuple[str, str | None]:
     """The markup of decoded bytes, and the codec for what is added to them."""
+    if charset.refusal is not None:
+        raise NotEditable(charset.refusal)
     if charset.transparent:
         if b"\0" in data[:4096]:
             raise NotEditable("the text holds NUL bytes, so its charset is not the declared one")
         return data.decode("latin-1"), charset.codec
     codec = charset.codec or "ascii"
-    if codec in ("utf-16", "utf-32"):
-        codec += _byte_order(data)
+    if codec.startswith(("utf-16", "utf-32")):
+        codec = codec[:6] + (_marked_order(data) or codec[6:] or _byte_order(codec, data))
     try:
         return data.decode(codec), codec
     except UnicodeDecodeError as error:
         raise NotEditable(f"the bytes are not of the declared charset {codec}") from error
 
 
-def _byte_order(data: bytes) -> str:
-    """By the mark, else by where the zero bytes of the first ASCII character stand."""
-    if data[:2] == b"\xfe\xff" or (data[:2] != b"\xff\xfe" and data[:1] == b"\0"):
+def _marked_order(data: bytes) -> str | None:
+    """What the byte order mark says, which programs believe more than the label."""
+    if data.startswith((b"\xfe\xff", b"\0\0\xfe\xff")):
         return "-be"
-    return "-le"
+    return "-le" if data.startswith(b"\xff\xfe") else None
+
+
+def _byte_order(codec: str, data: bytes) -> str:
+    """By where the zero bytes stand: those of ASCII, which markup is, outnumber all others."""
+    width = int(codec[4:6]) // 8
+    first, last = data[::width].count(0), data[width - 1 :: width].count(0)
+    if first == last:
+        raise NotEditable(
+            f"{codec} without a byte order mark, and no order to be seen"
+        )
+    return "-be" if first > last else "-le"
 
 
 def decoded_body(message: Message, part: Part) -> bytes | None:

@@ -1,0 +1,202 @@
+"""Messages at the edges: what senders write by mistake or to do harm, and what the plan says."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from instrument.independent import leaves
+from mailglass.instrument import (
+    Options,
+    Template,
+    apply,
+    attachment_digest,
+    compile_message,
+    restore,
+)
+from mailglass.tokens import Ring, read_url
+
+BASE = "https://track.example.com"
+RING = Ring([bytes(range(32))])
+
+
+def compiled(raw: bytes, **wishes: object) -> tuple[Template, bytes]:
+    options = Options(base_url=BASE, **wishes)  # type: ignore[arg-type]
+    template = compile_message(raw, options, ring=RING, store=lambda c, _: attachment_digest(c))
+    out = template.render(5, RING)
+    plan = template.plan(5, RING)
+    assert b"".join(apply(raw, plan)) == out
+    assert restore(out, plan) == raw
+    return template, out
+
+
+def reasons(template: Template) -> list[tuple[str, str]]:
+    return [(item.what, item.reason) for item in template.left_alone]
+
+
+HTML = b"Content-Type: text/html; charset=%b\n\n%b"
+
+
+@pytest.mark.parametrize("label", ["rot13", "hex", "zlib", "idna", "punycode", "base64", "cp037"])
+def test_a_page_in_no_charset_of_mail_is_left_alone_with_the_reason(label: str) -> None:
+    raw = b"A: b\n" + HTML % (label.encode(), b'<p>x</p><a href="https://e.example/">y</a>')
+    template, out = compiled(raw)
+    assert out == raw
+    assert len(template.left_alone) == 1
+    assert label in template.left_alone[0].reason
+
+
+HEADS = [
+    b"A: b\nContent-Type: multipart/mixed; boundary=b\n\n--b",
+    b"A: b\nContent-Type: multipart/mixed; boundary=b\n\n--b\n",
+    b"A: b\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\n--b--\n",
+    b"A: b\nContent-Type: multipart/mixed; boundary=b\n\n--b\nX: y\n\n--b--\n",
+    b"A: b\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/plain\n--b--\n",
+    b"A: b\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n--b--\r\n",
+    b"A: b\n",
+    b"A: b",
+    b"A: b\r\nContent-Type: text/plain\r\n",
+]
+
+
+@pytest.mark.parametrize("raw", HEADS)
+def test_a_text_without_an_empty_line_before_it_gets_no_html_beside_it(raw: bytes) -> None:
+    template, out = compiled(raw, html_alternative=True)
+    assert out == raw
+    assert any("no empty line" in reason for _, reason in reasons(template))
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"A: b\n\n",
+        b"A: b\n\nx",
+        b"A: b\r\rx\r",
+        b"A: b\r\n\r\nx\r\n",
+        b"A: b\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nx\n--b--\n",
+        b"A: b\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\n\n--b--\n",
+    ],
+)
+def test_a_text_behind_an_empty_line_gets_html_beside_it(raw: bytes) -> None:
+    _, out = compiled(raw, html_alternative=True)
+    if b"\n" in raw:  # the standard library's reader knows no lone CR
+        assert [p.get_content_type() for p in leaves(out)] == ["text/plain", "text/html"]
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "gb18030", "shift_jis", "iso-2022-jp", "utf-16"])
+@pytest.mark.parametrize("wish", ["text_links", "html_alternative"])
+def test_a_text_url_before_other_letters_is_never_cut(charset: str, wish: str) -> None:
+    words = "see https://e.example/page表x and https://e.example/, or https://e.example/。 end"
+    head = f"A: b\nContent-Type: text/plain; charset={charset}\nContent-Transfer-Encoding: "
+    raw = f"{head}binary\n\n".encode() + words.encode(charset)
+    template, _ = compiled(raw, **{wish: True})
+    assert [target.url for target in template.targets if target.url] == ["https://e.example/"]
+    found = [what for what, reason in reasons(template) if "beyond ASCII" in reason]
+    assert found == ["link https://e.example/page", "link https://e.example/"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "<https://e.example/u?Id=1>",
+        "<HTTPS://E.Example/u?Id=1>",
+        "<https://e.example\n /u?Id=1>",
+        "<\n\thttps://e.example/u\n\t?Id=1 >",
+        "<mailto:a@b.example>,\n <https://E.EXAMPLE/u?Id=1>",
+    ],
+)
+@pytest.mark.parametrize("link", ["https://e.example/u?Id=1", "Https://E.example/u?Id=1"])
+def test_the_senders_unsubscribing_is_left_alone_however_it_is_written(value, link) -> None:
+    raw = f"A: b\nList-Unsubscribe: {value}\nContent-Type: text/html\n\n<a href='{link}'>x</a>"
+    plain = f'<a href="{link}">x</a><a href="https://e.example/u?id=1">y</a>'
+    template, out = compiled(raw.encode() + plain.encode(), opens=False)
+    assert [target.url for target in template.targets] == ["https://e.example/u?id=1"]
+    assert out.count(link.encode()) == 2 + value.count(link)
+
+
+def with_attachment(text_head: str, text: bytes, file_head: str) -> bytes:
+    head = f"A: b\nContent-Type: multipart/mixed; boundary=b\n\n--b\n{text_head}\n\n"
+    return head.encode() + text + f"\n--b\n{file_head}\n\n<p>x</p>\n--b--\n".encode()
+
+
+NAMED = "Content-Disposition: attachment; filename*=utf-8''%C3%BCber.html"
+
+
+@pytest.mark.parametrize("encoding", ["7bit", "8bit"])
+def test_a_download_line_keeps_to_the_encoding_of_its_part(encoding: str) -> None:
+    head = f"Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: {encoding}"
+    _, out = compiled(with_attachment(head, b"x", NAMED), attachments="link")
+    assert ("über.html (".encode() in out) == (encoding == "8bit")
+    assert (b"%C3%BCber.html (" in out) == (encoding == "7bit")
+    assert out.isascii() == (encoding == "7bit")
+
+
+def test_a_linked_attachment_is_not_among_what_was_left_alone() -> None:
+    raw = with_attachment("Content-Type: text/plain", b"x", f"Content-Type: text/html\n{NAMED}")
+    template, _ = compiled(raw, attachments="link")
+    assert [edit.kind for edit in template.plan(1, RING).edits] == ["text-line", "attachment"]
+    assert template.left_alone == ()
+
+
+def test_an_attachment_that_no_text_can_link_stays_and_says_so() -> None:
+    head = "Content-Type: text/html\nContent-Transfer-Encoding: binary"
+    raw = with_attachment(head, b"<title>x", NAMED)
+    template, out = compiled(raw, attachments="link")
+    assert out == raw
+    assert ("attachment über.html", "the text that would carry its link cannot be changed") in (
+        reasons(template)
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "kinds", "unknown"),
+    [
+        ("open, click", {"link", "beacon"}, []),
+        ("OPEN", {"beacon"}, []),
+        ("open, sparkle", {"beacon"}, ["control sparkle"]),
+        ("sparkle; glow", {"link", "beacon"}, ["control glow", "control sparkle"]),
+        ("yes", {"link", "beacon"}, ["control yes"]),
+        ("", {"link", "beacon"}, ["control x-mailglass-track: empty"]),
+        (" , ", {"link", "beacon"}, ["control x-mailglass-track: empty"]),
+        ("none, open", set(), []),
+        ("none", set(), []),
+    ],
+)
+def test_only_words_that_are_known_change_what_is_tracked(value, kinds, unknown) -> None:
+    raw = f"A: b\nX-Mailglass-Track: {value}\n".encode()
+    raw += HTML % (b"utf-8", b'<p>x</p><a href="https://e.example/">y</a>')
+    template, out = compiled(raw)
+    found = {edit.kind for edit in template.plan(1, RING).edits} & {"link", "beacon"}
+    assert found == kinds
+    assert b"X-Mailglass" not in out
+    assert [what for what, why in reasons(template) if "without effect" in why] == unknown
+    wants_none = ("message", "X-Mailglass-Track: none") in reasons(template)
+    assert wants_none == (not kinds)
+
+
+@pytest.mark.parametrize(
+    ("head", "reason"),
+    [
+        (b"Content-Type: multipart/mixed\n\n<p>", "multipart without a boundary"),
+        (
+            b"Content-Type: multipart/mixed; boundary=b\nContent-Transfer-Encoding: base64\n\n"
+            b"--b\nContent-Type: text/html\n\n<p>x</p>\n--b--\n",
+            "transfer encoding base64 of a multipart",
+        ),
+        (b"Content-Type: text/html\nContent-Type: text/plain\n\n<p>", "repeated Content-Type"),
+        (b"Content-Type: application/xhtml+xml\n\n<p/>", "not text/html"),
+    ],
+)
+def test_what_stays_untouched_says_which_doubt_there_was(head: bytes, reason: str) -> None:
+    template, out = compiled(b"A: b\n" + head)
+    assert out == b"A: b\n" + head
+    assert len(template.left_alone) == 1
+    assert reason in template.left_alone[0].reason
+
+
+def test_an_international_address_in_html_is_tracked_whole() -> None:
+    raw = b"A: b\n" + HTML % (b"utf-8", '<a href="https://e.example/ü表">y</a>'.encode())
+    _, out = compiled(raw)
+    (url,) = re.findall(rf'{BASE}/c/[^"]+', out.decode())
+    assert read_url(url).to == "https://e.example/ü表"
