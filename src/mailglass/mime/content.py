@@ -216,9 +216,7 @@ def _byte_order(codec: str, data: bytes) -> str:
     width = int(codec[4:6]) // 8
     first, last = data[::width].count(0), data[width - 1 :: width].count(0)
     if first == last:
-        raise NotEditable(
-            f"{codec} without a byte order mark, and no order to be seen"
-        )
+        raise NotEditable(f"{codec} without a byte order mark, and no order to be seen")
     return "-be" if first > last else "-le"
 
 
