@@ -11,6 +11,7 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import os
+import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
@@ -344,11 +345,10 @@ def load_settings(
             texts[name] = (text, origin)
         else:
             faults.append(_unknown(name, origin, list(texts)))
-    values = _read_all(texts, faults)
-    settings = Settings(**values) if len(values) == len(fields(Settings)) else None
-    if settings:
-        faults += _contradictions(settings)
-    if faults or settings is None:
+    settings = Settings(**_read_all(texts, faults))
+    # a value that could not be read counts as its default here, so that nothing hides behind it
+    faults += _contradictions(settings)
+    if faults:
         raise ConfigurationError("the settings cannot be used:\n  " + "\n  ".join(faults))
     return settings, [_origin_of(name, texts[name]) for name in texts]
 
@@ -428,10 +428,10 @@ def _read_all(texts: Mapping[str, tuple[str, str]], faults: list[str]) -> dict[s
             value = read(text)
         except (ValueError, KeyError):
             faults.append(f"{name} ({origin}): {shown} is not {_EXPECTED.get(read, 'readable')}")
-            continue
+            value = read(f.metadata["default"])
         if choices and value not in choices:
             faults.append(f"{name} ({origin}): {shown} is none of {', '.join(choices)}")
-            continue
+            value = read(f.metadata["default"])
         values[f.name] = value
     return values
 
@@ -442,6 +442,17 @@ def _contradictions(s: Settings) -> list[str]:
     for role in s.roles:
         if role not in ROLES:
             faults.append(f"serve.roles: there is no role `{role}`; there are {', '.join(ROLES)}")
+    if not s.roles:
+        faults.append("serve.roles: names no role, so nothing would run")
+    if re.search(r"[\s/@]", s.smarthost_host):
+        faults.append(f"smarthost.host: `{s.smarthost_host}` is not a host's name or address")
+    if s.web_url and not s.web_url.startswith(("http://", "https://")):
+        faults.append(f"web.url: `{s.web_url}` is not an http(s) address")
+    if not s.gateway_certificate and not _is_loopback(s.gateway_host):
+        faults.append(
+            f"gateway.certificate: needed when gateway.host is `{s.gateway_host}`, because "
+            "passwords are taken in the clear on loopback only"
+        )
     parts = urlsplit(s.tracking_url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
         faults.append(f"tracking.url: `{s.tracking_url}` is not an http(s) address without a query")
@@ -480,6 +491,8 @@ def _is_loopback(host: str) -> bool:
 def _port_faults(s: Settings) -> list[str]:
     faults = []
     taken: dict[tuple[str, int], str] = {}
+    if not 1 <= s.smarthost_port <= 65535:
+        faults.append(f"smarthost.port: {s.smarthost_port} is no port")
     for name, host, port in (
         ("collector.port", s.collector_host, s.collector_port),
         ("collector.private-port", "127.0.0.1", s.collector_private_port),

@@ -59,6 +59,15 @@ def test_a_spoiled_key_file_is_refused_and_not_replaced(settings: Settings) -> N
     assert "not hex" in path.read_text()
 
 
+def test_lost_keys_are_not_replaced_in_silence(settings: Settings) -> None:
+    """New keys would orphan every link and beacon in mail already sent."""
+    prepare(settings)
+    (settings.data_directory / "spool.db").touch()  # the gateway has run here
+    (settings.data_directory / "token-keys").unlink()
+    with pytest.raises(ConfigurationError, match="restore it from a backup"):
+        prepare(settings)
+
+
 def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     settings, _ = load_settings(overrides=[f"data.directory={tmp_path / 'file' / 'data'}"])

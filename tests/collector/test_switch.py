@@ -27,7 +27,7 @@ untracked 500
 @pytest.fixture
 def switch(tmp_path: Path) -> KillSwitch:
     (tmp_path / "switch").write_text(RULES)
-    return KillSwitch(tmp_path / "switch")
+    return KillSwitch(tmp_path / "switch", tmp_path / "objections")
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_ranges_of_deliveries_mean_their_union(
 ) -> None:
     file = tmp_path_factory.mktemp("switch") / "switch"
     file.write_text("\n".join(f"delivery {first}-{last}" for first, last in ranges))
-    switch = KillSwitch(file)
+    switch = KillSwitch(file, file.with_name("objections"))
     for number in range(52):
         expected = any(first <= number <= last for first, last in ranges)
         assert switch.holds_back("https://a.example/", number) is expected
@@ -69,13 +69,15 @@ def test_ranges_of_deliveries_mean_their_union(
 def test_every_fault_in_the_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "switch").write_text("delivery x\ndomain a.example\nstop everything\n")
     with pytest.raises(ConfigurationError) as raised:
-        KillSwitch(tmp_path / "switch")
+        KillSwitch(tmp_path / "switch", tmp_path / "objections")
     assert "line 1" in str(raised.value)
     assert "line 3: no rule begins with 'stop'" in str(raised.value)
 
 
 def test_a_file_that_does_not_exist_stops_nothing(tmp_path: Path) -> None:
-    assert not KillSwitch(tmp_path / "none").holds_back("https://a.example/", 1)
+    assert not KillSwitch(tmp_path / "none", tmp_path / "objections").holds_back(
+        "https://a.example/", 1
+    )
 
 
 def test_a_stopped_link_shows_its_destination_and_is_recorded(tmp_path: Path) -> None:
@@ -106,3 +108,17 @@ def test_an_untracked_delivery_is_answered_and_not_recorded(tmp_path: Path) -> N
         assert len(server.get(beacon_url("", RING.mint(Kind.OPEN, 9))).body) == 43
         server.get(beacon_url("", RING.mint(Kind.OPEN, 10)))
         assert server.hit().delivery_id == 10
+
+
+def test_an_objection_outlasts_a_restart(tmp_path: Path) -> None:
+    KillSwitch(None, tmp_path / "objections").object(77)
+    again = KillSwitch(None, tmp_path / "objections")
+    assert again.is_untracked(77)
+    assert not again.is_untracked(78)
+
+
+def test_an_objection_that_cannot_be_kept_is_not_promised(tmp_path: Path) -> None:
+    switch = KillSwitch(None, tmp_path / "nowhere" / "objections")
+    with pytest.raises(OSError, match="nowhere"):
+        switch.object(77)
+    assert switch.is_untracked(77)

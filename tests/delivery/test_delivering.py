@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from mailglass.delivery import Courier, Delivering, Schedule, Smarthost
+from mailglass.errors import StorageUnavailable
 from mailglass.ids import Ids
 from mailglass.model import Delivery, EventType
 from mailglass.spool import Spool, SpoolEvent, Submission
@@ -208,3 +209,51 @@ def test_the_last_waiting_time_repeats(attempts: int, seconds: int) -> None:
     schedule = Schedule(retry_seconds=(60, 300, 900), lifetime_seconds=1)
     at = schedule.next_attempt(NOW, attempts, jitter=0.5)
     assert at - NOW == timedelta(seconds=seconds)
+
+
+def test_while_the_spool_cannot_be_written_a_copy_goes_out_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk: the attempt was made, and recording it is tried again instead of the mail."""
+    office = Office(tmp_path)
+    end, failures = office.spool.end, iter(range(5))
+
+    def flaky(*args: object) -> None:
+        if next(failures, None) is not None:
+            raise StorageUnavailable("database or disk is full")
+        end(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(office.spool, "end", flaky)
+    monkeypatch.setattr("mailglass.delivery.queue._REST_SECONDS", (0.0, 0.0))
+    events = office.deliver(submission("a@gmail.example"))
+    assert types(events) == [EventType.QUEUED, EventType.DELIVERED]
+    assert office.world.maildrop.raw == 1
+
+
+def test_a_bounce_of_a_mail_with_8_bit_header_is_reported(office: Office) -> None:
+    raw = HTML.replace(b"Subject: hello", "Subject: Grüße 你好".encode())
+    events = office.deliver(submission("gone@gmail.example", raw=raw))
+    assert types(events)[:2] == [EventType.QUEUED, EventType.BOUNCED]
+    assert office.world.reports == 1
+
+
+def test_a_report_that_cannot_be_made_keeps_nothing_alive(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("mailglass.delivery.queue.failure_report", fail)
+    events = office.deliver(submission("gone@gmail.example", "a@gmail.example"))
+    assert sorted(types(events)) == sorted(
+        [EventType.QUEUED, EventType.BOUNCED, EventType.DELIVERED]
+    )
+
+
+def test_words_that_are_not_utf_8_are_kept_readable() -> None:
+    from mailglass.delivery.courier import _reply
+
+    said = "2.0.0 你好".encode("gbk").decode("utf-8", "surrogateescape")
+    reply = _reply(250, said)
+    assert reply.enhanced_status == "2.0.0"
+    assert reply.reply_text == r"2.0.0 \xc4\xe3\xba\xc3"

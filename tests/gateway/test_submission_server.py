@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime
+import email
+import email.utils
 import smtplib
 import ssl
 import threading
@@ -122,7 +124,10 @@ def test_starttls_protects_the_password_and_the_trace_says_so(spool: Spool, tmp_
 
 
 def test_what_was_submitted_stays_byte_for_byte_behind_the_trace(spool: Spool) -> None:
-    message = b"Subject: \xe4\xbd\xa0\r\nX-Odd:  two  spaces \r\n\r\n.dot\r\n..dots\r\n\xff\r\n"
+    message = (
+        b"Date: Sun, 22 Nov 2026 12:00:00 +0000\r\nMessage-ID: <1@x.test>\r\n"
+        b"Subject: \xe4\xbd\xa0\r\nX-Odd:  two  spaces \r\n\r\n.dot\r\n..dots\r\n\xff\r\n"
+    )
     with serving(spool) as port, smtplib.SMTP("127.0.0.1", port) as client:
         client.login("alice", "secret")
         client.sendmail("a@x.test", ["b@x.test"], message, ["BODY=8BITMIME"])
@@ -166,3 +171,14 @@ def test_a_report_with_the_null_return_path_is_not_tracked(spool: Spool) -> None
     (job,) = spool.due(NOW + datetime.timedelta(days=1), 10)
     assert job.return_path == ""
     assert job.tracking["opens"] is False
+
+
+def test_a_date_and_a_message_id_are_added_where_there_are_none(spool: Spool) -> None:
+    with serving(spool) as port, smtplib.SMTP("127.0.0.1", port) as client:
+        client.login("alice", "secret")
+        client.sendmail("a@x.test", ["b@x.test"], b"Subject: x\r\n\r\nhello\r\n")
+    (job,) = spool.due(NOW + datetime.timedelta(days=1), 10)
+    message = email.message_from_bytes(spool.raw(job.delivery.message_id))
+    assert message["Message-ID"] == f"<{job.delivery.message_id}@glass.test>"
+    assert email.utils.parsedate_to_datetime(message["Date"]).year >= 2026
+    assert message["Subject"] == "x"

@@ -53,6 +53,9 @@ WRONG = [
         ["gateway.certificate=/nowhere", "gateway.private-key=/nowhere"],
         "gateway: /nowhere cannot be read",
     ),
+    (["smarthost.host=a b"], "smarthost.host: `a b` is not a host's name"),
+    (["web.url=javascript:1"], "web.url: `javascript:1` is not an http(s) address"),
+    (["gateway.host=0.0.0.0"], "gateway.certificate: needed when gateway.host is `0.0.0.0`"),
     (["smarthost.username=me"], "smarthost.username and smarthost.password: one is missing"),
     (
         [
@@ -83,6 +86,14 @@ def test_all_faults_are_named_at_once() -> None:
     with pytest.raises(ConfigurationError) as caught:
         load_settings(overrides=["gateway.port=x", "web.port=y", "no.such=1"])
     assert len(str(caught.value).splitlines()) == 4
+
+
+def test_a_fault_does_not_hide_others(tmp_path: Path) -> None:
+    wrong = ["gateway.port=x", "smarthost.port=99999", "tracking.url=ftp://x", "serve.roles="]
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(overrides=wrong)
+    for name in ("gateway.port", "smarthost.port", "tracking.url", "serve.roles"):
+        assert name in str(caught.value)
 
 
 def test_a_misspelt_variable_is_named(tmp_path: Path) -> None:

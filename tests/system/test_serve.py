@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -30,6 +31,21 @@ def test_a_role_that_dies_is_started_again_and_said_so(tmp_path: Path) -> None:
     with running(tmp_path / "data") as glass:
         glass.kill("web")
         assert any("web died (signal 9); starting it again" in line for line in glass.log)
+
+
+def test_sighup_reloads_and_ends_nothing(tmp_path: Path) -> None:
+    with running(tmp_path / "data") as glass:
+        pids = dict(glass.pids)
+        glass.process.send_signal(signal.SIGHUP)
+        glass.wait_for_log("reloaded")
+        assert glass.pids == pids
+        assert glass.process.poll() is None
+
+
+def test_what_it_writes_is_for_its_owner_alone(tmp_path: Path) -> None:
+    with running(tmp_path / "data") as glass:
+        modes = {file.name: file.stat().st_mode & 0o077 for file in glass.directory.iterdir()}
+    assert {name for name, mode in modes.items() if mode} == set()
 
 
 def test_without_a_smarthost_mail_is_refused_for_now(tmp_path: Path) -> None:
@@ -61,17 +77,12 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
 def test_roles_end_when_their_supervisor_is_killed(tmp_path: Path) -> None:
     glass = Running(tmp_path / "data", {})
     glass.start()
+    roles = [os.pidfd_open(pid) for pid in glass.pids.values()]
     glass.process.kill()
-    glass.stop()  # returns when every role has closed its end of our pipe
-    assert not any(_is_running(pid) for pid in glass.pids.values())
-
-
-def _is_running(pid: int) -> bool:
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+    for role in roles:  # readable when the process has ended
+        assert select.select([role], [], [], PATIENCE_SECONDS)[0], "a role goes on alone"
+        os.close(role)
+    glass.stop()
 
 
 @pytest.mark.parametrize("ending", ["summary", "ctrl-c"])

@@ -35,6 +35,7 @@ def prepare(settings: Settings) -> FirstRun | None:
     Raises ConfigurationError when the directory cannot be made or is open to others.
     """
     directory = settings.data_directory
+    os.umask(0o077)  # addresses and mail are for their owner alone
     try:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         for name in ("journal", "attachments"):
@@ -44,6 +45,12 @@ def prepare(settings: Settings) -> FirstRun | None:
             f"data.directory {directory} cannot be made: {error.strerror}; choose another"
         ) from error
     if not (directory / _KEYS).exists():
+        if (directory / "spool.db").exists():
+            raise ConfigurationError(
+                f"{directory / _KEYS} is missing, and without it no link or beacon in mail already "
+                "sent is recognised; restore it from a backup, or give them up with "
+                "`mailglass token-key new`"
+            )
         add_key(directory)
     history = History(settings.history_address)
     try:

@@ -41,6 +41,8 @@ def run_role(role: str, settings: Settings) -> None:
     Raises ConfigurationError when another process has the role on this data directory, or a port.
     """
     _end_with_parent()
+    os.umask(0o077)  # addresses and mail are for their owner alone
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the roles that can reload say otherwise
     prepare(settings)
     with _only_one(settings.data_directory / f"{role}.lock", role):
         _check_ports(role, settings)
@@ -56,7 +58,11 @@ def _end_with_parent() -> None:
 @contextmanager
 def _only_one(path: Path, role: str) -> Iterator[IO[str]]:
     """Two collectors would write one journal; the lock goes with the process, however it ends."""
-    with path.open("a") as file:
+    try:
+        opened = path.open("a")
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be written: {error.strerror}") from error
+    with opened as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

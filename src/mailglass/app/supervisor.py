@@ -42,14 +42,21 @@ class Supervisor:
         self._waiting_for = set(roles)
         self._stopping = asyncio.Event()
         self._failed: list[str] = []
+        self._processes: dict[str, asyncio.subprocess.Process] = {}
 
     async def run(self) -> bool:
         """Run until SIGTERM or SIGINT; returns whether every role ended as it should."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
+        loop.add_signal_handler(signal.SIGHUP, self._reload)
         await asyncio.gather(*(self._keep(role) for role in self._roles))
         return not self._failed
+
+    def _reload(self) -> None:
+        """Tell every role to read its certificates and rules again; those without any ignore it."""
+        for process in self._processes.values():
+            process.send_signal(signal.SIGHUP)
 
     async def _keep(self, role: str) -> None:
         wait = _FIRST_WAIT_SECONDS
@@ -87,6 +94,7 @@ class Supervisor:
             process_group=0,  # Ctrl-C reaches us alone, and we drain them in order
         )
         os.close(writing)
+        self._processes[role] = process
         announcing = asyncio.create_task(self._announce(role, reading, process.pid))
         ending = asyncio.create_task(process.wait())
         stopping = asyncio.create_task(self._stopping.wait())
@@ -95,6 +103,7 @@ class Supervisor:
         if not ending.done():
             await _drain(role, process, ending)
         await announcing
+        del self._processes[role]
         return await ending
 
     async def _announce(self, role: str, reading: int, pid: int) -> None:

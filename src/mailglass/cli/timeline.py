@@ -34,10 +34,15 @@ def command(ctx: click.Context, message_id: str, as_json: bool) -> None:
         _print(Console(), story)
 
 
+def _safe(text: str) -> str:
+    """Text from mail and servers, without the characters that would steer a terminal."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 def _print(console: Console, story: Timeline) -> None:
     message = story.message
-    console.print(Text(message.subject or "(no subject)", style="bold"))
-    console.print(Text(f"message {message.id} from {message.author}"))
+    console.print(Text(_safe(message.subject) or "(no subject)", style="bold"))
+    console.print(Text(f"message {message.id} from {_safe(message.author)}"))
     for copy in story.deliveries:
         _print_copy(console, story, copy)
 
@@ -47,21 +52,21 @@ def _print_copy(console: Console, story: Timeline, copy: DeliveryTimeline) -> No
     console.print()
     console.print(
         Text.assemble(
-            (copy.delivery.recipient, "bold cyan"),
+            (_safe(copy.delivery.recipient), "bold cyan"),
             f"  {verdict.level.value}, {verdict.probability:.0%}",
             "" if verdict.is_final else " (provisional)",
         )
     )
     for item in verdict.evidence:
-        console.print(Text(f"    {item.text}", style="dim"))
+        console.print(Text(f"    {_safe(item.text)}", style="dim"))
     for stored in copy.events:
         at = stored.event.at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
         console.print(
             Text.assemble(
                 (f"  {at}  ", "dim"),
                 (f"{stored.event.type.value:14}", "bold"),
-                story.text_of(stored),
+                _safe(story.text_of(stored)),
             )
         )
         for item in stored.event.evidence:
-            console.print(Text(f"      {item.weight:+.1f}  {item.text}", style="dim"))
+            console.print(Text(f"      {item.weight:+.1f}  {_safe(item.text)}", style="dim"))

@@ -13,9 +13,11 @@ token says nothing about whether the delivery is still known: this room has no d
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import BinaryIO, NamedTuple
 from urllib.parse import parse_qsl, quote
@@ -34,6 +36,8 @@ from .request import Request
 from .switch import KillSwitch
 
 __all__ = ["Answer", "Download", "Endpoints"]
+
+_log = logging.getLogger("mailglass.collector")
 
 _GLIMPSE = re.compile(r"/([ocauns])/([^/?#]{0,64})", re.IGNORECASE)
 _FOLLOWED = re.compile(r"https?://[^/?#\\\s@]", re.IGNORECASE)
@@ -221,10 +225,12 @@ class Endpoints:
         )
 
     def _verify(self, locator: Locator) -> Token | None:
-        try:
-            return self._ring.read(locator.token, locator.kind, bound=locator.bound)
-        except BadToken:
-            return None
+        # The page behind a beacon: whoever has only the image's URL writes /n/ in place of /o/.
+        kinds = (Kind.NOTICE, Kind.OPEN) if locator.kind is Kind.NOTICE else (locator.kind,)
+        for kind in kinds:
+            with suppress(BadToken):
+                return self._ring.read(locator.token, kind, bound=locator.bound)
+        return None
 
     def _hit(self, visit: _Visit, action: str | None = None) -> Hit:
         request, locator, token = visit.request, visit.locator, visit.token
@@ -349,11 +355,20 @@ class Endpoints:
             return self._page(visit, 200, asks, **values)
         if method != "POST":
             return self._page(visit, 405, "method")
-        status, name = (503, "busy") if self._is_failing() else (200, done)
-        answer = self._page(visit, status, name, action)
-        if action == "object" and visit.token is not None:
+        is_kept = not self._is_failing() and (action != "object" or self._is_objected(visit))
+        status, name = (200, done) if is_kept else (503, "busy")
+        return self._page(visit, status, name, action)
+
+    def _is_objected(self, visit: _Visit) -> bool:
+        """Record the recipient's no; whether it will outlast us."""
+        if visit.token is None:
+            return False
+        try:
             self._switch.object(visit.token.delivery_id)
-        return answer
+        except OSError as error:
+            _log.error("an objection is not on disk: %s", error, extra={"action": "objection"})
+            return False
+        return True
 
     def _self(self, visit: _Visit) -> Answer:
         if visit.token is None:

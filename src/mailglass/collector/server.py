@@ -52,7 +52,9 @@ class Collector:
         """
         self._config = config
         self._ring = Ring(config.keys)
-        self._switch = KillSwitch(config.kill_switch_file)
+        self._switch = KillSwitch(
+            config.kill_switch_file, config.journal_directory.parent / "objections"
+        )
         if config.tls_port is not None and not config.certificates:
             raise ConfigurationError("tls_port is set, but there is no certificate")
         self._certificates = Certificates(config.certificates) if config.certificates else None

@@ -9,13 +9,16 @@ A text file, one rule a line, `#` begins a comment; read at start and when told 
     untracked 123                      hits of this delivery are answered and not recorded
 
 A link that is held back leads to a page that shows its destination and says so.
+
+Recipients who said no on their notice page stand in a file of their own, one delivery a line,
+synced before they are told that it is done: a restart must not forget them.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 from bisect import bisect_right
-from collections import OrderedDict
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -25,16 +28,18 @@ __all__ = ["KillSwitch"]
 
 log = logging.getLogger("mailglass.collector")
 
-_MAX_REMEMBERED = 100_000  # objections since the file was last read; the app writes them to it
-
 
 class KillSwitch:
     """The rules as last read."""
 
-    def __init__(self, file: Path | None) -> None:
-        """Raises ConfigurationError when the file cannot be read or understood."""
+    def __init__(self, file: Path | None, objections: Path) -> None:
+        """`objections` is written by us and need not exist.
+
+        Raises ConfigurationError when a file cannot be read or understood.
+        """
         self._file = file
-        self._objected: OrderedDict[int, None] = OrderedDict()
+        self._objections = objections
+        self._objected = {int(n) for n in _lines_of(objections) if n.isdecimal()}
         self._read()
 
     def reload(self) -> None:
@@ -53,10 +58,17 @@ class KillSwitch:
         )
 
     def object(self, delivery_id: int) -> None:
-        """Record nothing more of a delivery: its recipient said no."""
-        self._objected[delivery_id] = None
-        if len(self._objected) > _MAX_REMEMBERED:
-            self._objected.popitem(last=False)
+        """Record nothing more of a delivery: its recipient said no. Raises OSError.
+
+        When the disk fails it holds until a restart, and the recipient is told to ask again.
+        """
+        if delivery_id in self._objected:
+            return
+        self._objected.add(delivery_id)
+        with self._objections.open("a") as file:
+            file.write(f"{delivery_id}\n")
+            file.flush()
+            os.fsync(file.fileno())
 
     def is_untracked(self, delivery_id: int) -> bool:
         return delivery_id in self._objected or delivery_id in self._untracked

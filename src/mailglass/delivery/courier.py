@@ -200,6 +200,8 @@ def _mail_options(
 
 
 def _reply(code: int, text: str) -> Reply:
+    """The answer; bytes that are not UTF-8 stay readable as \\x.. (a GBK server's words)."""
+    text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     found = _ENHANCED.match(text)
     return Reply(
         reply_code=code,

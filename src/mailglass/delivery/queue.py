@@ -12,6 +12,7 @@ import random
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,7 +21,7 @@ from ..errors import RetryLater
 from ..ids import Ids
 from ..instrument import Options, Template, attachment_digest, compile_message
 from ..model import EventType
-from ..spool import Job, Spool
+from ..spool import Job, Spool, Submission
 from ..tokens import Ring
 from .courier import Courier, Outcome
 from .report import failure_report
@@ -34,6 +35,8 @@ _LOOK_SECONDS = 0.1
 # An unused connection is closed after this: below the 5 minutes after which servers hang up
 # (RFC 5321 4.5.3.2.7).
 _IDLE_SECONDS = 30.0
+# How long an attempt under way may take when we are to end; what is not recorded is repeated.
+_DRAIN_SECONDS = 20.0
 # After the smarthost could not be spoken to, wait this long, doubling, before the next connection.
 _REST_SECONDS = (1.0, 60.0)
 # Messages of which the compiled form is kept: those of one mailing come one after the other.
@@ -106,9 +109,13 @@ class Delivering:
             room = self._connections - len(self._under_way)
             if not (room and await self._take_due(room)):
                 await _first_of(self._freed, stopping, seconds=_LOOK_SECONDS)
-        while self._under_way:  # what is under way is seen through; what waits stays in the spool
-            await self._freed.wait()
-            self._freed.clear()
+        while not self._jobs.empty():  # nothing new begins; what waits stays in the spool
+            self._under_way.discard(self._jobs.get_nowait().delivery.id)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                while self._under_way:  # what is under way is seen through
+                    self._freed.clear()
+                    await self._freed.wait()
 
     async def _take_due(self, room: int) -> int:
         try:
@@ -136,7 +143,6 @@ class Delivering:
                 try:
                     rest_seconds = await self._see_through(courier, job)
                 except RetryLater as error:
-                    # not recorded, so it is repeated: better twice than never
                     _log.error("%s", error, extra={"action": "spool-unavailable"})
                 except Exception:
                     # a fault of ours with one delivery must not stop the others
@@ -144,12 +150,21 @@ class Delivering:
                         "an attempt failed; it will be repeated",
                         extra={"action": "attempt-failed", "delivery_id": job.delivery.id},
                     )
+                    await self._put_off(job)
                 finally:
                     self._under_way.discard(job.delivery.id)
                     self._freed.set()
                 await asyncio.sleep(rest_seconds)
         finally:
             await courier.close()
+
+    async def _put_off(self, job: Job) -> None:
+        """After a fault of ours: later, so that it neither spins nor stands in the others' way."""
+        now = self._clock()
+        at = self._schedule.next_attempt(now, job.attempts + 1, self._jitter())
+        body = {"attempt": job.attempts + 1, "problem": "a fault of ours; the log has it"}
+        with suppress(RetryLater):
+            await asyncio.to_thread(self._spool.defer, job.delivery, now, at, body)
 
     async def _see_through(self, courier: Courier, job: Job) -> float:
         """One attempt and its record; returns how long this worker is to rest, in seconds."""
@@ -161,11 +176,31 @@ class Delivering:
             recipient=job.delivery.recipient,
             envelope_id=str(job.delivery.id),
         )
-        await self._record(job, outcome, raw)
+        await self._record_surely(job, outcome, raw)
         first, most = _REST_SECONDS
         resting = min(max(first, self._rest_seconds * 2), most)
         self._rest_seconds = resting if outcome.is_about_connection else 0.0
         return self._rest_seconds
+
+    async def _record_surely(self, job: Job, outcome: Outcome, raw: bytes) -> None:
+        """Record what an attempt meant, however long the spool cannot be written.
+
+        Nothing else is sent over this connection meanwhile: an attempt that is not recorded would
+        be made again and again, and the recipient would get as many copies.
+        """
+        rest, most = _REST_SECONDS
+        while True:
+            try:
+                return await self._record(job, outcome, raw)
+            except RetryLater as error:
+                _log.error(
+                    "what came of delivery %d cannot be recorded, so nothing more is sent: %s",
+                    job.delivery.id,
+                    error,
+                    extra={"action": "spool-unavailable", "delivery_id": job.delivery.id},
+                )
+            await asyncio.sleep(rest)
+            rest = min(rest * 2, most)
 
     async def _record(self, job: Job, outcome: Outcome, raw: bytes) -> None:
         now = self._clock()
@@ -176,14 +211,26 @@ class Delivering:
         elif outcome.is_permanent or self._schedule.is_over(now, job.accepted_at):
             if not outcome.is_permanent:
                 body["expired"] = True
-            report = failure_report(
-                job, outcome, raw, ids=self._ids, hostname=self._hostname, now=now
-            )
+            report = self._report(job, outcome, raw, now)
             await asyncio.to_thread(self._spool.end, delivery, EventType.BOUNCED, now, body, report)
         else:
             at = self._schedule.next_attempt(now, job.attempts + 1, self._jitter())
             await asyncio.to_thread(self._spool.defer, delivery, now, at, body)
         _log_outcome(job, outcome)
+
+    def _report(self, job: Job, outcome: Outcome, raw: bytes, now: datetime) -> Submission | None:
+        try:
+            return failure_report(
+                job, outcome, raw, ids=self._ids, hostname=self._hostname, now=now
+            )
+        except Exception:
+            # a fault of ours in the report must not keep a dead delivery alive
+            _log.exception(
+                "the author of delivery %d cannot be told that it failed",
+                job.delivery.id,
+                extra={"action": "report-failed", "delivery_id": job.delivery.id},
+            )
+            return None
 
     def _copy(self, job: Job, raw: bytes) -> bytes:
         """The recipient's own copy; as it came when nothing is tracked or it cannot be edited.

@@ -56,7 +56,8 @@ def _report(
     report.attach(MIMEText(_words(job, outcome), "plain", "utf-8"))
     report.attach(_status(job, outcome, hostname))
     header = MIMEText("", "rfc822-headers")
-    header.set_payload(_header_of(raw).decode("ascii", "replace"))
+    header.replace_header("Content-Transfer-Encoding", "8bit")
+    header.set_payload(_header_of(raw).decode("ascii", "surrogateescape"))
     report.attach(header)
     return report
 

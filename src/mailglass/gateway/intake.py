@@ -112,7 +112,9 @@ class Intake:
             for recipient in recipients
         )
         reasons = self._suppressed(submitter.account_id, recipients)
-        raw = _trace_field(self._hostname, submitter, message_id, now) + raw
+        added = _missing_fields(header, self._hostname, message_id, now)
+        raw = _trace_field(self._hostname, submitter, message_id, now) + added + raw
+        header = added + header
         options = self._options(return_path)
         template = compile_message(raw, options, ring=self._ring, store=self._store)
         self._spool.accept(
@@ -157,6 +159,20 @@ def _trace_field(hostname: str, submitter: Submitter, message_id: int, at: datet
         f"Received: from {greeting}\r\n\tby {hostname} (Mailglass) with {submitter.protocol}"
         f" id {message_id};\r\n\t{email.utils.format_datetime(at)}\r\n"
     ).encode("ascii", "replace")
+
+
+def _missing_fields(header: bytes, hostname: str, message_id: int, at: datetime) -> bytes:
+    """Date and Message-ID where the message has none (RFC 6409 8.2 and 8.3).
+
+    Receivers refuse mail without a date, and suppress a repeated copy by its Message-ID.
+    """
+    fields = BytesHeaderParser(policy=compat32).parsebytes(header)
+    added = ""
+    if "Date" not in fields:
+        added += f"Date: {email.utils.format_datetime(at)}\r\n"
+    if "Message-ID" not in fields:
+        added += f"Message-ID: <{message_id}@{hostname}>\r\n"
+    return added.encode("ascii")
 
 
 def _facts(header: bytes, template: Template, submitter: Submitter) -> Mapping[str, Any]:

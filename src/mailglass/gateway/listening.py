@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 
 __all__ = ["Listening"]
 
 
-class Listening:
+class Listening(ABC):
     """A server on one address, whose sessions `_new_session` makes."""
 
     def __init__(self, host: str, port: int) -> None:
         self._place = host, port
         self._server: asyncio.Server | None = None
 
+    @abstractmethod
     def _new_session(self) -> asyncio.Protocol:
-        raise NotImplementedError
+        """The protocol of a connection that has just been made."""
 
     async def start(self) -> None:
         """Listen; raises OSError when the port is taken."""

@@ -71,8 +71,10 @@ class Mailbox:
         """
         with self._opened() as imap:
             while not stopping.is_set():
+                imap.response("EXISTS")  # forget what was said before
                 self._read_new(imap)
-                if not stopping.is_set():
+                came_meanwhile = imap.response("EXISTS")[1] != [None]
+                if not stopping.is_set() and not came_meanwhile:
                     self._wait(imap, stopping, wait_seconds)
 
     def read(self) -> None:
@@ -134,15 +136,32 @@ class Mailbox:
         return next((bytes(part[1]) for part in parts if isinstance(part, tuple)), None)
 
     def _wait(self, imap: imaplib.IMAP4, stopping: threading.Event, seconds: float) -> None:
-        """Wait for news by IDLE, which imaplib of Python 3.11 lacks; poll where the server does."""
-        imap.send(b"mg1 IDLE\r\n")
-        if not imap.readline().startswith(b"+"):
+        """Wait for news by IDLE, which imaplib of Python 3.11 lacks; poll where the server does.
+
+        Read from the socket itself: a line of news behind the server's `+` would else lie in
+        imaplib's buffer, where nobody waits for it.
+        """
+        imap.sock.sendall(b"mg1 IDLE\r\n")
+        said = _receive(imap, b"+", b"mg1 ")
+        if b"mg1 " in said:
             stopping.wait(seconds)
             return
-        select.select([imap.sock], [], [], seconds)
-        imap.send(b"DONE\r\n")
-        while not imap.readline().startswith(b"mg1 "):
-            continue
+        held = imap.sock.pending() if isinstance(imap.sock, ssl.SSLSocket) else 0
+        if not held and not re.search(rb"^\* \d+ EXISTS", said, re.MULTILINE):
+            select.select([imap.sock], [], [], seconds)
+        imap.sock.sendall(b"DONE\r\n")
+        _receive(imap, b"mg1 ")
+
+
+def _receive(imap: imaplib.IMAP4, *beginnings: bytes) -> bytes:
+    """What the server says, up to a whole line that begins so."""
+    said = b""
+    while not any(line.startswith(beginnings) for line in said.split(b"\n")[:-1]):
+        more = imap.sock.recv(65536)
+        if not more:
+            raise imaplib.IMAP4.abort("the server closed the connection")
+        said += more
+    return said
 
 
 def _number(imap: imaplib.IMAP4, name: str) -> int:

@@ -56,7 +56,7 @@ _REPLIES = (
     ("250 OK", "250 2.0.0 Done"),
     ("221 Bye", "221 2.0.0 Goodbye"),
 )
-_WITHOUT_ENHANCED = re.compile(r"([45])(\d\d) (?!\d\.\d)")
+_WITHOUT_ENHANCED = re.compile(r"\A([45])(\d\d) (?!\d\.\d)")
 
 Authenticate = Callable[[str, str], Awaitable[int | None]]
 
@@ -325,7 +325,8 @@ class _Handler:
             count,
             extra={"action": "accepted", "message_id": receipt.message_id},
         )
-        return f"250 2.0.0 Taken as {receipt.message_id} for {count} recipients"
+        people = "1 recipient" if count == 1 else f"{count} recipients"
+        return f"250 2.0.0 Taken as {receipt.message_id} for {people}"
 
     async def handle_exception(self, error: Exception) -> str:
         _log.exception("a submission failed: %s", error, extra={"action": "submission-failed"})

@@ -89,7 +89,7 @@ class StoredEvent:
         return {
             "type": self.event.type.value,
             "at": self.event.at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            "delivery_id": self.delivery_id,
+            "delivery_id": str(self.delivery_id),
             "hit_id": self.hit_id,
             "evidence": [
                 {"signal": e.signal, "weight": round(e.weight, 3), "text": e.text}

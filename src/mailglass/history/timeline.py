@@ -32,7 +32,7 @@ class Timeline:
         """The whole story for a machine."""
         m = self.message
         return {
-            "id": m.id,
+            "id": str(m.id),  # above 2**53, which JavaScript would round
             "message_id_field": m.message_id_field,
             "accepted_at": _stamp(m.accepted_at.isoformat(timespec="milliseconds")),
             "author": m.author,
@@ -45,7 +45,7 @@ class Timeline:
             ],
             "deliveries": [
                 {
-                    "id": d.delivery.id,
+                    "id": str(d.delivery.id),
                     "recipient": d.delivery.recipient,
                     "verdict": _verdict(d.delivery.verdict),
                     "events": [{**e.as_json(), "text": sentence(e, m.targets)} for e in d.events],

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from ..errors import RetryLater
+from ..errors import CorruptRecord, RetryLater
 from ..evidence import Neighbours, Rules
 from ..history import History, StoredEvent, StoredHit, StoredMessage, Transaction
 from ..journal import START, Cursor, Poison, expire, published_end, read
@@ -87,7 +87,7 @@ class Ingest:
                 rest = _REST_SECONDS[0]
                 if taken:
                     continue
-            except RetryLater as error:
+            except (RetryLater, CorruptRecord) as error:
                 _log.error("%s; trying again", error, extra={"action": "ingest-waits"})
                 wait, rest = rest, min(rest * 2, _REST_SECONDS[1])
             with suppress(TimeoutError):
@@ -111,13 +111,13 @@ class Ingest:
         """
         try:
             return self._take(_BATCH)
-        except RetryLater:
+        except (RetryLater, CorruptRecord):
             raise
         except Exception:
             _log.exception("a batch failed; taking it singly", extra={"action": "batch-failed"})
         try:
             return self._take(1)
-        except RetryLater:
+        except (RetryLater, CorruptRecord):
             raise
         except Exception as error:
             self._set_aside(error)

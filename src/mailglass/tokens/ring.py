@@ -72,7 +72,7 @@ class Ring:
         Raises ConfigurationError when there is none or one has another length.
         """
         if not keys:
-            raise ConfigurationError("the key ring is empty; `mailglass key new` makes a key")
+            raise ConfigurationError("the key ring is empty; `mailglass token-key new` makes a key")
         for number, key in enumerate(keys):
             if len(key) != _KEY_BYTES:
                 raise ConfigurationError(
