@@ -34,8 +34,15 @@ def prepare(settings: Settings) -> FirstRun | None:
 
     Raises ConfigurationError when the directory cannot be made or is open to others.
     """
+    before = os.umask(0o077)  # addresses and mail are for their owner alone
+    try:
+        return _prepare(settings)
+    finally:
+        os.umask(before)
+
+
+def _prepare(settings: Settings) -> FirstRun | None:
     directory = settings.data_directory
-    os.umask(0o077)  # addresses and mail are for their owner alone
     try:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         for name in ("journal", "attachments"):
