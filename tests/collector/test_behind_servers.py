@@ -51,7 +51,7 @@ def nginx_command(directory: Path, port: int, collector_port: int) -> list[str]:
     """The documented server block within the least that makes nginx run in the foreground."""
     certificate = make_certificate(directory, HOST, HOST)
     block = documented("nginx")
-    block = block.replace("127.0.0.1:8080", f"127.0.0.1:{collector_port}")
+    block = block.replace("127.0.0.1:8480", f"127.0.0.1:{collector_port}")
     block = block.replace("listen 443 ssl", f"listen 127.0.0.1:{port} ssl")
     block = block.replace(f"/etc/ssl/{HOST}.crt", str(certificate.chain_file))
     block = block.replace(f"/etc/ssl/{HOST}.key", str(certificate.key_file))
@@ -69,7 +69,7 @@ def nginx_command(directory: Path, port: int, collector_port: int) -> list[str]:
 def caddy_command(directory: Path, port: int, collector_port: int) -> list[str]:
     """The documented site with a certificate of Caddy's own authority, on a port of the test's."""
     block = documented("caddyfile")
-    block = block.replace("127.0.0.1:8080", f"127.0.0.1:{collector_port}")
+    block = block.replace("127.0.0.1:8480", f"127.0.0.1:{collector_port}")
     block = block.replace(f"{HOST} {{", f"https://{HOST}:{port} {{\n\ttls internal")
     options = f"{{\n\tadmin off\n\tskip_install_trust\n\tauto_https disable_redirects\n\tdefault_bind 127.0.0.1\n\tstorage file_system {directory}/caddy\n}}\n"  # noqa: E501
     (directory / "Caddyfile").write_text(options + block)
