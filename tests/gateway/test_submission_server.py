@@ -7,6 +7,7 @@ import contextlib
 import datetime
 import email
 import email.utils
+import re
 import smtplib
 import ssl
 import threading
@@ -182,3 +183,14 @@ def test_a_date_and_a_message_id_are_added_where_there_are_none(spool: Spool) ->
     assert message["Message-ID"] == f"<{job.delivery.message_id}@glass.test>"
     assert email.utils.parsedate_to_datetime(message["Date"]).year >= 2026
     assert message["Subject"] == "x"
+
+
+def test_the_number_in_the_reply_is_whole_whatever_its_digits_are(spool: Spool) -> None:
+    """A number that ends in 4xx looks like a reply code to whoever searches for one."""
+    with serving(spool) as port, smtplib.SMTP("127.0.0.1", port) as client:
+        client.login("alice", "secret")
+        for _ in range(60):
+            client.mail("a@x.test")
+            client.rcpt("b@x.test")
+            _, said = client.data(b"Subject: x\r\n\r\n")
+            assert re.fullmatch(rb"2\.0\.0 Taken as \d+ for 1 recipient", said)
