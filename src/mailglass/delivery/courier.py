@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
@@ -91,9 +90,9 @@ class Courier:
         self._sent = 0
 
     async def hand_over(
-        self, raw: Callable[[], bytes], *, return_path: str, recipient: str, envelope_id: str
+        self, message: bytes, *, return_path: str, recipient: str, envelope_id: str
     ) -> Outcome:
-        """Try once. `raw` gives the message when it is needed; never raises for what a server did.
+        """Try once; never raises for what a server did.
 
         `envelope_id` goes along as ENVID where the server knows delivery reports (RFC 3461), and
         comes back in them.
@@ -102,7 +101,6 @@ class Courier:
         try:
             client = await self._connected()
             step = Step.MAIL
-            message = raw()
             options = _mail_options(client, message, envelope_id, return_path + recipient)
             encoding = "utf-8" if "SMTPUTF8" in options else "ascii"
             await client.mail(return_path, options=options, encoding=encoding)

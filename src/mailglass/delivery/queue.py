@@ -171,7 +171,7 @@ class Delivering:
         raw = await asyncio.to_thread(self._spool.raw, job.delivery.message_id)
         copy = await asyncio.to_thread(self._copy, job, raw)
         outcome = await courier.hand_over(
-            lambda: copy,
+            copy,
             return_path=job.return_path,
             recipient=job.delivery.recipient,
             envelope_id=str(job.delivery.id),
