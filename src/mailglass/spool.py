@@ -15,7 +15,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,7 +26,7 @@ import orjson
 from .errors import StorageUnavailable
 from .model import Delivery, EventType
 
-__all__ = ["Job", "Spool", "SpoolEvent", "Submission"]
+__all__ = ["ONCE_SECONDS", "Earlier", "Job", "Once", "Spool", "SpoolEvent", "Submission"]
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS message (
@@ -34,14 +34,16 @@ CREATE TABLE IF NOT EXISTS message (
     accepted_at REAL NOT NULL,
     return_path TEXT NOT NULL,
     tracking TEXT NOT NULL,
-    raw BLOB NOT NULL
+    raw BLOB NOT NULL,
+    send_at REAL
 );
 CREATE TABLE IF NOT EXISTS delivery (
     id INTEGER PRIMARY KEY,
     message_id INTEGER NOT NULL REFERENCES message,
     recipient TEXT NOT NULL,
     attempts INTEGER NOT NULL DEFAULT 0,
-    next_attempt_at REAL NOT NULL
+    next_attempt_at REAL NOT NULL,
+    filling TEXT
 );
 CREATE INDEX IF NOT EXISTS delivery_due ON delivery (next_attempt_at);
 CREATE INDEX IF NOT EXISTS delivery_message ON delivery (message_id);
@@ -53,10 +55,36 @@ CREATE TABLE IF NOT EXISTS event (
     delivery_id INTEGER,
     body TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS submitted_once (
+    account_id INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    at REAL NOT NULL,
+    message_id INTEGER NOT NULL,
+    deliveries TEXT NOT NULL,
+    PRIMARY KEY (account_id, key)
+);
+CREATE INDEX IF NOT EXISTS submitted_once_at ON submitted_once (at);
 """
+
+# Columns that spools made by earlier versions lack.
+_ADDED = (("message", "send_at", "REAL"), ("delivery", "filling", "TEXT"))
 
 # How long a writer waits for another process's transaction; each takes milliseconds.
 _BUSY_SECONDS = 30.0
+
+# How long a submission's key is remembered: a client that lost the answer asks again within
+# minutes; a day also covers one that was switched off over night.
+ONCE_SECONDS = 86_400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Once:
+    """The submitter's own name for a submission, under which it is taken only once."""
+
+    account_id: int
+    key: str
+    fingerprint: str  # of everything that was asked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +99,19 @@ class Submission:
     tracking: Mapping[str, Any]  # the frozen options that the courier instruments with
     facts: Mapping[str, Any] = field(default_factory=dict)  # what the history shows of it
     suppressed: Mapping[int, str] = field(default_factory=dict)  # deliveries not to be made: reason
+    send_at: datetime | None = None  # not before then
+    fillings: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)  # a delivery's own text
+    handed_over: bool = False  # to whoever submitted it: recorded, and never sent by us
+    once: Once | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Earlier:
+    """What was taken before under the same key."""
+
+    fingerprint: str
+    message_id: int
+    deliveries: tuple[Delivery, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +123,13 @@ class Job:
     tracking: Mapping[str, Any]
     attempts: int  # made so far
     accepted_at: datetime
+    send_at: datetime | None = None
+    filling: Mapping[str, Any] | None = None  # as `instrument.fill` reads it
+
+    @property
+    def due_since(self) -> datetime:
+        """From when on it is tried: the time of a message that waits does not count."""
+        return max(self.accepted_at, self.send_at) if self.send_at else self.accepted_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,26 +157,32 @@ class Spool:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.executescript(_SCHEMA)
+            _add_columns(self._db)
         self._path = path
 
     def close(self) -> None:
         """Let go of the file; everything committed is already on it."""
         self._db.close()
 
-    def accept(self, submission: Submission) -> None:
+    def accept(self, submission: Submission) -> Earlier | None:
         """Take responsibility for a message: durable when this returns.
 
-        Raises StorageUnavailable, and then nothing of it was kept.
+        Returns what was taken before under its `once`, and then nothing is taken now. Raises
+        StorageUnavailable, and then nothing of it was kept.
         """
         with self._transaction() as db:
+            if submission.once and (earlier := _keep_once(db, submission, submission.once)):
+                return earlier
             _insert(db, submission)
+        return None
 
     def due(self, now: datetime, limit: int, without: Sequence[int] = ()) -> list[Job]:
         """Up to `limit` deliveries whose time has come, oldest first, except the ids `without`."""
         with self._transaction(write=False) as db:
             rows = db.execute(
                 "SELECT d.id, d.message_id, d.recipient, d.attempts, m.return_path, m.tracking,"
-                " m.accepted_at FROM delivery d JOIN message m ON m.id = d.message_id"
+                " m.accepted_at, m.send_at, d.filling"
+                " FROM delivery d JOIN message m ON m.id = d.message_id"
                 " WHERE d.next_attempt_at <= ? AND d.id NOT IN (SELECT value FROM json_each(?))"
                 " ORDER BY d.next_attempt_at, d.id LIMIT ?",
                 (now.timestamp(), _dump(list(without)), limit),
@@ -140,6 +194,8 @@ class Spool:
                 return_path=row[4],
                 tracking=orjson.loads(row[5]),
                 accepted_at=_time(row[6]),
+                send_at=None if row[7] is None else _time(row[7]),
+                filling=None if row[8] is None else orjson.loads(row[8]),
             )
             for row in rows
         ]
@@ -168,14 +224,26 @@ class Spool:
         """
         with self._transaction() as db:
             db.execute("DELETE FROM delivery WHERE id = ?", (delivery.id,))
-            db.execute(
-                "DELETE FROM message WHERE id = ?1"
-                " AND NOT EXISTS (SELECT 1 FROM delivery WHERE message_id = ?1)",
-                (delivery.message_id,),
-            )
+            _forget_done(db, delivery.message_id)
             _add_event(db, type_, at, delivery.message_id, body, delivery.id)
             if report:
                 _insert(db, report)
+
+    def withdraw(self, message_id: int, at: datetime, reason: str) -> int:
+        """End the deliveries of a message whose time has not come; returns how many.
+
+        What is due already is left: the courier may be handing it over.
+        """
+        with self._transaction() as db:
+            waiting = db.execute(
+                "DELETE FROM delivery WHERE message_id = ? AND attempts = 0"
+                " AND next_attempt_at > ? RETURNING id",
+                (message_id, at.timestamp()),
+            ).fetchall()
+            _forget_done(db, message_id)
+            for (delivery_id,) in sorted(waiting):
+                _add_event(db, EventType.REJECTED, at, message_id, {"reason": reason}, delivery_id)
+        return len(waiting)
 
     def defer(
         self, delivery: Delivery, at: datetime, next_attempt_at: datetime, body: Mapping[str, Any]
@@ -238,28 +306,102 @@ class Spool:
                 raise
 
 
+def _add_columns(db: sqlite3.Connection) -> None:
+    for table, column, kind in _ADDED:
+        if column not in {row[1] for row in db.execute(f"PRAGMA table_info({table})")}:
+            # another process may add it between the look and this
+            with suppress(sqlite3.OperationalError):
+                db.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
+            db.execute(f"SELECT {column} FROM {table} LIMIT 0")
+
+
+def _keep_once(db: sqlite3.Connection, submission: Submission, once: Once) -> Earlier | None:
+    now = submission.accepted_at.timestamp()
+    db.execute("DELETE FROM submitted_once WHERE at < ?", (now - ONCE_SECONDS,))
+    row = db.execute(
+        "SELECT fingerprint, message_id, deliveries FROM submitted_once"
+        " WHERE account_id = ? AND key = ?",
+        (once.account_id, once.key),
+    ).fetchone()
+    if row is not None:
+        known = orjson.loads(row[2])
+        return Earlier(
+            fingerprint=row[0],
+            message_id=row[1],
+            deliveries=tuple(Delivery(id=i, message_id=row[1], recipient=r) for i, r in known),
+        )
+    db.execute(
+        "INSERT INTO submitted_once VALUES (?, ?, ?, ?, ?, ?)",
+        (
+            once.account_id,
+            once.key,
+            once.fingerprint,
+            now,
+            submission.message_id,
+            _dump([(d.id, d.recipient) for d in submission.deliveries]),
+        ),
+    )
+    return None
+
+
+def _forget_done(db: sqlite3.Connection, message_id: int) -> None:
+    """Let a message go with its last delivery."""
+    db.execute(
+        "DELETE FROM message WHERE id = ?1"
+        " AND NOT EXISTS (SELECT 1 FROM delivery WHERE message_id = ?1)",
+        (message_id,),
+    )
+
+
 def _insert(db: sqlite3.Connection, submission: Submission) -> None:
     at = submission.accepted_at.timestamp()
-    tracking = _dump(submission.tracking)
     wanted = [d for d in submission.deliveries if d.id not in submission.suppressed]
-    if wanted:
-        db.execute(
-            "INSERT INTO message VALUES (?, ?, ?, ?, ?)",
-            (submission.message_id, at, submission.return_path, tracking, submission.raw),
-        )
-    db.executemany(
-        "INSERT INTO delivery VALUES (?, ?, ?, 0, ?)",
-        [(d.id, d.message_id, d.recipient, at) for d in wanted],
-    )
+    if wanted and not submission.handed_over:
+        _insert_work(db, submission, wanted, at)
     body = {
         **submission.facts,
         "return_path": submission.return_path,
         "deliveries": [(d.id, d.recipient) for d in submission.deliveries],
     }
+    if submission.send_at:
+        body["send_at"] = submission.send_at.isoformat()
     now, message_id = submission.accepted_at, submission.message_id
     _add_event(db, EventType.QUEUED, now, message_id, body)
     for delivery_id, reason in submission.suppressed.items():
         _add_event(db, EventType.SUPPRESSED, now, message_id, {"reason": reason}, delivery_id)
+
+
+def _insert_work(
+    db: sqlite3.Connection, submission: Submission, wanted: Sequence[Delivery], at: float
+) -> None:
+    send_at = submission.send_at.timestamp() if submission.send_at else None
+    db.execute(
+        "INSERT INTO message (id, accepted_at, return_path, tracking, raw, send_at)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        (
+            submission.message_id,
+            at,
+            submission.return_path,
+            _dump(submission.tracking),
+            submission.raw,
+            send_at,
+        ),
+    )
+    fillings = submission.fillings
+    db.executemany(
+        "INSERT INTO delivery (id, message_id, recipient, next_attempt_at, filling)"
+        " VALUES (?, ?, ?, ?, ?)",
+        [
+            (
+                d.id,
+                d.message_id,
+                d.recipient,
+                max(at, send_at or at),
+                _dump(fillings[d.id]) if d.id in fillings else None,
+            )
+            for d in wanted
+        ],
+    )
 
 
 def _add_event(

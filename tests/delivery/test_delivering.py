@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import email
+import email.policy
 import re
 import ssl
 from datetime import UTC, datetime, timedelta
@@ -131,6 +132,44 @@ def test_each_recipient_gets_a_copy_with_tokens_of_its_own(tmp_path: Path) -> No
     beacons = {re.findall(rb"/o/([a-z2-7]+)\.gif", copy)[0] for copy in copies}
     assert len(copies) == len(beacons) == 2
     assert all(b"From: me@home.test" in copy for copy in copies)
+
+
+def test_each_recipient_of_a_merge_gets_their_own_text(tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    from mailglass.gateway import Fields, NamedAddress, compose
+
+    people = {"a@gmail.example": "王小明", "b@gmail.example": "민수"}
+    made = compose(
+        Fields(
+            author=NamedAddress(address="me@home.test"),
+            to=tuple(NamedAddress(address=address) for address in people),
+            subject="您好 {{name}}",
+            html='<a href="https://example.org/">{{name}}</a>',
+            substitutions={address: {"name": name} for address, name in people.items()},
+        )
+    )
+    office = Office(tmp_path)
+    one = submission(*people, raw=b"Message-ID: <2@home.test>\r\n" + made.raw)
+    fillings = {d.id: made.fillings[d.recipient] for d in one.deliveries}
+    office.deliver(replace(one, fillings=fillings))
+    seen = {}
+    for file in (tmp_path / "mail").glob("*.eml"):
+        message = email.message_from_bytes(file.read_bytes(), policy=email.policy.default)
+        assert isinstance(message, email.message.EmailMessage)
+        page = message.get_content()
+        seen[str(message["To"])] = (str(message["Subject"]), re.findall(">([^<>]+)</a>", page)[0])
+        assert "/c/" in page
+    assert seen == {address: (f"您好 {name}", name) for address, name in people.items()}
+
+
+def test_a_message_for_later_has_its_whole_lifetime_after_that(tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    office = Office(tmp_path)
+    old = submission("late@gmail.example", accepted_at=NOW - timedelta(days=30))
+    events = office.deliver(replace(old, send_at=NOW))
+    assert types(events) == [EventType.QUEUED, EventType.DEFERRED, EventType.DELIVERED]
 
 
 def test_a_passing_refusal_is_tried_again(office: Office) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 
 from ..errors import RetryLater
 from ..ids import Ids
-from ..instrument import Options, Template, attachment_digest, compile_message
+from ..instrument import Options, Template, attachment_digest, compile_message, fill
 from ..model import EventType
 from ..spool import Job, Spool, Submission
 from ..tokens import Ring
@@ -55,9 +55,9 @@ class Schedule:
         wait = self.retry_seconds[min(attempts - 1, len(self.retry_seconds) - 1)]
         return now + timedelta(seconds=wait * (0.9 + 0.2 * jitter))
 
-    def is_over(self, now: datetime, accepted_at: datetime) -> bool:
-        """Whether the message has been tried long enough."""
-        return (now - accepted_at).total_seconds() > self.lifetime_seconds
+    def is_over(self, now: datetime, since: datetime) -> bool:
+        """Whether a message that could be sent `since` then has been tried long enough."""
+        return (now - since).total_seconds() > self.lifetime_seconds
 
 
 class Delivering:
@@ -208,7 +208,7 @@ class Delivering:
         delivery = job.delivery
         if outcome.is_accepted:
             await asyncio.to_thread(self._spool.end, delivery, EventType.DELIVERED, now, body)
-        elif outcome.is_permanent or self._schedule.is_over(now, job.accepted_at):
+        elif outcome.is_permanent or self._schedule.is_over(now, job.due_since):
             if not outcome.is_permanent:
                 body["expired"] = True
             report = self._report(job, outcome, raw, now)
@@ -220,8 +220,9 @@ class Delivering:
 
     def _report(self, job: Job, outcome: Outcome, raw: bytes, now: datetime) -> Submission | None:
         try:
+            original = fill(raw, job.filling) if job.filling else raw
             return failure_report(
-                job, outcome, raw, ids=self._ids, hostname=self._hostname, now=now
+                job, outcome, original, ids=self._ids, hostname=self._hostname, now=now
             )
         except Exception:
             # a fault of ours in the report must not keep a dead delivery alive
@@ -233,7 +234,12 @@ class Delivering:
             return None
 
     def _copy(self, job: Job, raw: bytes) -> bytes:
-        """The recipient's own copy; as it came when nothing is tracked or it cannot be edited.
+        """The recipient's own copy, with their own text in it when it is a mail merge."""
+        copy = self._tracked(job, raw)
+        return fill(copy, job.filling) if job.filling else copy
+
+    def _tracked(self, job: Job, raw: bytes) -> bytes:
+        """With tokens; as it came when nothing is tracked or it cannot be edited.
 
         A fault of ours in the edits must cost the tracking, never the mail.
         """

@@ -4,16 +4,40 @@ Leaves the sending to `delivery` and the edits to `instrument`: here a message i
 numbers, and put into the spool before anybody is told that it was taken.
 """
 
-from .intake import Intake, Receipt, Submitter, TrackingDefaults
+from .compose import (
+    AttachedFile,
+    Composed,
+    Fields,
+    NamedAddress,
+    compose,
+    read_address,
+    recipients_of,
+    without_bcc,
+)
+from .intake import (
+    Instrumented,
+    Intake,
+    KeyReused,
+    Receipt,
+    Submitter,
+    TrackingDefaults,
+    Wishes,
+)
 from .mailbox import Mailbox, MailboxConfig, Position
 from .returns import ReturnServer, ReturnServerConfig
 from .submission import Config, SubmissionServer
 
 __all__ = [
+    "AttachedFile",
+    "Composed",
     "Config",
+    "Fields",
+    "Instrumented",
     "Intake",
+    "KeyReused",
     "Mailbox",
     "MailboxConfig",
+    "NamedAddress",
     "Position",
     "Receipt",
     "ReturnServer",
@@ -21,4 +45,9 @@ __all__ = [
     "SubmissionServer",
     "Submitter",
     "TrackingDefaults",
+    "Wishes",
+    "compose",
+    "read_address",
+    "recipients_of",
+    "without_bcc",
 ]

@@ -11,7 +11,7 @@ import email.utils
 import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from email.message import Message as EmailMessage
 from email.parser import BytesHeaderParser
@@ -20,12 +20,20 @@ from typing import Any, Literal
 
 from ..errors import InputError, NotAMessage
 from ..ids import Ids
-from ..instrument import Options, Template, compile_message
+from ..instrument import Options, Plan, Template, attachment_digest, compile_message
 from ..model import Delivery, Target
-from ..spool import Spool, Submission
+from ..spool import Earlier, Once, Spool, Submission
 from ..tokens import Ring
 
-__all__ = ["Intake", "Receipt", "Submitter", "TrackingDefaults"]
+__all__ = [
+    "Instrumented",
+    "Intake",
+    "KeyReused",
+    "Receipt",
+    "Submitter",
+    "TrackingDefaults",
+    "Wishes",
+]
 
 # A header is a name of printable ASCII and a colon (RFC 5322 2.2); something must be one.
 _HEADER_FIELD = re.compile(rb"^[!-9;-~]+[ \t]*:", re.MULTILINE)
@@ -57,11 +65,42 @@ class TrackingDefaults:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What a submitter asks for of one message, beside its bytes."""
+
+    tracking: Mapping[str, Any] = field(default_factory=dict)  # fields of Options, over the default
+    tag: str | None = None  # None: what the message's own control fields say
+    campaign: str | None = None
+    send_at: datetime | None = None  # not before then
+    once: Once | None = None
+    fillings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by recipient
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
     """The numbers that an accepted message was given."""
 
     message_id: int
     deliveries: tuple[Delivery, ...]
+    suppressed: Mapping[int, str] = field(default_factory=dict)  # deliveries not made: reason
+    is_repeated: bool = False  # it was taken before, under the same key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instrumented:
+    """A message with its tracking in it, for somebody else to send."""
+
+    receipt: Receipt
+    copies: tuple[tuple[Delivery, bytes, Plan], ...]
+
+
+class KeyReused(InputError):
+    """An idempotency key came a second time, with another submission."""
+
+    id = "key-reused"
+
+
+_NO_WISHES = Wishes()
 
 
 class Intake:
@@ -93,54 +132,147 @@ class Intake:
         self._clock = clock
 
     def accept(
-        self, raw: bytes, *, return_path: str, recipients: Iterable[str], submitter: Submitter
+        self,
+        raw: bytes,
+        *,
+        return_path: str,
+        recipients: Iterable[str],
+        submitter: Submitter,
+        wishes: Wishes = _NO_WISHES,
     ) -> Receipt:
         """Take a message: when this returns it is on stable storage and will be delivered.
 
-        Raises NotAMessage for bytes without a header, InputError without recipients, and
-        StorageUnavailable when it cannot be kept; then nothing of it was kept.
+        What came before under the same key (`wishes.once`) is not taken again; its receipt is
+        returned. Raises NotAMessage for bytes without a header, InputError without recipients,
+        KeyReused when another message came under the key, and StorageUnavailable when it cannot
+        be kept; then nothing of it was kept.
         """
-        recipients = _distinct(recipients)
-        if not recipients:
-            raise InputError("the message has no recipient")
-        header = raw[:_HEADER_BYTES]
-        if not _HEADER_FIELD.match(header):
-            raise NotAMessage("this is not a mail message: it does not begin with a header field")
+        header = _header_of(raw)
         message_id, now = self._ids.next(), self._clock()
-        deliveries = tuple(
-            Delivery(id=self._ids.next(), message_id=message_id, recipient=recipient)
-            for recipient in recipients
-        )
-        reasons = self._suppressed(submitter.account_id, recipients)
+        deliveries = self._number(message_id, recipients)
         added = _missing_fields(header, self._hostname, message_id, now)
         raw = _trace_field(self._hostname, submitter, message_id, now) + added + raw
-        header = added + header
-        options = self._options(return_path)
+        options = self._options(return_path, wishes)
         template = compile_message(raw, options, ring=self._ring, store=self._store)
-        self._spool.accept(
-            Submission(
-                message_id=message_id,
-                accepted_at=now,
-                return_path=return_path,
-                raw=raw,
-                deliveries=deliveries,
-                tracking=asdict(options),
-                facts=_facts(header, template, submitter),
-                suppressed={
-                    d.id: reasons[d.recipient.lower()]
-                    for d in deliveries
-                    if d.recipient.lower() in reasons
-                },
-            )
+        submission = Submission(
+            message_id=message_id,
+            accepted_at=now,
+            return_path=return_path,
+            raw=raw,
+            deliveries=deliveries,
+            tracking=asdict(options),
+            facts=_facts(added + header, template, submitter, wishes),
+            suppressed=self._suppressions(submitter, deliveries),
+            send_at=wishes.send_at,
+            fillings={
+                d.id: wishes.fillings[d.recipient]
+                for d in deliveries
+                if d.recipient in wishes.fillings
+            },
+            once=wishes.once,
         )
-        return Receipt(message_id=message_id, deliveries=deliveries)
+        earlier = self._spool.accept(submission)
+        return _receipt_again(earlier, wishes) if earlier else _receipt(submission)
 
-    def _options(self, return_path: str) -> Options:
+    def instrument(
+        self,
+        raw: bytes,
+        *,
+        recipients: Iterable[str],
+        submitter: Submitter,
+        wishes: Wishes = _NO_WISHES,
+        register: bool,
+    ) -> Instrumented:
+        """The copies of a message for somebody else to send, with the plan of each.
+
+        With `register` the message and its deliveries are known to the history from now on, so
+        that what its tokens tell is recorded; without, it is only looked at. Raises as `accept`.
+        """
+        header = _header_of(raw)
+        message_id = self._ids.next()
+        deliveries = self._number(message_id, recipients)
+        options = self._options("-", wishes)
+        store = self._store if register else lambda content, _: attachment_digest(content)
+        template = compile_message(raw, options, ring=self._ring, store=store)
+        submission = Submission(
+            message_id=message_id,
+            accepted_at=self._clock(),
+            return_path="",
+            raw=raw,
+            deliveries=deliveries,
+            tracking={},
+            facts={**_facts(header, template, submitter, wishes), "sent_by": "submitter"},
+            handed_over=True,
+        )
+        if register:
+            self._spool.accept(submission)
+        owners = {d.id: message_id if options.anonymous else d.id for d in deliveries}
+        return Instrumented(
+            receipt=_receipt(submission),
+            copies=tuple(
+                (
+                    d,
+                    template.render(owners[d.id], self._ring),
+                    template.plan(owners[d.id], self._ring),
+                )
+                for d in deliveries
+            ),
+        )
+
+    def withdraw(self, message_id: int) -> int:
+        """Do not send what still waits for its time; returns how many deliveries that were."""
+        return self._spool.withdraw(message_id, self._clock(), "withdrawn by its sender")
+
+    def _number(self, message_id: int, recipients: Iterable[str]) -> tuple[Delivery, ...]:
+        distinct = _distinct(recipients)
+        if not distinct:
+            raise InputError("the message has no recipient")
+        return tuple(
+            Delivery(id=self._ids.next(), message_id=message_id, recipient=recipient)
+            for recipient in distinct
+        )
+
+    def _suppressions(
+        self, submitter: Submitter, deliveries: tuple[Delivery, ...]
+    ) -> Mapping[int, str]:
+        recipients = tuple(d.recipient for d in deliveries)
+        reasons = self._suppressed(submitter.account_id, recipients)
+        return {
+            d.id: reasons[d.recipient.lower()] for d in deliveries if d.recipient.lower() in reasons
+        }
+
+    def _options(self, return_path: str, wishes: Wishes) -> Options:
         """A message with the null return path is a report or receipt, and is not tracked."""
-        wanted = asdict(self._tracking)
+        wanted = {**asdict(self._tracking), **wishes.tracking}
         if not return_path:
             wanted |= {"opens": False, "links": False, "attachments": "keep", "text_links": False}
         return Options(**wanted)
+
+
+def _header_of(raw: bytes) -> bytes:
+    """The first bytes of a message, which hold its header; raises NotAMessage."""
+    header = raw[:_HEADER_BYTES]
+    if not _HEADER_FIELD.match(header):
+        raise NotAMessage("this is not a mail message: it does not begin with a header field")
+    return header
+
+
+def _receipt(submission: Submission) -> Receipt:
+    return Receipt(
+        message_id=submission.message_id,
+        deliveries=submission.deliveries,
+        suppressed=submission.suppressed,
+    )
+
+
+def _receipt_again(earlier: Earlier, wishes: Wishes) -> Receipt:
+    assert wishes.once is not None
+    if earlier.fingerprint != wishes.once.fingerprint:
+        raise KeyReused(
+            f"the idempotency key {wishes.once.key!r} was used for another submission; "
+            "use a new key for a new message"
+        )
+    return Receipt(message_id=earlier.message_id, deliveries=earlier.deliveries, is_repeated=True)
 
 
 def _distinct(recipients: Iterable[str]) -> tuple[str, ...]:
@@ -175,7 +307,9 @@ def _missing_fields(header: bytes, hostname: str, message_id: int, at: datetime)
     return added.encode("ascii")
 
 
-def _facts(header: bytes, template: Template, submitter: Submitter) -> Mapping[str, Any]:
+def _facts(
+    header: bytes, template: Template, submitter: Submitter, wishes: Wishes
+) -> Mapping[str, Any]:
     fields = BytesHeaderParser(policy=compat32).parsebytes(header)
     return {
         "account_id": submitter.account_id,
@@ -183,8 +317,8 @@ def _facts(header: bytes, template: Template, submitter: Submitter) -> Mapping[s
         "author": _shown(fields, "From"),
         "subject": _shown(fields, "Subject"),
         "message_id_field": str(fields.get("Message-ID", "")).strip()[:998],
-        "tag": template.tag,
-        "campaign": template.campaign,
+        "tag": wishes.tag or template.tag,
+        "campaign": wishes.campaign or template.campaign,
         "targets": [_target(t) for t in template.targets],
     }
 

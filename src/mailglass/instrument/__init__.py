@@ -6,6 +6,7 @@ and their plan.  Bytes outside the edits of the plan stay as they are.
 
 from .attachments import Store, attachment_digest
 from .compile import compile_message
+from .merge import fill, mark, placeholders, substitute
 from .options import Options
 from .plan import LeftAlone, Plan, PlannedEdit, apply, read_plan, restore, untouched, write_plan
 from .template import Template
@@ -20,8 +21,12 @@ __all__ = [
     "apply",
     "attachment_digest",
     "compile_message",
+    "fill",
+    "mark",
+    "placeholders",
     "read_plan",
     "restore",
+    "substitute",
     "untouched",
     "write_plan",
 ]

@@ -40,7 +40,8 @@ def coding_of(name: str, body: memoryview, line_end: bytes) -> Coding:
 def encode_quoted(units: Sequence[Unit], line_end: bytes) -> tuple[bytes | Filling, ...]:
     """New content in quoted-printable; line breaks in it become `line_end`."""
     coding = QuotedPrintable(b"", line_end)
-    return coding.patches([(0, 0, list(units))], 0)[0].pieces
+    found = coding.patches([(0, 0, list(units))], 0)
+    return found[0].pieces if found else ()
 
 
 class QuotedPrintable(Coding):

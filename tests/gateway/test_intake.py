@@ -1,0 +1,179 @@
+"""What a submitter may ask for of one message: once, later, tagged, tracked otherwise, unsent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mailglass.gateway import Intake, KeyReused, Receipt, Submitter, TrackingDefaults, Wishes
+from mailglass.ids import Ids
+from mailglass.instrument import restore
+from mailglass.model import EventType
+from mailglass.spool import ONCE_SECONDS, Once, Spool
+from mailglass.tokens import Ring
+
+NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
+RAW = (
+    b"From: me@home.test\r\nSubject: hello\r\nContent-Type: text/html\r\n\r\n"
+    b'<p><a href="https://example.org/">x</a></p>\r\n'
+)
+US = Submitter(account_id=7, name="key ops")
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+class Desk:
+    """An intake over a spool, with a clock that is turned by hand."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock = Clock()
+        self.spool = Spool(folder / "spool.db")
+        self.intake = Intake(
+            spool=self.spool,
+            ids=Ids(),
+            ring=Ring([b"k" * 32]),
+            store=lambda content, name: "digest",
+            tracking=TrackingDefaults(
+                base_url="https://t.test",
+                opens=True,
+                links=True,
+                attachments="keep",
+                text_links=False,
+            ),
+            hostname="glass.test",
+            suppressed=lambda _, recipients: {r: "complaint" for r in recipients if "no@" in r},
+            clock=self.clock,
+        )
+
+    def accept(self, *recipients: str, **wishes: Any) -> Receipt:
+        return self.intake.accept(
+            RAW,
+            return_path="me@home.test",
+            recipients=recipients or ("a@x.test",),
+            submitter=US,
+            wishes=Wishes(**wishes),
+        )
+
+    def told(self) -> list[tuple[EventType, Mapping[str, Any]]]:
+        return [(e.type, e.body) for e in self.spool.events(0, 100)]
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def once(key: str = "k", fingerprint: str = "f", account_id: int = 7) -> Once:
+    return Once(account_id=account_id, key=key, fingerprint=fingerprint)
+
+
+def test_a_submission_under_a_known_key_is_taken_once(desk: Desk) -> None:
+    first = desk.accept("a@x.test", "b@x.test", once=once())
+    again = desk.accept("a@x.test", "b@x.test", once=once())
+    assert (again.message_id, again.deliveries) == (first.message_id, first.deliveries)
+    assert (first.is_repeated, again.is_repeated) == (False, True)
+    assert desk.spool.counts()["message"] == 1
+    assert len(desk.told()) == 1
+
+
+def test_another_message_under_the_same_key_is_refused(desk: Desk) -> None:
+    desk.accept(once=once())
+    with pytest.raises(KeyReused, match="'k'"):
+        desk.accept(once=once(fingerprint="other"))
+
+
+def test_keys_of_different_accounts_and_old_ones_are_different_keys(desk: Desk) -> None:
+    desk.accept(once=once())
+    assert not desk.accept(once=once(account_id=8)).is_repeated
+    desk.clock.now += timedelta(seconds=ONCE_SECONDS + 1)
+    assert not desk.accept(once=once()).is_repeated
+
+
+def test_a_message_for_later_is_not_due_before_its_time(desk: Desk) -> None:
+    later = NOW + timedelta(days=2)
+    desk.accept(send_at=later)
+    again = Spool(desk.spool._path)  # whoever opens it after a crash
+    assert again.due(later - timedelta(seconds=1), 10) == []
+    (job,) = again.due(later, 10)
+    assert job.due_since == later
+    assert desk.told()[0][1]["send_at"] == later.isoformat()
+
+
+def test_a_time_that_has_passed_means_now(desk: Desk) -> None:
+    desk.accept(send_at=NOW - timedelta(days=1))
+    (job,) = desk.spool.due(NOW, 10)
+    assert job.due_since == NOW
+
+
+def test_what_waits_can_be_withdrawn_and_what_is_due_cannot(desk: Desk) -> None:
+    waiting = desk.accept("a@x.test", "b@x.test", send_at=NOW + timedelta(days=1))
+    due = desk.accept()
+    assert desk.intake.withdraw(waiting.message_id) == 2
+    assert desk.intake.withdraw(due.message_id) == 0
+    assert desk.intake.withdraw(12345) == 0
+    assert desk.spool.counts()["message"] == 1
+    assert [type_ for type_, _ in desk.told()].count(EventType.REJECTED) == 2
+
+
+def test_tag_campaign_and_tracking_are_the_submitters(desk: Desk) -> None:
+    desk.accept(tag="t", campaign="c", tracking={"opens": False, "links": False})
+    ((_, body),) = desk.told()
+    assert (body["tag"], body["campaign"], body["targets"]) == ("t", "c", [])
+    (job,) = desk.spool.due(NOW, 1)
+    assert not job.tracking["opens"]
+
+
+def test_the_receipt_names_who_is_suppressed(desk: Desk) -> None:
+    receipt = desk.accept("no@x.test", "a@x.test")
+    assert list(receipt.suppressed.values()) == ["complaint"]
+
+
+def test_fillings_go_with_their_deliveries(desk: Desk) -> None:
+    filling = {"to": "a@x.test", "values": {"name": "王"}}
+    desk.accept("a@x.test", "b@x.test", fillings={"a@x.test": filling})
+    jobs = {j.delivery.recipient: j.filling for j in desk.spool.due(NOW, 10)}
+    assert jobs == {"a@x.test": filling, "b@x.test": None}
+
+
+@pytest.mark.parametrize("register", [True, False])
+def test_instrumented_copies_are_handed_back_and_never_sent(desk: Desk, register: bool) -> None:
+    made = desk.intake.instrument(
+        RAW, recipients=("a@x.test", "b@x.test"), submitter=US, register=register
+    )
+    assert [d.recipient for d, _, _ in made.copies] == ["a@x.test", "b@x.test"]
+    for _, copy, plan in made.copies:
+        assert b"https://t.test/c/" in copy
+        assert restore(copy, plan) == RAW
+    assert made.copies[0][1] != made.copies[1][1]
+    assert desk.spool.counts()["delivery"] == 0
+    assert [type_ for type_, _ in desk.told()] == ([EventType.QUEUED] if register else [])
+
+
+def test_a_spool_of_an_earlier_version_is_carried_on(tmp_path: Path) -> None:
+    import sqlite3
+
+    old = sqlite3.connect(tmp_path / "spool.db")
+    old.executescript(
+        "CREATE TABLE message (id INTEGER PRIMARY KEY, accepted_at REAL NOT NULL,"
+        " return_path TEXT NOT NULL, tracking TEXT NOT NULL, raw BLOB NOT NULL);"
+        "CREATE TABLE delivery (id INTEGER PRIMARY KEY, message_id INTEGER NOT NULL,"
+        " recipient TEXT NOT NULL, attempts INTEGER NOT NULL DEFAULT 0,"
+        " next_attempt_at REAL NOT NULL);"
+        "INSERT INTO message VALUES (1, 0, 'me@x.test', '{}', x'00');"
+        "INSERT INTO delivery VALUES (2, 1, 'a@x.test', 0, 0);"
+    )
+    old.commit()
+    old.close()
+    desk = Desk(tmp_path)
+    desk.accept(send_at=NOW)
+    assert [j.delivery.recipient for j in desk.spool.due(NOW, 10)] == ["a@x.test", "a@x.test"]
