@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 from guard_mail import mail, multipart
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mailglass.guard import Band, inspect
+from mailglass.guard.html import find_references
 
 U = "https://t.example/x"
 
@@ -133,6 +136,41 @@ def test_every_kind_of_part_is_looked_into(fields: str, body: str, shown: bool) 
     raw = multipart("mixed", ("Content-Type: text/plain", "hello"), (fields, body))
     (resource,) = inspect(raw).resources
     assert (resource.url, resource.shown) == (U, shown)
+
+
+PIECES = (
+    "<img src=\"https://t.example/1\" alt=\"x src=\">",
+    "<img alt=\" src=https://t.example/2 \" src=\"https://t.example/3\" width=1>",
+    "<img src=\"https://t.example/4\" src=\"https://t.example/5\">",
+    "<img src=\"data:,a\" lowsrc=\"https://t.example/6\"/>",
+    "<IMG SRC=https://t.example/7 style='width:1px'>",
+    "<a class=\"b\" href=\"https://t.example/8?a=1&amp;b=2\" title=\"c\">", "</a>",
+    "<a href='https://t.example/9' href=\"https://t.example/10\" ping=https://t.example/11>",
+    "<a title=\"<\" HREF=https://t.example/12>", "<p>", "</p>", "<td class=h>", "</td>", "<br>",
+    "<div style=\"display:none\">", "</div>", "<span hidden>", "</span>", "text (url) = : &#8203;",
+    "<td background=\"https://t.example/13\">",
+    "<p style=\"background:u\\72l(https://t.example/14)\">",
+    "<style>.h{display:none} p{background:url(https://t.example/15)}</style>", "<!-- <a> -->",
+    "<!--[if mso]><img src=\"https://t.example/16\"><![endif]-->",
+    *("<svg>", "</svg>", "<a", '"', "'"),
+)  # fmt: skip
+
+
+@settings(max_examples=300)
+@given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join))
+def test_reading_only_the_usual_tags_finds_what_reading_every_tag_finds(markup: str) -> None:
+    usual = find_references(markup)
+    every = find_references(markup + "<applet>")  # an element for which every tag is read
+    assert (usual.references, usual.anchors) == (every.references, every.anchors)
+
+
+def test_on_real_documents_as_well(shared_data: Path) -> None:
+    files = sorted((shared_data / "corpus").rglob("*.html"))
+    assert files
+    for file in files:
+        markup = file.read_text("latin-1")
+        usual, every = find_references(markup), find_references(markup + "<applet>")
+        assert (usual.references, usual.anchors) == (every.references, every.anchors), file
 
 
 def test_a_hidden_element_hides_what_it_holds_and_no_more() -> None:

@@ -38,6 +38,22 @@ def signals(resource: Resource) -> set[str]:
         f"<img src='https://shop.example/track/open/{TOKEN}' width=300 height=80>",
         f"<p style='background:url(https://shop.example/p.php?m={TOKEN});width:1px;height:1px'>",
         f"<link rel=prefetch href='https://shop.example/p.php?m={TOKEN}'>",
+        *(
+            f"<td style='{style}'><img src='https://shop.example/p?m={TOKEN}'>"
+            for style in (
+                "display : none",
+                "display:\tnone",
+                "display/**/:/**/none",
+                "d\\69splay:none",
+                "visibility:\nhidden",
+                "opacity:.0",
+                "opacity:0.0",
+                "overflow : hidden;height:0",
+                "display&colon;none",
+                "&#100;isplay:none",
+                "position: fixed;top:-999px",
+            )
+        ),
         "<img src='https://ci3.googleusercontent.com/proxy/abc=s0-d#https://pstmrk.it/open?m=v3_1'>",
     ],
 )
@@ -95,6 +111,9 @@ def test_a_quoted_link_to_a_tracker_is_no_resource() -> None:
     [
         READER,
         READER.replace("@", "%40"),
+        READER.replace("@", "%2540"),
+        READER.replace("@", "="),
+        "v2_" + base64.b64encode(READER.encode()).decode().rstrip("="),
         base64.b64encode(READER.encode()).decode(),
         base64.urlsafe_b64encode(b"id=1;" + READER.encode()).decode().rstrip("="),
         READER.encode().hex(),
@@ -104,9 +123,11 @@ def test_a_quoted_link_to_a_tracker_is_no_resource() -> None:
     ],
 )
 def test_the_readers_address_is_seen_in_every_form(form: str) -> None:
-    resource = judged(f"<img src='https://shop.example/images/a.png?x={form}' width=90 height=90>")
-    assert resource.band is Band.TRACKER
-    assert "address" in signals(resource)
+    for place in ("images/a.png?x={}", "images/{}/a.png"):
+        url = f"https://shop.example/{place.format(form)}"
+        resource = judged(f"<img src='{url}' width=90 height=90>")
+        assert resource.band is Band.TRACKER
+        assert "address" in signals(resource)
 
 
 def test_the_authors_own_address_in_a_url_is_no_sign() -> None:

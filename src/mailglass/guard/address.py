@@ -11,7 +11,7 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from urllib.parse import unquote
 
@@ -24,11 +24,14 @@ _ADDRESS = re.compile(
     r"(?!png|jpe?g|gif|webp|svg|css|html?|php|js)[a-z]{2,24}(?![\w-])",
     re.IGNORECASE,
 )
-_DIGEST = re.compile(
-    r"(?<![0-9a-fA-F])(?:[0-9a-fA-F]{64}|[0-9a-fA-F]{40}|[0-9a-fA-F]{32})(?![0-9a-fA-F])"
-)
-_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{12,}={0,2}")
+_DIGEST_LENGTHS = frozenset((32, 40, 64))
+_HEX_RUN = re.compile(r"[0-9a-fA-F]{16,}+")
+# A slash of the base64 alphabet stands for a sixth bit pattern that no address has (`?` as the
+# last of three characters), so that it always ends a piece of the path.
+_BASE64 = re.compile(r"[A-Za-z0-9+_-]{12,}+")
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2}){8,}")
+# Text in base64: the first of each four digits holds the first six bits of a printable character.
+_TEXT_DIGITS = frozenset("IJKLMNOPQRSTUVWXYZabcdef")
 _PRINTABLE = re.compile(r"[\x20-\x7e]+\Z")
 # An address is at most 254 characters (RFC 5321 4.5.3.1.3), so 1,024 of base64 hold it and more.
 _MAX_ENCODED = 1024
@@ -49,9 +52,12 @@ class AddressBook:
         """`recipients` are watched for; `others` (the author's own) are no sign of tracking."""
         self._others = {address.lower() for address in others}
         self._digests: dict[str, Carried] = {}
+        # As in return paths that hold the recipient (VERP): local=domain.
+        self._bounced: dict[str, str] = {}
         for address in recipients:
             for spelling in {address, address.lower()}:
                 self._add(address, spelling.encode())
+                self._bounced["=".join(spelling.rsplit("@", 1))] = address
 
     def _add(self, address: str, data: bytes) -> None:
         for name in _HASHES:
@@ -60,22 +66,28 @@ class AddressBook:
 
     def find(self, url: str) -> Carried | None:
         """The first address that the URL carries, if any."""
-        for match in _DIGEST.finditer(url):
-            if carried := self._digests.get(match.group().lower()):
-                return carried
-        if "@" in url or "%40" in url:
-            plain = unquote(url) if "%" in url else url
-            if address := self._address(_after_authority(plain)):
+        hexadecimal = _HEX_RUN.findall(url)
+        for piece in hexadecimal:
+            if len(piece) in _DIGEST_LENGTHS and (known := self._digests.get(piece.lower())):
+                return known
+        holds_at = "@" in url or "%40" in url or "%2540" in url
+        if holds_at and (address := self._address(_after_authority(_unquoted(url)))):
+            return Carried(address, "plain")
+        for bounced, address in self._bounced.items():
+            if bounced in url:
                 return Carried(address, "plain")
-        return self._encoded(url)
-
-    def _encoded(self, url: str) -> Carried | None:
-        for match in _BASE64.finditer(url, _path_start(url)):
-            piece = match.group()[:_MAX_ENCODED]
-            if (text := printable_hex(piece)) and (address := self._address(text)):
+        for piece in hexadecimal:
+            if address := self._address(printable_hex(piece[:_MAX_ENCODED]) or ""):
                 return Carried(address, "hex")
-            if (text := printable_base64(piece)) and (address := self._address(text)):
-                return Carried(address, "base64")
+        return self._in_base64(url)
+
+    def _in_base64(self, url: str) -> Carried | None:
+        for match in _BASE64.finditer(url, _path_start(url)):
+            piece = match.group()
+            for start in _beginnings(piece):
+                text = printable_base64(piece[start : start + _MAX_ENCODED])
+                if text and (address := self._address(text)):
+                    return Carried(address, "base64")
         return None
 
     def _address(self, text: str) -> str | None:
@@ -87,10 +99,24 @@ class AddressBook:
         return None
 
 
+def _beginnings(piece: str) -> Iterator[int]:
+    """Where text in base64 may begin: at the start, or behind a mark such as `v2_` or `1-`."""
+    start = 0
+    while len(piece) - start >= 12:
+        if _TEXT_DIGITS.issuperset(piece[start : start + 12 : 4]):
+            yield start
+        mark = min(
+            (i for i in (piece.find("_", start), piece.find("-", start)) if i >= 0), default=8
+        )
+        start = mark + 1
+        if mark >= 8:  # marks are short
+            return
+
+
 def printable_base64(piece: str) -> str | None:
     """The text that a base64 piece (either alphabet, padded or not) encodes, when it is text."""
     piece = piece.rstrip("=")
-    if len(piece) % 4 == 1:
+    if len(piece) % 4 == 1 or not _TEXT_DIGITS.issuperset(piece[:16:4]):
         return None
     try:
         data = base64.b64decode(piece.replace("-", "+").replace("_", "/") + "==")
@@ -109,6 +135,14 @@ def printable_hex(piece: str) -> str | None:
     except ValueError:
         return None
     return text if _PRINTABLE.match(text) else None
+
+
+def _unquoted(url: str) -> str:
+    """Without percent-encoding; some services encode twice."""
+    for _ in range(2):
+        if "%" in url:
+            url = unquote(url)
+    return url
 
 
 def _path_start(url: str) -> int:

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-__all__ = ["CssUrl", "attribute_names", "find_urls"]
+__all__ = ["CssUrl", "attribute_names", "find_urls", "without_disguise"]
 
 # An identifier, with escapes: `\75 \72 \6C` spells url.
 _NAME = r"(?:[-\w\u0080-\U0010ffff]|\\(?:[0-9a-fA-F]{1,6}+[ \t\r\n\f]?+|[^\n0-9a-fA-F]))++"
@@ -41,6 +41,7 @@ _VALUE = re.compile(
     re.VERBOSE,
 )
 _ESCAPE = re.compile(r"\\(?:([0-9a-fA-F]{1,6})[ \t\r\n\f]?|(\r\n|[\n\r\f])|(?s:(.)))")
+_COMMENT = re.compile(r"/\*(?s:.*?)(?:\*/|\Z)")
 _SOURCE_MAP = re.compile(r"sourceMappingURL=([^\s*]++)")
 _FILTER_SOURCE = re.compile(r"""(?:src|colorspace)\s*+=\s*+['"]?+([^'",)]++)""", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"attr\(\s*+([-\w]++)\s++(?:url|type\(\s*+<url)", re.IGNORECASE)
@@ -73,6 +74,13 @@ def find_urls(css: str) -> list[CssUrl]:
 def attribute_names(css: str) -> set[str]:
     """The attributes whose value the style sheet takes as a URL (`content: attr(x url)`)."""
     return {m.group(1).lower() for m in _ATTRIBUTE.finditer(css)}
+
+
+def without_disguise(css: str) -> str:
+    """Declarations without comments and escapes, which change nothing but how they are spelled."""
+    if "/*" in css:
+        css = _COMMENT.sub(" ", css)
+    return _unescape(css)
 
 
 class _Scanner:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 __all__ = ["HostTable"]
 
@@ -25,41 +26,57 @@ class HostTable:
     def __init__(self, rows: Iterable[Row]) -> None:
         self._by_host: dict[str, list[_Entry]] = {}
         # By the letter after the slash; under "" those whose expression begins with no letter.
-        self._first: dict[str, list[_Entry]] = {}
-        self._last: dict[str, list[_Entry]] = {}
+        first: dict[str, list[_Entry]] = {}
+        last: dict[str, list[_Entry]] = {}
         for row in rows:
             path = row["path"] or "/?"
             entry = (re.compile(path.removeprefix("*")), row)
             if row["host"]:
                 self._by_host.setdefault(row["host"], []).append(entry)
             else:
-                places = self._last if path.startswith("*") else self._first
+                places = last if path.startswith("*") else first
                 places.setdefault(_letter(entry[0].pattern), []).append(entry)
+        self._first, self._last = _Places(first), _Places(last)
+        self._of_host = lru_cache(maxsize=4096)(self._entries)
 
     def find(self, host: str, path: str) -> Row | None:
         """The row that holds for the host and the path, nearest host first; `path` may go on with
         `?` and a query.
         """
-        suffix = host
-        while suffix:
-            if entries := self._by_host.get(suffix):
-                for pattern, row in entries:
-                    if pattern.match(path):
-                        return row
-            suffix = suffix.partition(".")[2]
+        for pattern, row in self._of_host(host):
+            if pattern.match(path):
+                return row
         mark = path.find("?")
         slash = max(path.rfind("/", 0, mark if mark >= 0 else len(path)), 0)
-        return _search(self._first, path, 0) or _search(self._last, path, slash)
+        return self._first.search(path, 0) or self._last.search(path, slash)
+
+    def _entries(self, host: str) -> tuple[_Entry, ...]:
+        found: list[_Entry] = []
+        while host:
+            found += self._by_host.get(host, ())
+            host = host.partition(".")[2]
+        return tuple(found)
+
+
+class _Places:
+    """Rows for any host. One expression of all of them says first whether a path fits any."""
+
+    def __init__(self, by_letter: dict[str, list[_Entry]]) -> None:
+        self._by_letter = by_letter
+        self._any = re.compile("|".join(
+            f"(?:{pattern.pattern})" for entries in by_letter.values() for pattern, _ in entries
+        ) or r"(?!)")  # fmt: skip
+
+    def search(self, path: str, position: int) -> Row | None:
+        if self._any.match(path, position) is None:
+            return None
+        for letter in (path[position + 1 : position + 2], ""):
+            for pattern, row in self._by_letter.get(letter, ()):
+                if pattern.match(path, position):
+                    return row
+        return None
 
 
 def _letter(pattern: str) -> str:
     first = pattern[1:2]
     return first if first.isalnum() and pattern[2:3] not in ("?", "*", "{", "|") else ""
-
-
-def _search(places: dict[str, list[_Entry]], path: str, position: int) -> Row | None:
-    for letter in (path[position + 1 : position + 2], ""):
-        for pattern, row in places.get(letter, ()):
-            if pattern.match(path, position):
-                return row
-    return None

@@ -19,6 +19,7 @@ from urllib.parse import unquote
 
 from ..mime import (
     Attribute,
+    Shortcut,
     Token,
     TokenKind,
     conditional_content,
@@ -46,14 +47,28 @@ _VOID = frozenset(
 _IMPLIED_END = frozenset(("p", "li", "option", "dd", "dt"))
 _ANCHORS = frozenset(("a", "area"))
 _MATH = frozenset(("math", "mi", "mo", "mn", "mtext", "mrow", "ms"))
-# Tags of other names are read only when they hold one of these; letters can be kept from this
-# search only by numeric references and CSS escapes, which are hints themselves.
-_LOADING_HINTS = ("url", "image", "filter", "&#", "\\", "attributionsrc", "datasrc", "ping")
-_BACKGROUND = re.compile(r"background\s*+=")
-_HIDING_HINTS = (
-    *("display:none", "display: none", "display :", "visibility:", "opacity:0", "opacity: 0"),
-    *("overflow:hidden", "overflow: hidden", "position:", " hidden"),
+# Tags of other names are read only when one of these stands in them: what calls for a URL in CSS,
+# an attribute that any element may have, what hides, and what could spell any of it (escapes and
+# references). Each begins with a character that is rare in running text.
+_HINT = re.compile(
+    r"\\|\((?<=(?:url|age|set|src|der|ter)\()"
+    r"|=(?:(?<=(?:asrc|nsrc|ping|ound)=)|(?<=\s=))"
+    r"|&(?=#|lpar;|bsol;|colon;|tab;|newline;|period;|ast;|midast;|sol;)"
+    r"|:(?:(?<=link:)|(?<=[y\s/]:)\s*+(?:none|hid|coll|\.?0|/\*)"
+    r"|(?<=[n\s/]:)\s*+(?:abs|fix|/\*)|(?<=[wx\s/]:)\s*+(?:hid|/\*))"
 )
+_HIDDEN = re.compile(r"hidden(?=[\s=>/])")
+# What stands at a hint that may hide something.
+_HIDING = frozenset(":h&\\")
+# How nearly all links and pictures are written: they are read in one step.
+_OTHERS = r'(?:[\t\n\f\r ]++(?!href=)[a-z-]++="[^"<>]*+")*+'
+_PLAIN_LINK = Shortcut("a", rf'{_OTHERS}[\t\n\f\r ]++href="([^"<>]*+)"{_OTHERS}[\t\n\f\r ]*+>')
+_PLAIN_PICTURE = re.compile(r'<img(?:[\t\n\f\r ]++[a-z]++=(?:"[^"]*+"|\w++))++[\t\n\f\r ]*+/?+>')
+_PAIR = re.compile(r'([a-z]++)=(?:"([^"]*+)"|(\w++))')
+_PLAIN_NAMES = frozenset(
+    ("src", "width", "height", "alt", "border", "style", "title", "align", "class", "id",
+     "hspace", "vspace", "name", "loading")
+)  # fmt: skip
 _READ = ("style", "width", "height", "class", "id", "rel", "http-equiv", "hidden")
 _SRCSET = re.compile(r"[\s,]*+(\S++)")
 _PIECE = re.compile(r"\S+")
@@ -159,15 +174,16 @@ class _Finder:
         self._foreign_style = -1  # in SVG the content of a style element is no raw text
         self._texts = _Texts(markup, {})
         self._is_hidden = False
+        self._ends: frozenset[str] | None = None
 
     def run(self) -> Document:
         lowered = self._markup.lower()
         if "<base" in lowered:
             self._base = self._find_base()
         self._read_style_rules(lowered)
-        hints = [*_LOADING_HINTS, *_HIDING_HINTS, *(s[1:].lower() for s in self._selectors)]
-        backgrounds = (match.start() for match in _BACKGROUND.finditer(lowered))
-        self._offsets = sorted((*_occurrences(lowered, hints), *backgrounds))
+        self._offsets = _hints(lowered, self._selectors)
+        may_hide = any(lowered[offset] in _HIDING for offset in self._offsets)
+        self._ends = None if may_hide else frozenset(("style",))
         self._pass(0, len(self._markup), None if self._is_rare(lowered) else _COMMON)
         for element, name, attribute in self._set_aside:
             if name in self._css_attributes:
@@ -204,7 +220,8 @@ class _Finder:
     def _pass(self, start: int, end: int, names: frozenset[str] | None) -> None:
         """Read the tags of these names; of the others those with a hint or in hidden elements."""
         position = start
-        for token in tokenize(self._markup, start, end, names):
+        shortcut = None if names is None else _PLAIN_LINK
+        for token in tokenize(self._markup, start, end, names, self._ends, shortcut):
             if names is not None and token.start > position:
                 self._gap(position, token.start)
             self._token(token, names)
@@ -240,9 +257,12 @@ class _Finder:
     def _start(self, token: Token) -> None:
         name = token.name
         short = name.rpartition(":")[2] if ":" in name else name
-        if short in _ANCHORS and not self._css_attributes and not self._has_hint(token):
-            self._plain_anchor(token)
-            return
+        if not self._css_attributes and not self._has_hint(token):
+            if short in _ANCHORS:
+                self._plain_anchor(token)
+                return
+            if name == "img" and self._plain_picture(token):
+                return
         element = _elements().get("amp-*" if short.startswith("amp-") else short)
         is_hiding = False
         if (
@@ -257,11 +277,43 @@ class _Finder:
 
     def _plain_anchor(self, token: Token) -> None:
         """A link that neither loads nor hides anything, as nearly all are."""
-        found = token.attributes_named(self._markup, ("href", "xlink:href"))
-        for attribute in found.values():
-            self._anchor(token.name, token.name.rpartition(":")[2], attribute)
+        span = token.value
+        if span is None and (href := token.attribute(self._markup, "href")):
+            span = href.value_start, href.value_end
+        if span is not None and span[0] >= 0:
+            self._anchor(*span)
         if self._hiding:
             self._enter(token.name, False)
+
+    def _plain_picture(self, token: Token) -> bool:
+        """Read a picture that loads its source and nothing else; False when it may be another."""
+        if _PLAIN_PICTURE.fullmatch(self._markup, token.start, token.end) is None:
+            return False
+        texts: dict[str, str] = {}
+        place = (-1, -1)
+        for match in _PAIR.finditer(self._markup, token.start, token.end):
+            name, quoted, bare = match.groups()
+            if name in texts or name not in _PLAIN_NAMES:
+                return False
+            texts[name] = unescape_attribute(quoted) if quoted is not None else bare
+            if name == "src":
+                place = match.span(2)
+        url = absolute(texts.get("src", ""), self._base)
+        if url is None or place[0] < 0:
+            return False
+        self._document.references.append(
+            Reference(
+                url=url,
+                loader="img-src",
+                shows=Shows.PICTURE,
+                when="display",
+                start=place[0],
+                end=place[1],
+                box=box_of(texts),
+                is_hidden=bool(self._hiding),
+            )
+        )
+        return True
 
     def _has_hint(self, token: Token) -> bool:
         place = bisect_left(self._offsets, token.start)
@@ -302,18 +354,17 @@ class _Finder:
             if loader := element.loaders.get(key):
                 self._attribute(name, short, key, attribute, loader)
             elif key in ("href", "xlink:href"):
-                self._anchor(name, short, attribute)
+                if short in _ANCHORS or short in _MATH or name.startswith("v:"):
+                    self._anchor(attribute.value_start, attribute.value_end)
             elif key in self._css_attributes:
                 self._set_aside.append((short, key, attribute))
         return hides_itself
 
-    def _anchor(self, name: str, short: str, attribute: Attribute) -> None:
-        if short not in _ANCHORS and short not in _MATH and not name.startswith("v:"):
-            return
-        raw = self._markup[attribute.value_start : attribute.value_end]
+    def _anchor(self, start: int, end: int) -> None:
+        raw = self._markup[start:end]
         url = absolute(unescape_attribute(raw) if "&" in raw else raw, self._base)
         if url is not None:
-            self._document.anchors.append(Anchor(url, attribute.value_start, attribute.value_end))
+            self._document.anchors.append(Anchor(url, start, end))
 
     def _attribute(
         self, name: str, short: str, key: str, attribute: Attribute, loader: _Loader
@@ -511,12 +562,18 @@ def _css_label(found: CssUrl, label: str) -> str:
     return f"{label}-{found.property}" if found.property else label
 
 
-def _occurrences(lowered: str, hints: list[str]) -> Iterator[int]:
-    for hint in hints:
-        position = lowered.find(hint)
+def _hints(lowered: str, selectors: set[str]) -> list[int]:
+    """Where something stands that makes a tag of any name worth reading."""
+    found = [match.start() for match in _HINT.finditer(lowered)]
+    found += [match.start() for match in _HIDDEN.finditer(lowered)]
+    for selector in selectors:
+        name = selector[1:].lower()
+        position = lowered.find(name)
         while position >= 0:
-            yield position
-            position = lowered.find(hint, position + len(hint))
+            found.append(position)
+            position = lowered.find(name, position + len(name))
+    found.sort()
+    return found
 
 
 def _candidates(srcset: str) -> Iterator[tuple[int, int]]:

@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache, lru_cache
 from math import exp
+from typing import NamedTuple
 
 from ..model import Evidence
 from .address import AddressBook
@@ -55,11 +55,11 @@ _TRACK_WORD = re.compile(
     r"impressions?|webbug|readreceipt|mark_?read|opentrack|web_?beacon|emailtracking)(?=[-_./?]|\Z)",
     re.IGNORECASE,
 )
+_SAME_FOR_ALL = frozenset(("static", "asset_folder", "spacer_name"))
 _PROXIED = re.compile(r"https?://[\w.-]*googleusercontent\.com/[^#]*#(https?://.+)\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class Opinion:
+class Opinion(NamedTuple):
     """What is thought of one reference."""
 
     band: Band
@@ -97,6 +97,9 @@ def judge(reference: Reference, context: Context) -> Opinion:
     vendor, signs = _who(url, context)
     signs += _place(reference)
     signs += _form(url, shape, reference, context, is_named=vendor is not None)
+    if any(signal == "address" for signal, _ in signs):
+        # What names somebody varies, whichever folder it lies in.
+        signs = [sign for sign in signs if sign[0] not in _SAME_FOR_ALL]
     evidence = tuple(_evidence(signal, detail) for signal, detail in signs)
     score = 1 / (1 + exp(-_weight("prior") - sum(item.weight for item in evidence)))
     band = Band.TRACKER if score >= _TRACKER else Band.MAYBE if score >= _MAYBE else Band.PLAIN

@@ -28,6 +28,7 @@ _CLICK_FOLDER = re.compile(
 )
 # A token that tells both the link and the recipient: shorter ones are names of pages.
 _LONG_TOKEN = 20
+_LONG_PIECE = re.compile(rf"[^/?&=#]{{{_LONG_TOKEN}}}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,10 +58,12 @@ def examine_link(
     is_opaque = found is None and (rule is not None or _looks_opaque(url))
     if keep or is_opaque:
         cleaned = None
-    elif found is None and "?" not in url:
-        cleaned = url
+    elif found is not None:
+        cleaned = _settle(found.target)
     else:
-        cleaned = _settle(found.target if found else strip_parameters(url))
+        cleaned = strip_parameters(url)
+        if cleaned != url and "?" in cleaned:
+            cleaned = _settle(cleaned)
     return Link(
         url=url,
         unwrapped=found.target if found else None,
@@ -87,7 +90,7 @@ def _settle(url: str) -> str | None:
 
 def _looks_opaque(url: str) -> bool:
     """Whether the link is a redirect by its form: a long token behind a folder for clicks."""
-    if not _CLICK_FOLDER.search(split_url(url)[2]):
+    if not _LONG_PIECE.search(url) or not _CLICK_FOLDER.search(split_url(url)[2]):
         return False
     shape = shape_of(url)
     outside = shape.query_tokens + (() if shape.is_file else shape.path_tokens)

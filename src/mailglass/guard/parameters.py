@@ -7,7 +7,7 @@ break it: pages that unsubscribe, confirm or sign in, and URLs whose parameters 
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 
 from .shape import split_url
 from .tables import read_table
@@ -26,12 +26,19 @@ _SIGNED = re.compile(
     re.IGNORECASE,
 )
 
+_MAX_NAME = 100  # longer than any name of the table
+
 
 @cache
 def _campaign() -> re.Pattern[str]:
     names = (row["name"] for row in read_table("parameters.tsv"))
     forms = "|".join(re.escape(name).replace(r"\*", r"[\w.-]*") for name in names)
     return re.compile(rf"(?:{forms})\Z", re.IGNORECASE)
+
+
+@lru_cache(maxsize=1024)
+def _is_campaign(name: str) -> bool:
+    return _campaign().match(name) is not None
 
 
 def strip_parameters(url: str) -> str:
@@ -41,7 +48,7 @@ def strip_parameters(url: str) -> str:
     if not query:
         return url
     pairs = query.split("&")
-    kept = [pair for pair in pairs if not _campaign().match(pair.partition("=")[0])]
+    kept = [pair for pair in pairs if not _is_campaign(pair.partition("=")[0][:_MAX_NAME])]
     if len(kept) == len(pairs) or _is_delicate(before, "&".join(kept)):
         return url
     return before + (mark + "&".join(kept) if kept else "") + hash_mark + fragment

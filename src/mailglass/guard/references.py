@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from .visibility import NO_BOX, Box
 
@@ -22,9 +23,11 @@ class Shows(StrEnum):
     INERT = "inert"  # named, but not asked for by itself
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reference:
-    """One place in a document that makes a program ask a server."""
+class Reference(NamedTuple):
+    """One place in a document that makes a program ask a server.
+
+    A tuple, as the links are: a document has hundreds, and a tuple is made three times as fast.
+    """
 
     url: str  # absolute
     loader: str  # such as img-src, css-background, link-preconnect
@@ -38,8 +41,7 @@ class Reference:
     is_hidden: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Anchor:
+class Anchor(NamedTuple):
     """A link for a person to follow."""
 
     url: str

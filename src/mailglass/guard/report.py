@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..mime import Message, walk
 from ..model import Evidence
@@ -85,8 +86,7 @@ class Examined:
     links: tuple[tuple[Link, Readable, int, int], ...]  # each with its part and its span there
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(NamedTuple):
     """One reference with its part and what is thought of it."""
 
     readable: Readable

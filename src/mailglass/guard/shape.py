@@ -9,9 +9,9 @@ a picture's size or a token: what a person would not have written. Of 3,700 invi
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from math import log2
+from typing import NamedTuple
 from urllib.parse import unquote
 
 __all__ = ["Shape", "is_opaque", "shape_of", "skeleton_of", "split_url"]
@@ -40,10 +40,11 @@ _SURE_BITS = 58.0
 # From here on a name without any break is rare; of 20 letters of English 0.1 are j, q, x or z, of
 # base32 two and a half.
 _LONG = 20
+# Longer URLs are not remembered, so that what is takes 8 MB at most.
+_MAX_KNOWN = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(NamedTuple):
     """What the form of one URL says."""
 
     host: str  # lower-case, without port
@@ -67,12 +68,15 @@ class Shape:
         return not (self.query or self.path_tokens or self.file_token or self.has_number)
 
 
-@lru_cache(maxsize=4096)
 def split_url(url: str) -> tuple[str, str, str, str]:
     """Scheme, host, path and query; empty strings where there is none.
 
     Takes what browsers take and `urllib` refuses (hosts such as `[n-3]`).
     """
+    return _split_known(url) if len(url) <= _MAX_KNOWN else _split(url)
+
+
+def _split(url: str) -> tuple[str, str, str, str]:
     match = _URL.match(url)
     if match is None:
         return "", "", url, ""
@@ -84,14 +88,20 @@ def split_url(url: str) -> tuple[str, str, str, str]:
     )
 
 
+_split_known = lru_cache(maxsize=4096)(_split)
+
+
 def is_opaque(piece: str) -> bool:
     """Whether a piece is a token: random to the eye, and long enough to name a recipient."""
     return _kind(piece) == "token"
 
 
-@lru_cache(maxsize=4096)
 def shape_of(url: str) -> Shape:
     """The shape of an absolute URL."""
+    return _shape_known(url) if len(url) <= _MAX_KNOWN else _shape(url)
+
+
+def _shape(url: str) -> Shape:
     _, host, path, query = split_url(url)
     *folders, name = path.split("/")
     is_file = bool(_PICTURE.search(name))
@@ -119,6 +129,9 @@ def shape_of(url: str) -> Shape:
     )
 
 
+_shape_known = lru_cache(maxsize=4096)(_shape)
+
+
 def skeleton_of(url: str) -> str:
     """The URL's host and pieces, with everything that varies replaced by its kind."""
     _, host, path, query = split_url(url)
@@ -132,6 +145,10 @@ def skeleton_of(url: str) -> str:
 def _kind(piece: str) -> str:
     if len(piece) < 5:
         return "word"
+    return _kind_known(piece) if len(piece) <= 40 else _kind_of(piece)
+
+
+def _kind_of(piece: str) -> str:
     if "%" in piece:
         piece = unquote(piece)
     if len(piece) < 5 or (piece.isalpha() and len(piece) < _MIN_TOKEN):
@@ -150,6 +167,9 @@ def _kind(piece: str) -> str:
     if _NUMBER.search(piece):
         return "number"
     return "word"
+
+
+_kind_known = lru_cache(maxsize=4096)(_kind_of)
 
 
 def _is_random(part: str) -> bool:

@@ -10,6 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+
+from .css import without_disguise
 
 __all__ = ["NO_BOX", "Box", "box_of", "hidden_selectors", "hides", "is_hidden_by_rule"]
 
@@ -53,18 +56,30 @@ NO_BOX = Box()
 
 def box_of(attributes: Mapping[str, str]) -> Box:
     """The declared size; a style goes before the attributes, as in browsers."""
-    style = _declarations(attributes.get("style", ""), "width", "height")
+    style, width, height = (attributes.get(name, "") for name in ("style", "width", "height"))
+    if len(style) + len(width) + len(height) > _MAX_KNOWN:
+        return _box(style, width, height)
+    return _box_known(style, width, height)
+
+
+def _box(text: str, width: str, height: str) -> Box:
+    style = _declarations(text, "width", "height")
     sides: list[float | None] = []
-    for name in ("width", "height"):
+    for name, attribute in (("width", width), ("height", height)):
         largest = _pixels(style.get(f"max-{name}"))
-        side = _pixels(style.get(name) or attributes.get(name))
+        side = _pixels(style.get(name) or attribute)
         sides.append(largest if largest is not None and (side is None or largest < side) else side)
     return Box(*sides)
 
 
+# The same few styles stand in all of a newsletter; what is remembered takes 1 MB at most.
+_MAX_KNOWN = 500
+_box_known = lru_cache(maxsize=2048)(_box)
+
+
 def hides(style: str) -> bool:
     """Whether an inline style hides the element and everything in it."""
-    lowered = style.lower()
+    lowered = without_disguise(style).lower()
     if not any(
         hint in lowered for hint in ("none", "hid", "opacity", "position", "height", "clip")
     ):
@@ -115,16 +130,16 @@ def is_hidden_by_rule(attributes: Mapping[str, str], selectors: set[str]) -> boo
 
 def _declarations(style: str, *hints: str) -> dict[str, str]:
     """The last value of each property; nothing when none of the hints stands in the style."""
-    if hints and not any(hint in style.lower() for hint in hints):
+    if hints and "\\" not in style and not any(hint in style.lower() for hint in hints):
         return {}
     return {
         name.lower(): value.lower().replace("!important", "").strip()
-        for name, value in _DECLARATION.findall(style)
+        for name, value in _DECLARATION.findall(without_disguise(style))
     }
 
 
 def _pixels(value: str | None) -> float | None:
-    if value is None:
+    if not value:
         return None
     if value.isdecimal() and value.isascii() and len(value) < 10:
         return float(value)
