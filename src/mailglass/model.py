@@ -7,7 +7,7 @@ codes (RFC 3463), delivery reports (RFC 3464), dispositions (RFC 8098).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -25,6 +25,7 @@ __all__ = [
     "Reply",
     "Target",
     "TargetKind",
+    "TrackingPolicy",
     "Verdict",
     "VerdictLevel",
 ]
@@ -64,7 +65,7 @@ class EventType(StrEnum):
     DEFERRED = "deferred"  # a passing refusal (4xx or no connection); it will be tried again
     DELIVERED = "delivered"  # accepted by the receiving server
     BOUNCED = "bounced"  # refused for good by the receiving side; `out_of_band` when by mail
-    REJECTED = "rejected"  # refused by us before any attempt
+    REJECTED = "rejected"  # refused or called back by us, not by the receiving side
     SUPPRESSED = "suppressed"  # not sent because the recipient is on the suppression list
     COMPLAINED = "complained"  # the recipient reported it as spam
     AUTORESPONDED = "autoresponded"  # a program answered
@@ -81,6 +82,24 @@ class EventType(StrEnum):
     PREVIEWED = "previewed"
     SELF_VIEWED = "self_viewed"
     FETCHED = "fetched"  # a hit whose actor is undetermined
+
+
+class TrackingPolicy(StrEnum):
+    """How closely a recipient may be tracked, from least to most."""
+
+    OFF = "off"  # nothing is added to the mail, and nothing is recorded
+    ANONYMOUS = "anonymous"  # tokens name the message, and hits say nothing of who
+    IDENTIFIED = "identified"  # each hit belongs to a recipient
+
+    @property
+    def strictness(self) -> int:
+        """Greater for the policy that protects the recipient more."""
+        return -list(TrackingPolicy).index(self)
+
+    @classmethod
+    def strictest(cls, policies: Iterable[TrackingPolicy]) -> TrackingPolicy:
+        """Of several that apply, the one that holds; `identified` when none does."""
+        return max(policies, key=lambda policy: policy.strictness, default=cls.IDENTIFIED)
 
 
 class VerdictLevel(StrEnum):

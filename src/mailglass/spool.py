@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,9 +24,18 @@ from typing import Any
 import orjson
 
 from .errors import StorageUnavailable
-from .model import Delivery, EventType
+from .model import Delivery, EventType, TrackingPolicy
 
-__all__ = ["ONCE_SECONDS", "Earlier", "Job", "Once", "Spool", "SpoolEvent", "Submission"]
+__all__ = [
+    "ONCE_SECONDS",
+    "Earlier",
+    "Job",
+    "Once",
+    "Spool",
+    "SpoolEvent",
+    "Submission",
+    "Waiting",
+]
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS message (
@@ -67,8 +76,16 @@ CREATE TABLE IF NOT EXISTS submitted_once (
 CREATE INDEX IF NOT EXISTS submitted_once_at ON submitted_once (at);
 """
 
-# Columns that spools made by earlier versions lack.
-_ADDED = (("message", "send_at", "REAL"), ("delivery", "filling", "TEXT"))
+# Columns that later versions need: added to a spool that an earlier one made, so that mail waiting
+# in it goes on after an upgrade.
+_ADDED = (
+    ("message", "send_at", "REAL"),
+    ("delivery", "filling", "TEXT"),
+    ("message", "account_id", "INTEGER"),  # NULL for a delivery report of ours
+    ("delivery", "policy", "TEXT NOT NULL DEFAULT 'identified'"),  # frozen at acceptance
+    ("delivery", "held", "INTEGER NOT NULL DEFAULT 0"),  # until its policy can be looked up
+    ("delivery", "said", "TEXT NOT NULL DEFAULT ''"),  # why the last attempt did not succeed
+)
 
 # How long a writer waits for another process's transaction; each takes milliseconds.
 _BUSY_SECONDS = 30.0
@@ -103,6 +120,8 @@ class Submission:
     fillings: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)  # a delivery's own text
     handed_over: bool = False  # to whoever submitted it: recorded, and never sent by us
     once: Once | None = None
+    policies: Mapping[int, TrackingPolicy] = field(default_factory=dict)  # else identified
+    is_held: bool = False  # nothing is sent until `Spool.release`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +142,7 @@ class Job:
     tracking: Mapping[str, Any]
     attempts: int  # made so far
     accepted_at: datetime
+    policy: TrackingPolicy = TrackingPolicy.IDENTIFIED  # as it was when the message was accepted
     send_at: datetime | None = None
     filling: Mapping[str, Any] | None = None  # as `instrument.fill` reads it
 
@@ -130,6 +150,21 @@ class Job:
     def due_since(self) -> datetime:
         """From when on it is tried: the time of a message that waits does not count."""
         return max(self.accepted_at, self.send_at) if self.send_at else self.accepted_at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A delivery that is still to be made, for an operator's eyes."""
+
+    delivery: Delivery
+    return_path: str
+    accepted_at: datetime
+    next_attempt_at: datetime
+    attempts: int
+    policy: TrackingPolicy
+    is_held: bool  # until the history can be asked about its recipient
+    said: str  # why the last attempt did not succeed; empty before the first
+    size_bytes: int  # of the message as it was submitted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,9 +216,10 @@ class Spool:
         with self._transaction(write=False) as db:
             rows = db.execute(
                 "SELECT d.id, d.message_id, d.recipient, d.attempts, m.return_path, m.tracking,"
-                " m.accepted_at, m.send_at, d.filling"
+                " m.accepted_at, m.send_at, d.filling, d.policy"
                 " FROM delivery d JOIN message m ON m.id = d.message_id"
-                " WHERE d.next_attempt_at <= ? AND d.id NOT IN (SELECT value FROM json_each(?))"
+                " WHERE d.next_attempt_at <= ? AND NOT d.held"
+                " AND d.id NOT IN (SELECT value FROM json_each(?))"
                 " ORDER BY d.next_attempt_at, d.id LIMIT ?",
                 (now.timestamp(), _dump(list(without)), limit),
             ).fetchall()
@@ -196,6 +232,7 @@ class Spool:
                 accepted_at=_time(row[6]),
                 send_at=None if row[7] is None else _time(row[7]),
                 filling=None if row[8] is None else orjson.loads(row[8]),
+                policy=TrackingPolicy(row[9]),
             )
             for row in rows
         ]
@@ -223,8 +260,7 @@ class Spool:
         failure is reported once whatever happens.
         """
         with self._transaction() as db:
-            db.execute("DELETE FROM delivery WHERE id = ?", (delivery.id,))
-            _forget_done(db, delivery.message_id)
+            _remove(db, delivery.id, delivery.message_id)
             _add_event(db, type_, at, delivery.message_id, body, delivery.id)
             if report:
                 _insert(db, report)
@@ -251,11 +287,116 @@ class Spool:
         """It will be tried again at `next_attempt_at`."""
         with self._transaction() as db:
             db.execute(
-                "UPDATE delivery SET attempts = attempts + 1, next_attempt_at = ? WHERE id = ?",
-                (next_attempt_at.timestamp(), delivery.id),
+                "UPDATE delivery SET attempts = attempts + 1, next_attempt_at = ?, said = ?"
+                " WHERE id = ?",
+                (next_attempt_at.timestamp(), _said(body), delivery.id),
             )
             body = {**body, "next_attempt_at": next_attempt_at.isoformat()}
             _add_event(db, EventType.DEFERRED, at, delivery.message_id, body, delivery.id)
+
+    def waiting(
+        self,
+        *,
+        number: int | None = None,
+        recipient: str | None = None,
+        account_id: int | None = None,
+        limit: int | None = None,
+    ) -> list[Waiting]:
+        """The deliveries still to be made, the next ones first: all, or those of the message or
+        delivery `number`, to `recipient` (compared without case), of one account."""
+        with self._transaction(write=False) as db:
+            rows = db.execute(
+                "SELECT d.id, d.message_id, d.recipient, m.return_path, m.accepted_at,"
+                " d.next_attempt_at, d.attempts, d.policy, d.held, d.said, length(m.raw)"
+                " FROM delivery d JOIN message m ON m.id = d.message_id"
+                " WHERE (?1 IS NULL OR ?1 IN (d.id, d.message_id))"
+                " AND (?2 IS NULL OR lower(d.recipient) = ?2)"
+                " AND (?3 IS NULL OR m.account_id = ?3)"
+                " ORDER BY d.next_attempt_at, d.id LIMIT ?4",
+                (
+                    number,
+                    recipient and recipient.lower(),
+                    account_id,
+                    -1 if limit is None else limit,
+                ),
+            ).fetchall()
+        return [
+            Waiting(
+                delivery=Delivery(id=row[0], message_id=row[1], recipient=row[2]),
+                return_path=row[3],
+                accepted_at=_time(row[4]),
+                next_attempt_at=_time(row[5]),
+                attempts=row[6],
+                policy=TrackingPolicy(row[7]),
+                is_held=bool(row[8]),
+                said=row[9],
+                size_bytes=row[10],
+            )
+            for row in rows
+        ]
+
+    def hasten(self, delivery_ids: Iterable[int], at: datetime) -> int:
+        """Make deliveries due at `at`; returns how many of them still wait."""
+        with self._transaction() as db:
+            return sum(
+                db.execute(
+                    "UPDATE delivery SET next_attempt_at = ? WHERE id = ?", (at.timestamp(), number)
+                ).rowcount
+                for number in delivery_ids
+            )
+
+    def cancel(self, delivery_ids: Iterable[int], at: datetime, reason: str) -> int:
+        """Make no further attempt; returns how many of them still waited.
+
+        An attempt that is under way in another process is seen through.
+        """
+        done = 0
+        with self._transaction() as db:
+            for number in delivery_ids:
+                row = db.execute(
+                    "SELECT message_id FROM delivery WHERE id = ?", (number,)
+                ).fetchone()
+                if row is not None:
+                    _remove(db, number, row[0])
+                    _add_event(db, EventType.REJECTED, at, row[0], {"reason": reason}, number)
+                    done += 1
+        return done
+
+    def release(
+        self,
+        message_id: int,
+        at: datetime,
+        *,
+        policies: Mapping[int, TrackingPolicy],
+        suppressed: Mapping[int, str],
+    ) -> None:
+        """Let a held message go, now that the history says how each recipient may be tracked and
+        who gets nothing; a message that is not held any more is left as it is."""
+        with self._transaction() as db:
+            held = db.execute(
+                "SELECT id FROM delivery WHERE message_id = ? AND held", (message_id,)
+            ).fetchall()
+            for (number,) in held:
+                if number in suppressed:
+                    _remove(db, number, message_id)
+                    body = {"reason": suppressed[number]}
+                    _add_event(db, EventType.SUPPRESSED, at, message_id, body, number)
+                    continue
+                policy = policies.get(number, TrackingPolicy.IDENTIFIED)
+                db.execute(
+                    "UPDATE delivery SET held = 0, policy = ? WHERE id = ?", (policy.value, number)
+                )
+
+    def tighten(self, recipient: str, account_id: int, policy: TrackingPolicy) -> int:
+        """Track deliveries to a recipient that still wait no closer than `policy` says."""
+        looser = [p.value for p in TrackingPolicy if p.strictness < policy.strictness]
+        with self._transaction() as db:
+            return db.execute(
+                "UPDATE delivery SET policy = ?1 WHERE lower(recipient) = ?2"
+                " AND policy IN (SELECT value FROM json_each(?3))"
+                " AND message_id IN (SELECT id FROM message WHERE account_id = ?4)",
+                (policy.value, recipient.lower(), _dump(looser), account_id),
+            ).rowcount
 
     def events(self, after: int, limit: int) -> list[SpoolEvent]:
         """Up to `limit` events whose `seq` is above `after`, in order."""
@@ -307,12 +448,22 @@ class Spool:
 
 
 def _add_columns(db: sqlite3.Connection) -> None:
-    for table, column, kind in _ADDED:
-        if column not in {row[1] for row in db.execute(f"PRAGMA table_info({table})")}:
-            # another process may add it between the look and this
-            with suppress(sqlite3.OperationalError):
-                db.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
-            db.execute(f"SELECT {column} FROM {table} LIMIT 0")
+    """Bring a spool of an earlier version up to this one; several processes may try at once."""
+
+    def missing() -> list[tuple[str, str, str]]:
+        have = {
+            (table, row[1])
+            for table in ("message", "delivery")
+            for row in db.execute(f"PRAGMA table_info({table})")
+        }
+        return [column for column in _ADDED if column[:2] not in have]
+
+    if not missing():
+        return
+    db.execute("BEGIN IMMEDIATE")
+    for table, name, kind in missing():  # asked again: another process may have been faster
+        db.execute(f"ALTER TABLE {table} ADD COLUMN {name} {kind}")
+    db.execute("COMMIT")
 
 
 def _keep_once(db: sqlite3.Connection, submission: Submission, once: Once) -> Earlier | None:
@@ -344,6 +495,11 @@ def _keep_once(db: sqlite3.Connection, submission: Submission, once: Once) -> Ea
     return None
 
 
+def _remove(db: sqlite3.Connection, delivery_id: int, message_id: int) -> None:
+    db.execute("DELETE FROM delivery WHERE id = ?", (delivery_id,))
+    _forget_done(db, message_id)
+
+
 def _forget_done(db: sqlite3.Connection, message_id: int) -> None:
     """Let a message go with its last delivery."""
     db.execute(
@@ -351,6 +507,13 @@ def _forget_done(db: sqlite3.Connection, message_id: int) -> None:
         " AND NOT EXISTS (SELECT 1 FROM delivery WHERE message_id = ?1)",
         (message_id,),
     )
+
+
+def _said(body: Mapping[str, Any]) -> str:
+    """Why an attempt did not succeed, from what its event tells."""
+    if "reply_text" in body:
+        return f"{body['reply_code']} {body['reply_text']}"
+    return str(body.get("problem", ""))
 
 
 def _insert(db: sqlite3.Connection, submission: Submission) -> None:
@@ -362,6 +525,8 @@ def _insert(db: sqlite3.Connection, submission: Submission) -> None:
         **submission.facts,
         "return_path": submission.return_path,
         "deliveries": [(d.id, d.recipient) for d in submission.deliveries],
+        "policies": {str(i): policy.value for i, policy in submission.policies.items()},
+        "is_held": submission.is_held,
     }
     if submission.send_at:
         body["send_at"] = submission.send_at.isoformat()
@@ -376,8 +541,8 @@ def _insert_work(
 ) -> None:
     send_at = submission.send_at.timestamp() if submission.send_at else None
     db.execute(
-        "INSERT INTO message (id, accepted_at, return_path, tracking, raw, send_at)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO message (id, accepted_at, return_path, tracking, raw, send_at, account_id)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
         (
             submission.message_id,
             at,
@@ -385,12 +550,13 @@ def _insert_work(
             _dump(submission.tracking),
             submission.raw,
             send_at,
+            submission.facts.get("account_id"),
         ),
     )
-    fillings = submission.fillings
+    fillings, policies = submission.fillings, submission.policies
     db.executemany(
-        "INSERT INTO delivery (id, message_id, recipient, next_attempt_at, filling)"
-        " VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO delivery (id, message_id, recipient, next_attempt_at, filling, policy, held)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
         [
             (
                 d.id,
@@ -398,6 +564,8 @@ def _insert_work(
                 d.recipient,
                 max(at, send_at or at),
                 _dump(fillings[d.id]) if d.id in fillings else None,
+                policies.get(d.id, TrackingPolicy.IDENTIFIED).value,
+                submission.is_held,
             )
             for d in wanted
         ],

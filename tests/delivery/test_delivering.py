@@ -7,6 +7,7 @@ import email
 import email.policy
 import re
 import ssl
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,9 +16,9 @@ import pytest
 from mailglass.delivery import Courier, Delivering, Schedule, Smarthost
 from mailglass.errors import StorageUnavailable
 from mailglass.ids import Ids
-from mailglass.model import Delivery, EventType
+from mailglass.model import Delivery, EventType, TrackingPolicy
 from mailglass.spool import Spool, SpoolEvent, Submission
-from mailglass.tokens import Ring
+from mailglass.tokens import Kind, Ring
 from mailglass.world import Answers, Fate, LiveWorld, Maildrop
 
 NOW = datetime.now(UTC)
@@ -296,3 +297,35 @@ def test_words_that_are_not_utf_8_are_kept_readable() -> None:
     reply = _reply(250, said)
     assert reply.enhanced_status == "2.0.0"
     assert reply.reply_text == r"2.0.0 \xc4\xe3\xba\xc3"
+
+
+def test_the_policy_frozen_at_acceptance_decides_what_each_copy_carries(tmp_path: Path) -> None:
+    office = Office(tmp_path)
+    wanted = HTML.replace(b"Subject:", b"X-Mailglass-Track: open, click\r\nSubject:")
+    one = submission(
+        "named@gmail.example", "crowd@gmail.example", "alone@gmail.example", raw=wanted
+    )
+    by_name = {d.recipient.partition("@")[0]: d.id for d in one.deliveries}
+    policies = {
+        by_name["crowd"]: TrackingPolicy.ANONYMOUS,
+        by_name["alone"]: TrackingPolicy.OFF,
+    }
+    tracking = {**TRACKING, "list_unsubscribe": True}
+    office.deliver(replace(one, tracking=tracking, policies=policies))
+    copies = [file.read_bytes() for file in (tmp_path / "mail").glob("*.eml")]
+    ring = Ring([b"k" * 32])
+    seen = {}
+    for copy in copies:
+        (leave,) = re.findall(rb"/u/([a-z2-7]+)", copy)
+        owner = ring.read(leave.decode(), Kind.UNSUBSCRIBE)
+        beacons = [
+            ring.read(t.decode(), Kind.OPEN) for t in re.findall(rb"/o/([a-z2-7]+)\.gif", copy)
+        ]
+        assert not owner.anonymous  # whoever wants to leave must be known to be let go
+        assert b"X-Mailglass" not in copy
+        seen[owner.delivery_id] = beacons
+    assert [t.delivery_id for t in seen[by_name["named"]]] == [by_name["named"]]
+    assert [(t.delivery_id, t.anonymous) for t in seen[by_name["crowd"]]] == [
+        (one.message_id, True)
+    ]
+    assert seen[by_name["alone"]] == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,18 +10,28 @@ from typing import Any
 
 import pytest
 
-from mailglass.gateway import Intake, KeyReused, Receipt, Submitter, TrackingDefaults, Wishes
+from mailglass.errors import StorageUnavailable
+from mailglass.gateway import (
+    Intake,
+    KeyReused,
+    Permissions,
+    Receipt,
+    Submitter,
+    TrackingDefaults,
+    Wishes,
+)
 from mailglass.ids import Ids
 from mailglass.instrument import restore
-from mailglass.model import EventType
+from mailglass.model import EventType, TrackingPolicy
 from mailglass.spool import ONCE_SECONDS, Once, Spool
-from mailglass.tokens import Ring
+from mailglass.tokens import Kind, Ring
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 RAW = (
     b"From: me@home.test\r\nSubject: hello\r\nContent-Type: text/html\r\n\r\n"
     b'<p><a href="https://example.org/">x</a></p>\r\n'
 )
+POLICIES = {"off@x.test": TrackingPolicy.OFF, "crowd@x.test": TrackingPolicy.ANONYMOUS}
 US = Submitter(account_id=7, name="key ops")
 
 
@@ -37,6 +48,8 @@ class Desk:
 
     def __init__(self, folder: Path) -> None:
         self.clock = Clock()
+        self.is_history_down = False
+        self.asked: tuple[object, ...] = ()
         self.spool = Spool(folder / "spool.db")
         self.intake = Intake(
             spool=self.spool,
@@ -51,8 +64,19 @@ class Desk:
                 text_links=False,
             ),
             hostname="glass.test",
-            suppressed=lambda _, recipients: {r: "complaint" for r in recipients if "no@" in r},
+            permissions=self.permissions,
             clock=self.clock,
+        )
+
+    def permissions(
+        self, account_id: int, author_domain: str, campaign: str | None, recipients: tuple[str, ...]
+    ) -> Permissions:
+        if self.is_history_down:
+            raise StorageUnavailable("the history cannot be used")
+        self.asked = account_id, author_domain, campaign
+        return Permissions(
+            suppressed={r: "complaint" for r in recipients if "no@" in r},
+            policies={r: POLICIES[r] for r in recipients if r in POLICIES},
         )
 
     def accept(self, *recipients: str, **wishes: Any) -> Receipt:
@@ -177,3 +201,40 @@ def test_a_spool_of_an_earlier_version_is_carried_on(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     desk.accept(send_at=NOW)
     assert [j.delivery.recipient for j in desk.spool.due(NOW, 10)] == ["a@x.test", "a@x.test"]
+
+
+def test_each_recipients_policy_is_asked_for_and_frozen_with_the_message(desk: Desk) -> None:
+    desk.accept("a@x.test", "crowd@x.test", "off@x.test", campaign="spring")
+    assert desk.asked == (7, "home.test", "spring")
+    assert [job.policy for job in desk.spool.due(NOW, 10)] == [
+        TrackingPolicy.IDENTIFIED,
+        TrackingPolicy.ANONYMOUS,
+        TrackingPolicy.OFF,
+    ]
+    ((_, body),) = desk.told()
+    assert sorted(body["policies"].values()) == ["anonymous", "off"]
+
+
+def test_mail_is_taken_and_held_while_nobody_can_be_asked(desk: Desk) -> None:
+    desk.is_history_down = True
+    receipt = desk.accept("a@x.test")
+    assert desk.spool.due(NOW, 10) == []
+    (waiting,) = desk.spool.waiting()
+    assert (waiting.delivery, waiting.is_held) == (receipt.deliveries[0], True)
+
+
+def test_copies_that_are_handed_back_keep_to_each_recipients_policy(desk: Desk) -> None:
+    handed = desk.intake.instrument(
+        RAW, recipients=("a@x.test", *POLICIES), submitter=US, register=False
+    )
+    ring = Ring([b"k" * 32])
+    by_name = {d.recipient: copy for d, copy, _ in handed.copies}
+    beacons = {
+        name: [ring.read(t.decode(), Kind.OPEN) for t in re.findall(rb"/o/(\w+)\.gif", copy)]
+        for name, copy in by_name.items()
+    }
+    assert [t.anonymous for t in beacons["a@x.test"]] == [False]
+    assert [t[1:] for t in beacons["crowd@x.test"]] == [(handed.receipt.message_id, 0, True)]
+    assert by_name["off@x.test"] == RAW
+    for _, copy, plan in handed.copies:
+        assert restore(copy, plan) == RAW

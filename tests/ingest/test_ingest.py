@@ -11,7 +11,7 @@ import pytest
 
 from mailglass.errors import StorageUnavailable
 from mailglass.evidence import Rules, load_rules
-from mailglass.history import History, Timeline, timeline
+from mailglass.history import History, Suppression, Timeline, timeline
 from mailglass.ingest import Ingest
 from mailglass.journal import Writer, encode
 from mailglass.model import Delivery, EventType, Hit, VerdictLevel
@@ -49,7 +49,9 @@ class House:
             clock=lambda: self.now,
         )
 
-    def submit(self, message_id: int, *recipients: str, deliver: bool = True) -> None:
+    def submit(
+        self, message_id: int, *recipients: str, deliver: bool = True, is_held: bool = False
+    ) -> None:
         deliveries = tuple(
             Delivery(id=message_id * 100 + n, message_id=message_id, recipient=r)
             for n, r in enumerate(recipients)
@@ -62,6 +64,7 @@ class House:
                 raw=b"Subject: x\r\n\r\n",
                 deliveries=deliveries,
                 tracking={},
+                is_held=is_held,
                 facts={
                     "account_id": self.account_id,
                     "submitter": "me",
@@ -335,3 +338,23 @@ def test_it_waits_while_the_history_is_down_and_loses_nothing(
     monkeypatch.setattr("mailglass.ingest.follow._REST_SECONDS", (0.0, 0.0))
     asyncio.run(house.ingest.run(stopping))
     assert house.types("1") == [EventType.QUEUED, EventType.DELIVERED]
+
+
+def test_a_message_that_was_held_is_let_go_without_its_suppressed_recipients(house: House) -> None:
+    complained = Suppression(
+        account_id=house.account_id,
+        recipient="b@x.test",
+        reason="complaint",
+        evidence="",
+        since=DELIVERED_AT,
+    )
+    with house.history.transaction() as t:
+        t.suppress(complained)
+    house.submit(1, "a@x.test", "B@x.test", deliver=False, is_held=True)
+    assert house.spool.due(house.now, 10) == []
+    while house.ingest.step():
+        pass
+    assert [job.delivery.recipient for job in house.spool.due(house.now, 10)] == ["a@x.test"]
+    first, second = house.story("1").deliveries
+    assert [e.event.type for e in first.events] == [EventType.QUEUED]
+    assert [e.event.type for e in second.events] == [EventType.QUEUED, EventType.SUPPRESSED]

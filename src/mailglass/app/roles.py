@@ -22,7 +22,7 @@ from .first_run import prepare, read_keys
 from .supervisor import READY_FD
 
 if TYPE_CHECKING:
-    from ..gateway import ReturnServer
+    from ..gateway import Permissions, ReturnServer
     from ..history import History
 
 __all__ = ["run_role"]
@@ -149,13 +149,6 @@ def _gateway(settings: Settings) -> None:
 
     history = History(settings.history_address)
 
-    def suppressed(account_id: int, recipients: tuple[str, ...]) -> dict[str, str]:
-        with history.transaction() as t:
-            entries = t.suppressions(
-                datetime.now(UTC), account_id=account_id, recipients=recipients
-            )
-        return {entry.recipient: entry.reason for entry in entries}
-
     attachments = Attachments(settings.data_directory / "attachments")
     intake = Intake(
         spool=Spool(settings.data_directory / "spool.db"),
@@ -163,7 +156,7 @@ def _gateway(settings: Settings) -> None:
         ring=Ring(read_keys(settings.data_directory)),
         store=lambda content, name: attachments.add(content),
         hostname=settings.gateway_hostname,
-        suppressed=suppressed,
+        permissions=lambda *about: _permissions(history, *about),
         tracking=TrackingDefaults(
             base_url=settings.tracking_url,
             opens=settings.tracking_opens,
@@ -209,6 +202,21 @@ def _gateway(settings: Settings) -> None:
         await server.stop()
 
     _run_async(main, name="gateway")
+
+
+def _permissions(
+    history: History,
+    account_id: int,
+    author_domain: str,
+    campaign: str | None,
+    recipients: tuple[str, ...],
+) -> Permissions:
+    """Who gets nothing, and how closely each of the others may be tracked."""
+    from ..gateway import Permissions
+
+    with history.transaction() as t:
+        entries = t.suppressions(datetime.now(UTC), account_id=account_id, recipients=recipients)
+    return Permissions(suppressed={entry.recipient: entry.reason for entry in entries})
 
 
 def _return_server(settings: Settings, history: History) -> ReturnServer:

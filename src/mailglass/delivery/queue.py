@@ -19,8 +19,15 @@ from typing import Any
 
 from ..errors import RetryLater
 from ..ids import Ids
-from ..instrument import Options, Template, attachment_digest, compile_message, fill
-from ..model import EventType
+from ..instrument import (
+    Options,
+    Template,
+    attachment_digest,
+    compile_message,
+    fill,
+    under_policy,
+)
+from ..model import EventType, TrackingPolicy
 from ..spool import Job, Spool, Submission
 from ..tokens import Ring
 from .courier import Courier, Outcome
@@ -90,7 +97,7 @@ class Delivering:
         self._jobs: asyncio.Queue[Job] = asyncio.Queue()
         self._freed = asyncio.Event()
         self._rest_seconds = 0.0
-        self._templates: OrderedDict[int, Template] = OrderedDict()
+        self._templates: OrderedDict[tuple[int, TrackingPolicy], Template] = OrderedDict()
         self._templates_lock = threading.Lock()
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -245,8 +252,12 @@ class Delivering:
         """
         if not job.tracking:
             return raw
+        delivery = job.delivery
         try:
-            return self._template(job, raw).render(job.delivery.id, self._ring)
+            template = self._template(job, raw)
+            if template.options.anonymous:
+                return template.render(delivery.message_id, self._ring, unsubscribe_id=delivery.id)
+            return template.render(delivery.id, self._ring)
         except Exception:
             _log.exception(
                 "message %d goes out untracked: it cannot be instrumented",
@@ -256,20 +267,20 @@ class Delivering:
             return raw
 
     def _template(self, job: Job, raw: bytes) -> Template:
-        message_id = job.delivery.message_id
+        key = job.delivery.message_id, job.policy
         with self._templates_lock:
-            found = self._templates.get(message_id)
+            found = self._templates.get(key)
         if found is None:
             # the intake has stored the attachments; here only their names are needed again
             found = compile_message(
                 raw,
-                Options(**job.tracking),
+                under_policy(Options(**job.tracking), job.policy),
                 ring=self._ring,
                 store=lambda content, _: attachment_digest(content),
             )
         with self._templates_lock:
-            self._templates[message_id] = found
-            self._templates.move_to_end(message_id)
+            self._templates[key] = found
+            self._templates.move_to_end(key)
             while len(self._templates) > _TEMPLATES:
                 self._templates.popitem(last=False)
         return found

@@ -40,7 +40,7 @@ _REMARKS = {
     EventType.SELF_VIEWED: "viewed by the sender",
     EventType.AUTORESPONDED: "answered by a program",
     EventType.BOUNCED: "refused by the receiving side",
-    EventType.REJECTED: "refused before any attempt",
+    EventType.REJECTED: "refused or called back on our side",
     EventType.SUPPRESSED: "not sent, since the recipient is on the suppression list",
     EventType.DEFERRED: "put off by the receiving server",
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import email.header
 import email.utils
+import logging
 import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -16,12 +17,19 @@ from datetime import UTC, datetime
 from email.message import Message as EmailMessage
 from email.parser import BytesHeaderParser
 from email.policy import compat32
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-from ..errors import InputError, NotAMessage
+from ..errors import InputError, NotAMessage, RetryLater
 from ..ids import Ids
-from ..instrument import Options, Plan, Template, attachment_digest, compile_message
-from ..model import Delivery, Target
+from ..instrument import (
+    Options,
+    Plan,
+    Template,
+    attachment_digest,
+    compile_message,
+    under_policy,
+)
+from ..model import Delivery, Target, TrackingPolicy
 from ..spool import Earlier, Once, Spool, Submission
 from ..tokens import Ring
 
@@ -29,11 +37,15 @@ __all__ = [
     "Instrumented",
     "Intake",
     "KeyReused",
+    "Permissions",
     "Receipt",
     "Submitter",
     "TrackingDefaults",
     "Wishes",
 ]
+
+_log = logging.getLogger("mailglass.gateway")
+_T = TypeVar("_T")
 
 # A header is a name of printable ASCII and a colon (RFC 5322 2.2); something must be one.
 _HEADER_FIELD = re.compile(rb"^[!-9;-~]+[ \t]*:", re.MULTILINE)
@@ -103,6 +115,18 @@ class KeyReused(InputError):
 _NO_WISHES = Wishes()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permissions:
+    """What may be sent to the recipients of a message, by their address in lower case."""
+
+    suppressed: Mapping[str, str] = field(default_factory=dict)  # nothing: the reason
+    policies: Mapping[str, TrackingPolicy] = field(default_factory=dict)  # else identified
+
+
+def _everything(*_: object) -> Permissions:
+    return Permissions()
+
+
 class Intake:
     """Checks, numbers and spools messages."""
 
@@ -115,12 +139,14 @@ class Intake:
         store: Callable[[bytes, str], str],
         tracking: TrackingDefaults,
         hostname: str,
-        suppressed: Callable[[int, tuple[str, ...]], Mapping[str, str]] = lambda *_: {},
+        permissions: Callable[[int, str, str | None, tuple[str, ...]], Permissions] = _everything,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`store` keeps an attachment's content and name and returns its digest. `suppressed`
-        gives, of an account's recipients, those to whom it sends nothing more, lower case, with
-        the reason.
+        """`store` keeps an attachment's content and name and returns its digest.
+
+        `permissions` is asked with the account, the author's domain, the campaign and the
+        recipients. When it raises RetryLater the message is taken and held, until whoever reads
+        the spool's events can ask in our place and calls `Spool.release`.
         """
         self._spool = spool
         self._ids = ids
@@ -128,7 +154,7 @@ class Intake:
         self._store = store
         self._tracking = tracking
         self._hostname = hostname
-        self._suppressed = suppressed
+        self._permissions = permissions
         self._clock = clock
 
     def accept(
@@ -154,6 +180,14 @@ class Intake:
         raw = _trace_field(self._hostname, submitter, message_id, now) + added + raw
         options = self._options(return_path, wishes)
         template = compile_message(raw, options, ring=self._ring, store=self._store)
+        facts = _facts(added + header, template, submitter, wishes)
+        is_held = False
+        permissions = Permissions()
+        try:
+            permissions = self._permitted(facts, deliveries)
+        except RetryLater as error:
+            _log.warning("message %d is held: %s", message_id, error, extra={"action": "held"})
+            is_held = True
         submission = Submission(
             message_id=message_id,
             accepted_at=now,
@@ -161,8 +195,10 @@ class Intake:
             raw=raw,
             deliveries=deliveries,
             tracking=asdict(options),
-            facts=_facts(added + header, template, submitter, wishes),
-            suppressed=self._suppressions(submitter, deliveries),
+            facts=facts,
+            suppressed=_by_id(deliveries, permissions.suppressed),
+            policies=_by_id(deliveries, permissions.policies),
+            is_held=is_held,
             send_at=wishes.send_at,
             fillings={
                 d.id: wishes.fillings[d.recipient]
@@ -186,7 +222,8 @@ class Intake:
         """The copies of a message for somebody else to send, with the plan of each.
 
         With `register` the message and its deliveries are known to the history from now on, so
-        that what its tokens tell is recorded; without, it is only looked at. Raises as `accept`.
+        that what its tokens tell is recorded; without, it is only looked at. Raises as `accept`,
+        and RetryLater when nobody can be asked how closely a recipient may be tracked.
         """
         header = _header_of(raw)
         message_id = self._ids.next()
@@ -194,6 +231,8 @@ class Intake:
         options = self._options("-", wishes)
         store = self._store if register else lambda content, _: attachment_digest(content)
         template = compile_message(raw, options, ring=self._ring, store=store)
+        facts = {**_facts(header, template, submitter, wishes), "sent_by": "submitter"}
+        policies = _by_id(deliveries, self._permitted(facts, deliveries).policies)
         submission = Submission(
             message_id=message_id,
             accepted_at=self._clock(),
@@ -201,22 +240,32 @@ class Intake:
             raw=raw,
             deliveries=deliveries,
             tracking={},
-            facts={**_facts(header, template, submitter, wishes), "sent_by": "submitter"},
+            facts=facts,
+            policies=policies,
             handed_over=True,
         )
         if register:
             self._spool.accept(submission)
-        owners = {d.id: message_id if options.anonymous else d.id for d in deliveries}
+        templates = {TrackingPolicy.IDENTIFIED: template}
+        for policy in set(policies.values()) - {TrackingPolicy.IDENTIFIED}:
+            templates[policy] = compile_message(
+                raw, under_policy(options, policy), ring=self._ring, store=store
+            )
         return Instrumented(
             receipt=_receipt(submission),
             copies=tuple(
-                (
-                    d,
-                    template.render(owners[d.id], self._ring),
-                    template.plan(owners[d.id], self._ring),
-                )
+                self._copy(templates[policies.get(d.id, TrackingPolicy.IDENTIFIED)], d)
                 for d in deliveries
             ),
+        )
+
+    def _copy(self, template: Template, delivery: Delivery) -> tuple[Delivery, bytes, Plan]:
+        owner = delivery.message_id if template.options.anonymous else delivery.id
+        leaver = delivery.id
+        return (
+            delivery,
+            template.render(owner, self._ring, unsubscribe_id=leaver),
+            template.plan(owner, self._ring, unsubscribe_id=leaver),
         )
 
     def withdraw(self, message_id: int) -> int:
@@ -232,14 +281,11 @@ class Intake:
             for recipient in distinct
         )
 
-    def _suppressions(
-        self, submitter: Submitter, deliveries: tuple[Delivery, ...]
-    ) -> Mapping[int, str]:
+    def _permitted(self, facts: Mapping[str, Any], deliveries: tuple[Delivery, ...]) -> Permissions:
         recipients = tuple(d.recipient for d in deliveries)
-        reasons = self._suppressed(submitter.account_id, recipients)
-        return {
-            d.id: reasons[d.recipient.lower()] for d in deliveries if d.recipient.lower() in reasons
-        }
+        return self._permissions(
+            facts["account_id"], facts["author_domain"], facts["campaign"], recipients
+        )
 
     def _options(self, return_path: str, wishes: Wishes) -> Options:
         """A message with the null return path is a report or receipt, and is not tracked."""
@@ -273,6 +319,14 @@ def _receipt_again(earlier: Earlier, wishes: Wishes) -> Receipt:
             "use a new key for a new message"
         )
     return Receipt(message_id=earlier.message_id, deliveries=earlier.deliveries, is_repeated=True)
+
+
+def _by_id(deliveries: Iterable[Delivery], by_recipient: Mapping[str, _T]) -> dict[int, _T]:
+    return {
+        d.id: by_recipient[d.recipient.lower()]
+        for d in deliveries
+        if d.recipient.lower() in by_recipient
+    }
 
 
 def _distinct(recipients: Iterable[str]) -> tuple[str, ...]:
@@ -315,12 +369,18 @@ def _facts(
         "account_id": submitter.account_id,
         "submitter": submitter.name,
         "author": _shown(fields, "From"),
+        "author_domain": _author_domain(fields),
         "subject": _shown(fields, "Subject"),
         "message_id_field": str(fields.get("Message-ID", "")).strip()[:998],
         "tag": wishes.tag or template.tag,
         "campaign": wishes.campaign or template.campaign,
         "targets": [_target(t) for t in template.targets],
     }
+
+
+def _author_domain(fields: EmailMessage) -> str:
+    """The domain of From, lower case; empty when there is none."""
+    return email.utils.parseaddr(str(fields.get("From", "")))[1].rpartition("@")[2].lower()
 
 
 def _target(target: Target) -> dict[str, Any]:

@@ -80,7 +80,7 @@ SENTENCES = {
     EventType.DEFERRED: "Not taken yet; it will be tried again",
     EventType.DELIVERED: "Accepted by the receiving server",
     EventType.BOUNCED: "Refused by the receiving side",
-    EventType.REJECTED: "Refused by us before any attempt",
+    EventType.REJECTED: "Refused or called back by us",
     EventType.SUPPRESSED: "Not sent: the recipient is on the suppression list",
     EventType.COMPLAINED: "The recipient reported it as spam",
     EventType.AUTORESPONDED: "A program answered",
@@ -113,6 +113,8 @@ def sentence(event: StoredEvent, targets: tuple[Target, ...]) -> str:
         parts.append(f"the server said: {raw['reply_code']} {raw['reply_text']}")
     elif "problem" in raw:
         parts.append(str(raw["problem"]))
+    elif "reason" in raw:
+        parts.append(str(raw["reason"]))
     return "; ".join(parts)
 
 

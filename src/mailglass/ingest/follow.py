@@ -23,6 +23,7 @@ from ..journal import START, Cursor, Poison, expire, published_end, read
 from ..model import Delivery, Event, EventType, Target, TargetKind
 from ..spool import Spool, SpoolEvent
 from ..tokens import Ring
+from .holding import release_held
 from .judging import judge_again, remember
 from .returned import take_returned
 
@@ -149,6 +150,7 @@ class Ingest:
             seq = int(t.cursor(_SPOOL) or 0)
             told = self._spool.events(seq, most)
             touched = set(_take_told(t, told))
+            release_held(t, self._spool, told, self._clock())
             if told:
                 t.set_cursor(_SPOOL, str(told[-1].seq))
             if items and len(told) < most:

@@ -7,7 +7,7 @@ and their plan.  Bytes outside the edits of the plan stay as they are.
 from .attachments import Store, attachment_digest
 from .compile import compile_message
 from .merge import fill, mark, placeholders, substitute
-from .options import Options
+from .options import Options, under_policy
 from .plan import LeftAlone, Plan, PlannedEdit, apply, read_plan, restore, untouched, write_plan
 from .template import Template
 
@@ -27,6 +27,7 @@ __all__ = [
     "read_plan",
     "restore",
     "substitute",
+    "under_policy",
     "untouched",
     "write_plan",
 ]

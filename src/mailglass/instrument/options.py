@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 
 from ..errors import ConfigurationError
 from ..mime import Message
+from ..model import TrackingPolicy
 
-__all__ = ["CONTROL_PREFIX", "Options", "read_control_headers"]
+__all__ = ["CONTROL_PREFIX", "Options", "read_control_headers", "under_policy"]
 
 CONTROL_PREFIX = "x-mailglass-"
 _TRACK_WORDS = {"open", "click", "attachment", "none"}
@@ -34,6 +35,7 @@ class Options:
     honeypot: bool = False  # a link that no person can see
     subject_label: str | None = None  # such as AD
     anonymous: bool = False  # tokens name the message, not the recipient
+    untracked: bool = False  # the recipient is not to be tracked, whatever control fields ask for
 
     def __post_init__(self) -> None:
         """Refuse a base URL that would break the URLs built on it."""
@@ -83,7 +85,7 @@ def read_control_headers(message: Message, options: Options) -> Control:
         said = set(re.findall(r"[^\s,;]+", values["track"].lower()))
         unknown += sorted(said - _TRACK_WORDS) or ([] if said else ["x-mailglass-track: empty"])
         words = said & _TRACK_WORDS
-        if words:
+        if words and not options.untracked:
             options = _restricted(options, set() if "none" in words else words)
     return Control(
         options=options,
@@ -92,6 +94,29 @@ def read_control_headers(message: Message, options: Options) -> Control:
         is_none="none" in words,
         unknown=tuple(unknown),
     )
+
+
+def under_policy(options: Options, policy: TrackingPolicy) -> Options:
+    """The options for a recipient whom the sender may track no closer than `policy`.
+
+    A receipt says by name who displayed the message, so it is asked for only when they may be
+    identified.
+    """
+    if policy is TrackingPolicy.ANONYMOUS:
+        return replace(options, anonymous=True, receipt_to=None)
+    if policy is TrackingPolicy.OFF:
+        return replace(
+            options,
+            opens=False,
+            links=False,
+            text_links=False,
+            attachments="keep",
+            html_alternative=False,
+            honeypot=False,
+            receipt_to=None,
+            untracked=True,
+        )
+    return options
 
 
 def _restricted(options: Options, words: set[str]) -> Options:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from ..mime import Filling
 from ..model import Target
-from ..tokens import Ring
+from ..tokens import Kind, Ring
 from .drafts import Draft
 from .options import Options
 from .plan import LeftAlone, Plan, PlannedEdit, digest
@@ -85,13 +85,18 @@ class Template:
         frame += [b"".join(run)] if compact else run
         return frame, plain, coded
 
-    def render(self, delivery_id: int, ring: Ring) -> bytes:
-        """The message for one delivery; with anonymous tokens `delivery_id` is the message's."""
-        return b"".join(self.render_pieces(delivery_id, ring))
+    def render(self, delivery_id: int, ring: Ring, *, unsubscribe_id: int | None = None) -> bytes:
+        """The message for one delivery; with anonymous tokens `delivery_id` is the message's.
 
-    def render_pieces(self, delivery_id: int, ring: Ring) -> list[bytes | memoryview]:
+        `unsubscribe_id` is then the delivery's: whoever wants to leave must be known to be let go.
+        """
+        return b"".join(self.render_pieces(delivery_id, ring, unsubscribe_id=unsubscribe_id))
+
+    def render_pieces(
+        self, delivery_id: int, ring: Ring, *, unsubscribe_id: int | None = None
+    ) -> list[bytes | memoryview]:
         """What `render` joins, for a caller that writes a large message out."""
-        tokens = self._tokens(delivery_id, ring)
+        tokens = self._tokens(delivery_id, ring, unsubscribe_id)
         pieces = self._frame.copy()
         for place, number in self._plain:
             pieces[place] = tokens[number].encode("ascii")
@@ -99,9 +104,9 @@ class Template:
             pieces[place] = filling.fill(tokens[filling.number])
         return pieces
 
-    def plan(self, delivery_id: int, ring: Ring) -> Plan:
+    def plan(self, delivery_id: int, ring: Ring, *, unsubscribe_id: int | None = None) -> Plan:
         """What `render` changes, edit by edit; refers to the original's bytes without a copy."""
-        tokens = self._tokens(delivery_id, ring)
+        tokens = self._tokens(delivery_id, ring, unsubscribe_id)
         view = memoryview(self._raw)
         edits = []
         for draft in self._drafts:
@@ -122,9 +127,18 @@ class Template:
             left_alone=self.left_alone,
             original_length=len(self._raw),
             original_digest=digest([self._raw]),
-            instrumented_digest=digest(self.render_pieces(delivery_id, ring)),
+            instrumented_digest=digest(
+                self.render_pieces(delivery_id, ring, unsubscribe_id=unsubscribe_id)
+            ),
         )
 
-    def _tokens(self, delivery_id: int, ring: Ring) -> dict[int, str]:
-        tokens = ring.mint_all(delivery_id, self._wanted, anonymous=self.options.anonymous)
-        return dict(zip(self._used, tokens, strict=True))
+    def _tokens(
+        self, delivery_id: int, ring: Ring, unsubscribe_id: int | None = None
+    ) -> dict[int, str]:
+        minted = ring.mint_all(delivery_id, self._wanted, anonymous=self.options.anonymous)
+        tokens = dict(zip(self._used, minted, strict=True))
+        if self.options.anonymous and unsubscribe_id is not None:
+            for number, (kind, target, bound) in zip(self._used, self._wanted, strict=True):
+                if kind is Kind.UNSUBSCRIBE:
+                    tokens[number] = ring.mint(kind, unsubscribe_id, target, bound=bound)
+        return tokens
