@@ -20,9 +20,8 @@ from .networks import Network, network_key
 from .rules import Rules
 from .signals import AT_ONCE, MANY_LINKS, VOLLEY
 from .surroundings import (
-    NOTHING_AROUND,
+    ALONE,
     NOWHERE,
-    SURROUNDINGS,
     Crowd,
     DeliveryFacts,
     Origin,
@@ -43,8 +42,6 @@ _KIND_OF_PATH = {
 }
 _FEW_LINKS = 2  # a message with no more may have all of them followed by a person
 
-_DEFAULTS = {name: getattr(NOTHING_AROUND, name) for name in SURROUNDINGS}
-
 
 @dataclass(slots=True)
 class _Place:
@@ -56,8 +53,9 @@ class _Place:
     visitor: Hashable  # the owner of a scanning network, else the /24 or /48
     time: float
     link: int | None  # the target, when it is one that is followed
-    # All of a Surroundings in the making and in its order: copying the record for each addition
-    # doubled the time of a hit (measured 2026-11-22).  Any: as its fields.
+    delay: float | None  # seconds since delivery
+    # A Surroundings in the making, without the delay and what is at its default: copying the
+    # record for each addition doubled the time of a hit (measured 2026-11-22).  Any: as its fields.
     fields: dict[str, Any]
 
 
@@ -79,7 +77,8 @@ def judge_delivery(
     places = _places(facts, [hits[i] for i in order], rules, origins)
     if crowds is not None:
         for place, i in zip(places, order, strict=True):
-            place.fields["crowd"] = crowds[i]
+            if crowds[i] is not ALONE:
+                place.fields["crowd"] = crowds[i]
     judged = [_judge(place, rules) for place in places]
     if len(hits) <= 1:
         return judged
@@ -97,11 +96,14 @@ def surroundings_of(
 ) -> list[Surroundings]:
     """What the first round knows around each hit, in the order of their times."""
     ordered = sorted(hits, key=lambda h: (h.at, h.path_kind))
-    return [Surroundings(**p.fields) for p in _places(facts, ordered, rules, origins)]
+    return [
+        Surroundings(seconds_since_delivery=p.delay, **p.fields)
+        for p in _places(facts, ordered, rules, origins)
+    ]
 
 
 def _judge(place: _Place, rules: Rules) -> Judgement:
-    return judge_alike(place.seen, place.fields, rules)
+    return judge_alike(place.seen, place.delay, place.fields, rules)
 
 
 def _places(
@@ -111,13 +113,14 @@ def _places(
     origins: Mapping[str, Origin] | None,
 ) -> list[_Place]:
     places = []
-    fields = _DEFAULTS | {
-        "is_only_link": facts.links_sent == 1,
-        "domain_hits": facts.domain_hits,
-    }
+    common: dict[str, Any] = {}
+    if facts.links_sent == 1:
+        common["is_only_link"] = True
+    if facts.domain_hits != (0, 0):
+        common["domain_hits"] = facts.domain_hits
     for hit in hits:
         origin = origins.get(hit.address, NOWHERE) if origins else NOWHERE
-        places.append(_place(facts, hit, origin, rules, fields.copy()))
+        places.append(_place(facts, hit, origin, rules, common.copy()))
     if len(places) > 1:
         _add_company(facts, places, rules)
     return places
@@ -129,17 +132,18 @@ def _place(
     kind = facts.targets.get(hit.target) if hit.target is not None else None
     kind = kind or _KIND_OF_PATH.get(hit.path_kind, TargetKind.LINK)
     seen = look(hit, origin, rules, is_click=kind in _FOLLOWED)
-    near = network_key(hit.address)
-    fields["origin"] = origin
+    if origin is not NOWHERE:
+        fields["origin"] = origin
     _describe(fields, facts, hit, kind, rules)
     scans = seen.network is not None and seen.network.role in SCANNING_ROLES
     return _Place(
         hit=hit,
         kind=kind,
         seen=seen,
-        visitor=seen.network if scans else near,
+        visitor=seen.network if scans else network_key(hit.address),
         time=hit.at.timestamp(),
         link=hit.target if kind in _FOLLOWED else None,
+        delay=_seconds_after(facts.delivered_at, hit),
         fields=fields,
     )
 
@@ -149,20 +153,30 @@ def _describe(
 ) -> None:
     """What the delivery says of a hit, whatever the other hits are; defaults are left alone."""
     fields["kind"] = kind
-    fields["seconds_since_delivery"] = _seconds_after(facts.delivered_at, hit)
     if kind in _CLICKABLE:
         fields["links_in_burst"] = 1
         fields["click_without_open"] = True
     elif kind is TargetKind.HONEYPOT:
         fields["honeypot"] = True
-    if facts.forwarded_at is not None:
-        fields["after_forward"] = _is_soon_after(facts.forwarded_at, hit, rules)
+    if _is_soon_after(facts.forwarded_at, hit, rules):
+        fields["after_forward"] = True
     if facts.knows_people:
-        near, agent = network_key(hit.address), hit.headers.get("user-agent", "")
-        fields["known_network"] = near in facts.known_networks
-        fields["known_device"] = bool(agent) and agent in facts.known_agents
-        fields["sender_sign"] = _sender_sign(facts, hit, near, agent, rules)
-        fields["sender_network"] = near in facts.sender_networks
+        _describe_person(fields, facts, hit, rules)
+
+
+def _describe_person(
+    fields: dict[str, Any], facts: DeliveryFacts, hit: Hit, rules: Rules
+) -> None:
+    near, agent = network_key(hit.address), hit.headers.get("user-agent", "")
+    if near in facts.known_networks:
+        fields["known_network"] = True
+    if agent and agent in facts.known_agents:
+        fields["known_device"] = True
+    if near in facts.sender_networks:
+        fields["sender_network"] = True
+    sign = _sender_sign(facts, hit, near, agent, rules)
+    if sign is not None:
+        fields["sender_sign"] = sign
 
 
 def _seconds_after(moment: datetime | None, hit: Hit) -> float | None:
@@ -206,9 +220,10 @@ def _add_company(facts: DeliveryFacts, places: Sequence[_Place], rules: Rules) -
     shown = {p.hit.address for p in places if p.link is None}
     both = {p.hit.address for p in places if p.link is not None and p.hit.address in shown}
     for place in places:
-        if trapped and place.kind is not TargetKind.HONEYPOT:
-            place.fields["honeypot_elsewhere"] = place.visitor in trapped
-        place.fields["open_and_click_of_address"] = place.hit.address in both
+        if place.visitor in trapped and place.kind is not TargetKind.HONEYPOT:
+            place.fields["honeypot_elsewhere"] = True
+        if place.hit.address in both:
+            place.fields["open_and_click_of_address"] = True
     widest = rules.numbers["times"]["agents"]
     if any(b.time - a.time <= widest for a, b in pairwise(places)):
         _add_windows(facts, places, rules)
@@ -234,17 +249,23 @@ def _add_windows(facts: DeliveryFacts, places: Sequence[_Place], rules: Rules) -
     sent = facts.links_sent
     # No count goes beyond what is remarked on, so that more hits look alike.
     for i, place in enumerate(places):
+        fields = place.fields
         burst = max(by_visitor[i], by_agent[i])
         followed = min(burst, MANY_LINKS)
         if place.link is not None:
-            place.fields["links_in_burst"] = max(followed, 1)
-            place.fields["clicks_in_volley"] = VOLLEY + 1 if volleys[i] > VOLLEY else 0
+            fields["links_in_burst"] = max(followed, 1)
+            if volleys[i] > VOLLEY:
+                fields["clicks_in_volley"] = VOLLEY + 1
         elif burst > _FEW_LINKS:
-            place.fields["links_in_burst"] = followed
-        place.fields["all_links_in_burst"] = sent is not None and _FEW_LINKS < sent <= burst
-        place.fields["events_in_second"] = AT_ONCE if at_once[i] >= AT_ONCE else 0
-        place.fields["unsubscribe_too"] = left[i] > 0 and burst > 1
-        place.fields["agents_of_address"] = programs[i] if programs[i] > 1 else 0
+            fields["links_in_burst"] = followed
+        if sent is not None and _FEW_LINKS < sent <= burst:
+            fields["all_links_in_burst"] = True
+        if at_once[i] >= AT_ONCE:
+            fields["events_in_second"] = AT_ONCE
+        if left[i] > 0 and burst > 1:
+            fields["unsubscribe_too"] = True
+        if programs[i] > 1:
+            fields["agents_of_address"] = programs[i]
 
 
 def _agent_of(place: _Place) -> str | None:
@@ -266,7 +287,7 @@ def _second_round(
         changes: dict[str, Any] = {}
         if i in scanned:
             changes["after_scan"] = True
-        if was_shown and place.fields["click_without_open"]:
+        if was_shown and place.fields.get("click_without_open"):
             changes["click_without_open"] = False
             changes["follows_reader"] = place.visitor in readers
         if reader is not None and _is_stranger(facts, place, reader):
@@ -303,7 +324,7 @@ def _lone_scan(place: _Place) -> int | None:
     """The link that a scanning network followed, when it followed that one alone."""
     if place.kind is not TargetKind.LINK or not isinstance(place.visitor, Network):
         return None
-    return place.link if place.fields["links_in_burst"] == 1 else None
+    return place.link if place.fields.get("links_in_burst") == 1 else None
 
 
 def _is_stranger(facts: DeliveryFacts, place: _Place, reader: _Place) -> bool:
@@ -313,7 +334,7 @@ def _is_stranger(facts: DeliveryFacts, place: _Place, reader: _Place) -> bool:
     """
     if not facts.known_networks or _is_proxied(place.seen):
         return False
-    if place.fields["known_network"] or place.fields["known_device"]:
+    if "known_network" in place.fields or "known_device" in place.fields:
         return False
     agents = (p.hit.headers.get("user-agent", "") for p in (place, reader))
     return place.visitor != reader.visitor and len(set(agents)) > 1

@@ -10,7 +10,7 @@ same judgement.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -20,7 +20,7 @@ from .look import Seen, is_followed, look
 from .priors import share_of
 from .rules import Rules, log_odds
 from .signals import Sign, signs_of
-from .surroundings import NOTHING_AROUND, SURROUNDINGS, Surroundings
+from .surroundings import NOTHING_AROUND, Surroundings
 
 __all__ = [
     "event_of",
@@ -67,17 +67,17 @@ def judge_hit(hit: Hit, around: Surroundings = NOTHING_AROUND, *, rules: Rules) 
     return judge_seen(seen, around, rules)
 
 
-def judge_alike(seen: Seen, fields: dict[str, Any], rules: Rules) -> Judgement:
-    """As `judge_seen`, remembered; `fields` are all those of a Surroundings in their order.
+def judge_alike(
+    seen: Seen, delay: float | None, fields: Mapping[str, Any], rules: Rules
+) -> Judgement:
+    """As `judge_seen`, remembered; `fields` are those of a Surroundings that are not at their
+    default, without the `delay` in seconds.
 
     Most hits look like others: a campaign's readers share a few dozen clients, networks and steps
     of delay, and only the first of each is weighed. The delay is told anew.
     """
-    delay = fields["seconds_since_delivery"]
-    if delay is not None:
-        fields["seconds_since_delivery"] = step_of(delay, rules.steps)
-    judgement, place = _remembered(seen, tuple(fields.values()), rules)
-    fields["seconds_since_delivery"] = delay
+    step = None if delay is None else step_of(delay, rules.steps)
+    judgement, place = _remembered(seen, step, tuple(fields.items()), rules)
     if place is None or delay is None:
         return judgement
     evidence = judgement.evidence
@@ -91,9 +91,11 @@ def judge_alike(seen: Seen, fields: dict[str, Any], rules: Rules) -> Judgement:
 
 
 @lru_cache(_REMEMBERED)
-def _remembered(seen: Seen, values: tuple[Any, ...], rules: Rules) -> tuple[Judgement, int | None]:
+def _remembered(
+    seen: Seen, step: float | None, fields: tuple[tuple[str, Any], ...], rules: Rules
+) -> tuple[Judgement, int | None]:
     """The judgement, and which of its items of evidence tells the delay."""
-    around = Surroundings(**dict(zip(SURROUNDINGS, values, strict=True)))
+    around = Surroundings(seconds_since_delivery=step, **dict(fields))
     judgement = judge_seen(seen, around, rules)
     for place, item in enumerate(judgement.evidence):
         if item.signal.startswith("timing."):

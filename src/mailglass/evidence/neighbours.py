@@ -132,10 +132,10 @@ class Neighbours:
             and not forged
         ):
             return ALONE
-        here = {visit[1:] for visit in nearby if visit[0] == hit.address}
+        here = {visit for visit in nearby if visit[0] == hit.address}
         return Crowd(
             recipients_of_address=len(here),
-            domains_of_address=len({domain for _, domain in here}),
+            domains_of_address=len({domain for _, _, domain in here}),
             recipients_of_network=len({number for _, number, _ in nearby}),
             hosters_of_agent=len(hosters),
             deliveries_of_domain=len(self._domains.near(time, facts.recipient_domain)),

@@ -48,7 +48,7 @@ def signs_of(seen: Seen, around: Surroundings, rules: Rules) -> list[Sign]:
             text = _told(text, client, network, seen.method, str(detail))
         signs.append(Sign(signal, text, share))
 
-    _client(around, seen, note)
+    _client(around, rules, seen, note)
     _network(around, rules, seen, note)
     for name, detail in seen.shape:
         note(name, detail)
@@ -65,19 +65,28 @@ def _told(template: str, client: str, network: str, method: str, detail: str) ->
     )
 
 
-def _client(around: Surroundings, seen: Seen, note: _Note) -> None:
+def _client(around: Surroundings, rules: Rules, seen: Seen, note: _Note) -> None:
+    named = _client_signal(seen)
     if around.outdated_browser:
-        note("client.outdated_browser" if seen.client else "client.outdated_unnamed")
-        return
+        said = "client.outdated_unnamed" if named is None else "client.outdated_browser"
+        note(said)
+        # What else the user agent says may be worse than its age, and never makes it good.
+        if named is None or named == said or rules.signals[named].weight >= 0:
+            return
+    if named is not None:
+        note(named)
+
+
+def _client_signal(seen: Seen) -> str | None:
     if seen.client is None:
-        return
+        return None
     match seen.client.kind:
         case "privacy_proxy" | "unrecognised":
-            note("client.unrecognised_click" if seen.is_click else "client.unrecognised_open")
+            return "client.unrecognised_click" if seen.is_click else "client.unrecognised_open"
         case "office_probe":
-            note("request.office_probe")
+            return "request.office_probe"
         case kind:
-            note(f"client.{kind}")
+            return f"client.{kind}"
 
 
 def _network(around: Surroundings, rules: Rules, seen: Seen, note: _Note) -> None:

@@ -7,7 +7,7 @@ A record of facts, all optional; what was not looked at stays at its default and
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from ..model import TargetKind
@@ -16,7 +16,6 @@ __all__ = [
     "ALONE",
     "NOTHING_AROUND",
     "NOWHERE",
-    "SURROUNDINGS",
     "Crowd",
     "DeliveryFacts",
     "Origin",
@@ -130,5 +129,3 @@ class Surroundings:
 
 
 NOTHING_AROUND = Surroundings()
-# The names of the fields in their order, and the defaults beside them.
-SURROUNDINGS = tuple(f.name for f in fields(Surroundings))

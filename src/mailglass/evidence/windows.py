@@ -17,29 +17,45 @@ def distinct_near(
 
     `times` must be in order; None among the values is left out.
     """
-    if not any(value is not None for value in values):
-        return [0] * len(times)
-    held: dict[tuple[Hashable, Hashable], int] = {}
-    distinct: dict[Hashable, int] = {}
-    result, low, high = [], 0, 0
-    for i, time in enumerate(times):
-        while high < len(times) and times[high] <= time + radius:
-            if values[high] is not None:
-                pair = (groups[high], values[high])
-                held[pair] = held.get(pair, 0) + 1
-                if held[pair] == 1:
-                    distinct[groups[high]] = distinct.get(groups[high], 0) + 1
-            high += 1
-        while times[low] < time - radius:
-            if values[low] is not None:
-                pair = (groups[low], values[low])
-                held[pair] -= 1
-                if not held[pair]:
-                    del held[pair]
-                    distinct[groups[low]] -= 1
-            low += 1
-        result.append(distinct.get(groups[i], 0))
+    result = [0] * len(times)
+    if values.count(None) == len(values):
+        return result
+    members: dict[Hashable, list[int]] = {}
+    for place, group in enumerate(groups):
+        members.setdefault(group, []).append(place)
+    for places in members.values():
+        if len(places) == 1:
+            result[places[0]] = int(values[places[0]] is not None)
+        else:
+            _slide(places, times, values, radius, result)
     return result
+
+
+def _slide(
+    places: Sequence[int],
+    times: Sequence[float],
+    values: Sequence[Hashable | None],
+    radius: float,
+    result: list[int],
+) -> None:
+    """Fill in the counts of one group."""
+    held: dict[Hashable, int] = {}  # how often each value stands in the window
+    low = high = 0
+    for place in places:
+        latest, earliest = times[place] + radius, times[place] - radius
+        while high < len(places) and times[places[high]] <= latest:
+            value = values[places[high]]
+            if value is not None:
+                held[value] = held.get(value, 0) + 1
+            high += 1
+        while times[places[low]] < earliest:
+            value = values[places[low]]
+            if value is not None:
+                held[value] -= 1
+                if not held[value]:
+                    del held[value]
+            low += 1
+        result[place] = len(held)
 
 
 def count_near(
