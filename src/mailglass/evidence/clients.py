@@ -22,7 +22,8 @@ _LONGEST_AGENT = 1024  # characters looked at; real user agents stay below 500
 _REMEMBERED = 16384  # user agents; a year's hits of a busy site carry a few thousand
 _CLASSES = frozenset(
     {"gmail_prefetch", "reader_proxy", "privacy_proxy", "mail_app", "mailish", "bare_webkit"}
-    | {"current_browser", "unimitated_browser", "outdated_browser", "impossible_browser"}
+    | {"current_browser", "unimitated_browser", "ageing_browser"}
+    | {"outdated_browser", "impossible_browser"}
     | {"scanner", "preview", "crawler", "tool", "platform", "office_probe"}
 )
 # ua-parser's families under the name whose version decides.
@@ -37,6 +38,8 @@ _ENGINES = (
     ("UC Browser", "UC Browser"),
 )
 
+# Windows 7 to 8.1, whose people got Chrome 109 and Firefox 115 as the last.
+_LAST_WINDOWS = "Windows NT 6."
 _IMITATED = frozenset({"Chrome", "Chromium", "Edge", "Opera"})  # on desktops, as scanners do
 
 
@@ -59,8 +62,13 @@ _NONE = Client("none", "no program")
 class ClientTable:
     """The table of user agents, with a memory of those seen lately."""
 
-    def __init__(self, rows: Sequence[Row], oldest_versions: Mapping[str, float]) -> None:
-        """`rows` in the order in which they are tried; raises InputError on one that is wrong."""
+    def __init__(
+        self,
+        rows: Sequence[Row],
+        oldest_versions: Mapping[str, float],
+        ageing_versions: Mapping[str, float],
+    ) -> None:
+        """`rows` in the order in which they are tried; raises BadRules on one that is wrong."""
         self._tests = [_test_of(row) for row in rows if row["match"] != "family"]
         self._families = {
             row["text"]: Client(row["class"], row["name"])
@@ -68,6 +76,7 @@ class ClientTable:
             if row["match"] == "family"
         }
         self._oldest = dict(oldest_versions)
+        self._ageing = dict(ageing_versions)
         for row in rows:
             if row["class"] not in _CLASSES:
                 raise row.refuse(f"class {row['class']!r} is none of {', '.join(sorted(_CLASSES))}")
@@ -97,12 +106,13 @@ class ClientTable:
 
     def _browser(self, family: str, major: str, text: str) -> Client:
         name = f"{family} {major}"
-        for word, engine in _ENGINES:
-            if word in family:
-                oldest = self._oldest.get(engine)
-                if oldest is not None and major.isdecimal() and int(major) < oldest:
-                    return Client("outdated_browser", name)
-                break
+        engine = next((engine for word, engine in _ENGINES if word in family), None)
+        if engine is not None and major.isdecimal():
+            if int(major) < self._oldest.get(engine, 0):
+                return Client("outdated_browser", name)
+            is_kept_back = "Mobile" in text or "Android" in text or _LAST_WINDOWS in text
+            if not is_kept_back and int(major) < self._ageing.get(engine, 0):
+                return Client("ageing_browser", name)
         imitated = family in _IMITATED and "Mobile" not in text
         return Client("current_browser" if imitated else "unimitated_browser", name)
 

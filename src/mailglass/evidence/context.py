@@ -38,7 +38,7 @@ def facts_of_context(context: Mapping[str, Any], kind: str, shown: str) -> dict[
         facts["crowd"] = Crowd(**crowd)
     facts.update(_elsewhere(context))
     if _is_other_provider(context, shown):
-        facts.setdefault("sender_sign", "another mailbox provider than the recipient's fetched it")
+        facts.setdefault("sender_sign", _OTHER_PROVIDER)
     if kind == "unsubscribe":
         facts.pop("unsubscribe_too", None)
     return facts
@@ -95,6 +95,11 @@ def _own_view(value: object) -> str | None:
     return "it was marked so" if _flag(value) else None
 
 
+def _other_view(value: object) -> str | None:
+    return _OTHER_PROVIDER if _flag(value) else None
+
+
+_OTHER_PROVIDER = "another mailbox provider than the recipient's fetched it"
 _CROWD_FIELDS = frozenset({"recipients_of_address", "recipients_of_network", "hosters_of_agent"})
 # The first expression found in a name decides what the name means.
 _CONTEXT: tuple[tuple[re.Pattern[str], str, Callable[[object], object]], ...] = tuple(
@@ -102,10 +107,12 @@ _CONTEXT: tuple[tuple[re.Pattern[str], str, Callable[[object], object]], ...] = 
     for pattern, field, reads in (
         (r"heads_?up|sender_announce", "sender_sign", _heads_up),
         (
-            r"^(?:is_)?(?:self|sender|own)_(?:view|open|copy|session|browser)",
+            r"^(?:is_)?(?:self|sender|own)_(?:view|open|copy|session|browser)|sent_(?:copy|folder)"
+            r"|(?:at|while|on|sender)_(?:compos\w+|send(?:ing)?$)|^compos(?:e|ing)",
             "sender_sign",
             _own_view,
         ),
+        (r"provider_(?:mismatch|differs)|(?:other|wrong)_provider", "sender_sign", _other_view),
         (r"sender_(?:network|ip|address)", "sender_network", _flag),
         (r"human_(?:click|open|hit)s?_(?:with)?in|(?:before|around|beside)_human", "", _nothing),
         (r"honey|hidden_link|invisible_link|decoy", "honeypot", _flag),
@@ -113,7 +120,7 @@ _CONTEXT: tuple[tuple[re.Pattern[str], str, Callable[[object], object]], ...] = 
         (r"before_delivery|pre_?delivery|precedes_delivery", "before_delivery", _flag),
         (r"all_(?:the_)?links|every_link", "all_links_in_burst", _flag),
         (
-            r"links?(?:_\w+)?_\d+s$|distinct_links|links_in|different_links",
+            r"links?(?:_\w+)?_\d+s$|distinct_links|different_links|links_in_(?:burst|\d)",
             "links_in_burst",
             _count,
         ),
@@ -145,7 +152,7 @@ _CONTEXT: tuple[tuple[re.Pattern[str], str, Callable[[object], object]], ...] = 
             _crowd_count,
         ),
         (
-            r"scan_?pair|paired|pair_|after_(?:a_)?scan|scan(?:ner)?_(?:\w+_)?(?:before|around|within|near)"
+            r"scan_?pair|paired|pair_|after_(?:a_)?scan|scan(?:ner)?_(?:\w+_)?(?:before|around|within|near)|^(?:earlier|previous|prior)_scan"
             r"|(?:microsoft|ms|scanner|safelinks)_(?:click|hit|scan)",
             "after_scan",
             _flag,
@@ -166,17 +173,19 @@ _CONTEXT: tuple[tuple[re.Pattern[str], str, Callable[[object], object]], ...] = 
             _flag,
         ),
         (
-            r"^(?:links_sent|links_total|links_in_mail|total_links|n_links)$",
+            r"^(?:links_(?:sent|total|in_(?:mail|message))|(?:total|n|num)_links|link_count)$",
             "is_only_link",
             _is_one,
         ),
     )
 )
 _EARLIER = re.compile(
-    r"^(?:earlier|previous|prior|first|original)_(?:human_)?(?:open_|click_|hit_)?(\w+)$"
+    r"^(?:earlier|previous|prior|first|original)_(?!scan|machine|bot|prefetch)"
+    r"(?:human_)?(?:open_|click_|hit_)?(\w+)$"
 )
 _NOW = re.compile(r"^(?:this|current|hit|now)_(?:open_|click_|hit_)?(\w+)$")
 _NEW = re.compile(r"^(?:new|another|different|other)_(\w+)$")
+_MOVED = re.compile(r"^(country|device|network|asn)_?(?:change[sd]?|differs|mismatch|jump)")
 _READ_BEFORE = re.compile(
     r"^(?:after|earlier|previous|prior)_(?:a_)?(?:human_)?(?:open|click|read)(?:ed)?$"
 )
@@ -199,7 +208,9 @@ def _elsewhere(context: Mapping[str, Any]) -> dict[str, Any]:
         elif (found := _NOW.match(name)) and value is not None:
             now[found[1]] = value
         elif (found := _NEW.match(name)) and _flag(value):
-            differs.update(found[1].split("_and_"))
+            differs.update(re.split(r"_(?:and_)?", found[1]))
+        elif (found := _MOVED.match(name)) and _flag(value):
+            differs.add(found[1])
     differs.update(key for key in earlier.keys() & now.keys() if earlier[key] != now[key])
     read_before = read_before or bool(earlier) or bool(differs)
     if not read_before:

@@ -164,9 +164,7 @@ def _describe(
         _describe_person(fields, facts, hit, rules)
 
 
-def _describe_person(
-    fields: dict[str, Any], facts: DeliveryFacts, hit: Hit, rules: Rules
-) -> None:
+def _describe_person(fields: dict[str, Any], facts: DeliveryFacts, hit: Hit, rules: Rules) -> None:
     near, agent = network_key(hit.address), hit.headers.get("user-agent", "")
     if near in facts.known_networks:
         fields["known_network"] = True

@@ -266,8 +266,16 @@ def _actor(probability: float, signs: Sequence[Sign], seen: Seen, rules: Rules) 
     if probability >= rules.machine_below:
         return Actor.UNKNOWN
     blamed = [s for s in signs if s.signal.actor is not None and s.signal.weight < 0]
-    # Who names itself is believed before what it does; then the strongest sign speaks.
-    blamed.sort(key=lambda s: (s.signal.name not in _NAMING, s.signal.weight, s.signal.name))
+    # Who names itself is believed before what it does; then the strongest sign speaks, and the
+    # hour of the visit, which tells no scanner from a prefetch, when nothing else does.
+    blamed.sort(
+        key=lambda s: (
+            s.signal.name not in _NAMING,
+            s.signal.family == "timing" and s.signal.name != "timing.before_delivery",
+            s.signal.weight,
+            s.signal.name,
+        )
+    )
     if not blamed or blamed[0].signal.actor is None:
         return Actor.UNKNOWN
     actor = blamed[0].signal.actor

@@ -27,7 +27,7 @@ __all__ = ["FAMILIES", "Rules", "Signal", "load_rules", "log_odds"]
 
 FAMILIES = ("client", "network", "request", "timing", "behaviour", "history", "gate")
 
-_NUMBERS = ("bands", "caps", "priors", "times", "crowd", "browsers", "verdict")
+_NUMBERS = ("bands", "caps", "priors", "times", "crowd", "browsers", "browsers_ageing", "verdict")
 _ROWS = {
     "clients": ("match", "text", "class", "name", "source", "as_of"),
     "networks": ("network", "owner", "role", "source", "as_of"),
@@ -125,7 +125,7 @@ def load_rules(
         delays=delays,
         steps=_steps(delays, numbers),
         roles=roles,
-        clients=ClientTable(rows["clients"], numbers["browsers"]),
+        clients=ClientTable(rows["clients"], numbers["browsers"], numbers["browsers_ageing"]),
         networks=_networks(rows, kept, now),
         rows=rows,
     )
@@ -196,7 +196,11 @@ def _merge_numbers(sheets: Sequence[Sheet]) -> dict[str, dict[str, float]]:
         for section in _NUMBERS:
             known = merged.setdefault(section, {})
             for key, value in sheet.table(section).items():
-                if not sheet.is_packaged and section != "browsers" and key not in known:
+                if (
+                    not sheet.is_packaged
+                    and not section.startswith("browsers")
+                    and key not in known
+                ):
                     raise sheet.refuse((section, key), f"{key!r} is none of {', '.join(known)}")
                 if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
                     raise sheet.refuse((section, key), f"{key} must be a number from 0 up")
