@@ -1,6 +1,7 @@
 """What every test may use.
 
 `run_cli` runs the command in a process of its own, as a user does.
+`history_address` is that of an empty database, once on SQLite and once on PostgreSQL.
 `shared_data` is the folder of corpora that lie outside the project; tests skip without it.
 """
 
@@ -9,12 +10,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from postgres import PostgresServer
 from product import PROJECT, environment
 
 settings.register_profile("default", deadline=None, print_blob=True)  # never assert a time
@@ -33,6 +35,26 @@ def run_cli() -> Callable[..., subprocess.CompletedProcess[bytes]]:
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """A PostgreSQL 15 of the tests' own, started when the first test asks for it."""
+    if PostgresServer.missing():
+        pytest.skip("PostgreSQL 15 is not installed; tests/install-servers does it")
+    server = PostgresServer(tmp_path_factory.mktemp("postgres"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def history_address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'history.db'}"
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.new_database()
 
 
 @pytest.fixture(scope="session")

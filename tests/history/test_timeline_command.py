@@ -30,7 +30,6 @@ def test_characters_that_steer_a_terminal_are_shown_as_what_they_are(
         author=STEERING,
         subject=STEERING + "你好",
         message_id_field="<1@home.test>",
-        tag=None,
         campaign=None,
     )
     delivery = Delivery(id=7, message_id=message.id, recipient="a@x.test")

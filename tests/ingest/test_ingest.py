@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -291,10 +290,7 @@ def test_a_restart_knows_its_neighbours_again(house: House) -> None:
     house.ingest.settle()
     before = chances()
     with house.history.transaction() as t:
-        t.set_verdicts(
-            {d.id: replace(d.verdict, is_final=False) for d in t.deliveries(range(100, 120))},
-            dict.fromkeys(range(100, 120), DELIVERED_AT),
-        )
+        t.unsettle(range(100, 120))
     house.restart()
     house.ingest.settle()
     assert chances() == before

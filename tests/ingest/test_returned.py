@@ -33,7 +33,6 @@ def history(tmp_path: Path) -> Iterator[History]:
             author="News <n@sender.example>",
             subject="news",
             message_id_field="<m1@sender.example>",
-            tag=None,
             campaign=None,
         )
         t.add_message(

@@ -50,7 +50,6 @@ def add_message(history: History, account_id: int, number: int) -> None:
         author=HOSTILE,
         subject=HOSTILE,
         message_id_field=f"<{number}@home.test>",
-        tag=None,
         campaign=None,
         targets=(Target(number=1, kind=TargetKind.LINK, url="https://example.org/" + HOSTILE),),
     )
@@ -151,7 +150,7 @@ def test_while_the_history_is_down_pages_say_so_and_when_to_come_back(
     def fail() -> None:
         raise StorageUnavailable("the history cannot be used: no server")
 
-    monkeypatch.setattr(history, "transaction", fail)
+    monkeypatch.setattr(history, "reading", fail)
     page = browser.get("/messages")
     assert page.status_code == 503
     assert page.headers["retry-after"] == "5"

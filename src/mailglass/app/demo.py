@@ -252,7 +252,7 @@ async def _caught_up(settings: Settings) -> None:
     spool = Spool(settings.data_directory / "spool.db")
     end = str(published_end(settings.data_directory / "journal"))
     while True:
-        with contextlib.suppress(RetryLater), history.transaction() as t:
+        with contextlib.suppress(RetryLater), history.reading() as t:
             if t.cursor("journal") == end and not spool.counts()["event"]:
                 break
         await asyncio.sleep(_LOOK_SECONDS)
@@ -284,7 +284,7 @@ def _conclude(console: Console, world: LiveWorld, settings: Settings) -> None:
 
 def _judged(history: History) -> list[JudgedHit]:
     """Every hit of the history with what was made of it."""
-    with history.transaction() as t:
+    with history.reading() as t:
         ids = [d.id for m in t.messages(None, limit=10 * _LETTERS) for d in t.deliveries_of([m.id])]
         hits = {stored.id: stored.hit for stored in t.hits_of(ids)}
         events = t.events_of(ids)
@@ -309,7 +309,7 @@ def _rows(
     history: History, world: LiveWorld, summary: Summary
 ) -> Iterator[tuple[str, int, int, str]]:
     """Title, count in truth, count in the history, and a worked example."""
-    with history.transaction() as t:
+    with history.reading() as t:
         ids = [d.id for m in t.messages(None, limit=10 * _LETTERS) for d in t.deliveries_of([m.id])]
         seen = Counter(e.event.type for e in t.events_of(ids))
     made = [visit.fetch for d in world.deliveries.values() for visit in d.visits]
@@ -341,7 +341,7 @@ _MACHINE_EVENTS = (
 
 def _delivered_example(history: History, world: LiveWorld) -> str:
     for (message_id, recipient), delivery in world.deliveries.items():
-        with history.transaction() as t:
+        with history.reading() as t:
             story = timeline(t, None, message_id)
         if story is None:
             continue

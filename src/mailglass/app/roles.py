@@ -214,7 +214,7 @@ def _permissions(
     """Who gets nothing, and how closely each of the others may be tracked."""
     from ..gateway import Permissions
 
-    with history.transaction() as t:
+    with history.reading() as t:
         entries = t.suppressions(datetime.now(UTC), account_id=account_id, recipients=recipients)
     return Permissions(suppressed={entry.recipient: entry.reason for entry in entries})
 

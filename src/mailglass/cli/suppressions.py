@@ -19,7 +19,7 @@ __all__ = ["command"]
 def command(ctx: click.Context, as_json: bool) -> None:
     """List the recipients to whom nothing more is sent, with the reason and the words behind it."""
     history = History(settings_of(ctx).history_address)
-    with history.transaction() as t:
+    with history.reading() as t:
         entries = t.suppressions(datetime.now(UTC))
     for entry in entries:
         click.echo(json.dumps(_fields(entry), ensure_ascii=False) if as_json else _line(entry))

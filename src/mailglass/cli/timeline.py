@@ -24,7 +24,7 @@ def command(ctx: click.Context, message_id: str, as_json: bool) -> None:
     its header.
     """
     history = History(settings_of(ctx).history_address)
-    with history.transaction() as t:
+    with history.reading() as t:
         story = timeline(t, None, message_id)
     if story is None:
         raise InputError(f"there is no message {message_id!r} in the history")

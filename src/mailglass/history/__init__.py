@@ -4,6 +4,7 @@ One schema and one set of named statements on SQLite (WAL) and PostgreSQL. It is
 and read by everybody who shows something; the collector and the courier never touch it.
 """
 
+from .counting import Counts
 from .credentials import (
     ADMINISTRATOR,
     add_administrator,
@@ -17,7 +18,12 @@ from .credentials import (
 )
 from .records import (
     Account,
+    JudgedDelivery,
+    JudgedHit,
+    KnownFacts,
     Returned,
+    Role,
+    SeenHit,
     StoredDelivery,
     StoredEvent,
     StoredHit,
@@ -25,15 +31,27 @@ from .records import (
     Suppression,
     User,
 )
+from .schema.base import Dimension, Period, Who
 from .store import History, Transaction
 from .timeline import DeliveryTimeline, Timeline, timeline
+from .versions import HistoryOutdated, Step
 
 __all__ = [
     "ADMINISTRATOR",
     "Account",
+    "Counts",
     "DeliveryTimeline",
+    "Dimension",
     "History",
+    "HistoryOutdated",
+    "JudgedDelivery",
+    "JudgedHit",
+    "KnownFacts",
+    "Period",
     "Returned",
+    "Role",
+    "SeenHit",
+    "Step",
     "StoredDelivery",
     "StoredEvent",
     "StoredHit",
@@ -42,6 +60,7 @@ __all__ = [
     "Timeline",
     "Transaction",
     "User",
+    "Who",
     "add_administrator",
     "check_password",
     "end_session",

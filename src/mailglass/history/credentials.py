@@ -101,7 +101,7 @@ def sign_in_with_password(history: History, name: str, password: str) -> str | N
 
 
 def _user_with_password(history: History, name: str, password: str) -> User | None:
-    with history.transaction() as t:
+    with history.reading() as t:
         user = t.user_named(name)
     try:
         _hasher.verify(user.password_hash if user else _NOBODY, password)
@@ -130,7 +130,7 @@ def _add_session(t: Transaction, user_id: int) -> str:
 
 def session_user(history: History, session: str) -> User | None:
     """Who a session belongs to."""
-    with history.transaction() as t:
+    with history.reading() as t:
         return t.user_of_session(_hash(session), datetime.now(UTC))
 
 

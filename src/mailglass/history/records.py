@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
-from ..model import Event, Hit, Target, Verdict
+from ..model import Event, EventType, Hit, Judgement, Target, Verdict
+from .schema.base import Who
 
 __all__ = [
     "Account",
+    "JudgedDelivery",
+    "JudgedHit",
+    "KnownFacts",
     "Returned",
+    "Role",
+    "SeenHit",
     "StoredDelivery",
     "StoredEvent",
     "StoredHit",
@@ -29,6 +36,14 @@ class Account:
     name: str
 
 
+class Role(StrEnum):
+    """What a user may do in their account."""
+
+    OWNER = "owner"  # everything, also users, keys and policies
+    MEMBER = "member"  # sends mail and sees what became of it
+    READ_ONLY = "read-only"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
     """Who may submit mail for an account and look at what became of it."""
@@ -37,6 +52,8 @@ class User:
     account_id: int
     name: str
     password_hash: str
+    role: Role = Role.OWNER
+    totp_secret: str | None = None  # base32; None without a second factor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +67,9 @@ class StoredMessage:
     author: str
     subject: str
     message_id_field: str
-    tag: str | None
-    campaign: str | None
+    tags: tuple[str, ...] = ()
+    campaign: str | None = None
+    submitter: str | None = None  # the user or key that handed it in
     targets: tuple[Target, ...] = ()
 
 
@@ -61,42 +79,92 @@ class StoredDelivery:
 
     id: int
     message_id: int
+    account_id: int
     recipient: str
     recipient_domain: str
     delivered_at: datetime | None
     verdict: Verdict
+    last_event_at: datetime | None = None
+    hits: Mapping[str, int] = field(default_factory=dict)  # by counter, such as beacon_human
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredHit:
-    """A hit under its place in the journal; `delivery_id` is None when it means none of ours."""
+    """A hit under the number it was given; `delivery_id` is None when it means none of ours."""
 
-    id: str
+    id: int
     delivery_id: int | None
     hit: Hit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredEvent:
-    """An event; `hit_id` when it was judged from a hit."""
+    """An event; `hit_id` when it was judged from a hit that is still kept.
+
+    Numbers grow in the order in which events become visible. An event whose type changes when it
+    is judged again gets a new number; one that is only judged more finely keeps its own.
+    """
 
     delivery_id: int
     event: Event
-    hit_id: str | None = None
+    hit_id: int | None = None
+    id: int = 0  # given when it is stored
+    account_id: int = 0
 
     def as_json(self) -> Mapping[str, Any]:
         """The event for a machine: times as RFC 3339, evidence as mappings."""
         return {
+            "id": str(self.id),
             "type": self.event.type.value,
             "at": self.event.at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "delivery_id": str(self.delivery_id),
-            "hit_id": self.hit_id,
+            "hit_id": None if self.hit_id is None else str(self.hit_id),
             "evidence": [
                 {"signal": e.signal, "weight": round(e.weight, 3), "text": e.text}
                 for e in self.event.evidence
             ],
             "raw": dict(self.event.raw),
         }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenHit:
+    """A hit of the history beside the event that was last made of it."""
+
+    stored: StoredHit
+    event_id: int
+    type: EventType
+    who: Who
+    judgement_id: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownFacts:
+    """All that is known of one delivery: what was told, and what was seen."""
+
+    told: Sequence[StoredEvent] = ()  # also events whose hit is no longer kept
+    seen: Sequence[SeenHit] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedHit:
+    """What is made of a hit now; `before` is None when it was never judged."""
+
+    stored: StoredHit
+    type: EventType
+    who: Who
+    judgement: Judgement | None  # None when judging failed
+    before: SeenHit | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedDelivery:
+    """A delivery with all that is made of it now."""
+
+    delivery: StoredDelivery
+    hits: Sequence[JudgedHit]
+    verdict: Verdict
+    last_event_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,7 +37,7 @@ class Timeline:
             "accepted_at": _stamp(m.accepted_at.isoformat(timespec="milliseconds")),
             "author": m.author,
             "subject": m.subject,
-            "tag": m.tag,
+            "tags": list(m.tags),
             "campaign": m.campaign,
             "targets": [
                 {"number": t.number, "kind": t.kind.value, "url": t.url, "name": t.name}

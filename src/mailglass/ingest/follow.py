@@ -20,7 +20,7 @@ from ..errors import CorruptRecord, RetryLater
 from ..evidence import Neighbours, Rules
 from ..history import History, StoredEvent, StoredHit, StoredMessage, Transaction
 from ..journal import START, Cursor, Poison, expire, published_end, read
-from ..model import Delivery, Event, EventType, Target, TargetKind
+from ..model import Delivery, Event, EventType, Hit, Target, TargetKind
 from ..spool import Spool, SpoolEvent
 from ..tokens import Ring
 from .holding import release_held
@@ -101,7 +101,7 @@ class Ingest:
         cursor, seq = self._reached
         if published_end(self._journal) != cursor or self._spool.events(seq, 1):
             return True
-        with self._history.transaction() as t:
+        with self._history.reading() as t:
             return self._ring is not None and bool(t.returned(limit=1))
 
     def step(self) -> int:
@@ -153,8 +153,10 @@ class Ingest:
             release_held(t, self._spool, told, self._clock())
             if told:
                 t.set_cursor(_SPOOL, str(told[-1].seq))
+            seen: list[StoredHit] = []
             if items and len(told) < most:
-                touched |= self._take_seen(t, items)
+                seen = self._take_seen(t, items)
+                touched |= {h.delivery_id for h in seen if h.delivery_id is not None}
                 t.set_cursor(_JOURNAL, str(items[-1][0]))
             else:
                 items = []
@@ -162,7 +164,8 @@ class Ingest:
             if self._ring is not None and len(told) < most:
                 came_back, named = take_returned(t, self._ring, self._clock())
                 touched |= named
-            judge_again(t, touched, self._rules, self._known_neighbours(t), self._clock())
+            known = self._known_neighbours(t)
+            judge_again(t, touched, self._rules, known, self._clock(), new_hits=seen)
         if told:
             self._spool.forget_events(told[-1].seq)
         self._reached = (
@@ -191,9 +194,9 @@ class Ingest:
             remember(t, self._clock() - _NEIGHBOUR_TIME, self._neighbours, _NEIGHBOURS)
         return self._neighbours
 
-    def _take_seen(self, t: Transaction, items: list[tuple[Cursor, Any]]) -> set[int]:
-        """Write the hits; returns the deliveries that they are about."""
-        hits = []
+    def _take_seen(self, t: Transaction, items: list[tuple[Cursor, Any]]) -> list[StoredHit]:
+        """Write the hits."""
+        hits: list[tuple[int | None, Hit]] = []
         named = {i.delivery_id for _, i in items if not isinstance(i, Poison)}
         known = {d.id: d.delivered_at for d in t.deliveries(n for n in named if n is not None)}
         for cursor, item in items:
@@ -204,9 +207,8 @@ class Ingest:
             ours = item.delivery_id if item.delivery_id in known else None
             if ours is not None and (delivered_at := known[ours]):
                 item = replace(item, at=self._told_at(delivered_at, item.at))
-            hits.append(StoredHit(id=str(cursor), delivery_id=ours, hit=item))
-        t.add_hits(hits)
-        return {h.delivery_id for h in hits if h.delivery_id is not None}
+            hits.append((ours, item))
+        return t.add_hits(hits)
 
 
 def _take_told(t: Transaction, events: Iterable[SpoolEvent]) -> Iterable[int]:
@@ -247,8 +249,9 @@ def _message(told: SpoolEvent) -> StoredMessage:
         author=body["author"],
         subject=body["subject"],
         message_id_field=body["message_id_field"],
-        tag=body["tag"],
+        tags=tuple(body["tags"]) if "tags" in body else (body["tag"],) if body["tag"] else (),
         campaign=body["campaign"],
+        submitter=body.get("submitter"),
         targets=tuple(
             Target(**{**target, "kind": TargetKind(target["kind"])}) for target in body["targets"]
         ),

@@ -1,25 +1,49 @@
 """Judges the deliveries that have news: every hit of each again, then the verdict.
 
 A later hit can change what an earlier one means (a burst, a scan paired with a click), so all of a
-delivery's hits are judged together, and the events that were judged from them are written anew.
+delivery's hits are judged together; what changed is written.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import TypeVar
 
-from ..evidence import DeliveryFacts, Neighbours, Rules, event_from, judge_delivery, weigh
-from ..history import StoredDelivery, StoredEvent, StoredHit, Transaction
-from ..model import EventType, Target, TargetKind, Verdict
+from ..evidence import (
+    DeliveryFacts,
+    Neighbours,
+    Rules,
+    event_from,
+    judge_delivery,
+    verdict_word,
+    weigh,
+)
+from ..history import (
+    JudgedDelivery,
+    JudgedHit,
+    KnownFacts,
+    SeenHit,
+    StoredDelivery,
+    StoredEvent,
+    StoredHit,
+    Transaction,
+    Who,
+)
+from ..model import Event, EventType, Target, TargetKind
 
 __all__ = ["judge_again", "remember"]
 
 _log = logging.getLogger("mailglass.ingest")
 
-_Item = TypeVar("_Item", StoredHit, StoredEvent)
+_WHO = {
+    "human": Who.HUMAN,
+    "third_party": Who.HUMAN,
+    "machine": Who.MACHINE,
+    "unknown": Who.UNDETERMINED,
+    "sender": Who.SENDER,
+}
+_NOTHING = KnownFacts()
 
 
 def judge_again(
@@ -28,62 +52,118 @@ def judge_again(
     rules: Rules,
     neighbours: Neighbours,
     now: datetime,
+    new_hits: Iterable[StoredHit] = (),
 ) -> None:
-    """Write the events and the verdict of each delivery as its facts stand now."""
+    """Write the events and the verdict of each delivery as its facts stand now.
+
+    `new_hits` are those that this transaction wrote; the others are read.
+    """
     deliveries = t.deliveries(delivery_ids)
     if not deliveries:
         return
-    ids = [d.id for d in deliveries]
+    known = t.known_facts(d.id for d in deliveries)
+    fresh: dict[int, list[StoredHit]] = {}
+    for hit in new_hits:
+        if hit.delivery_id is not None:
+            fresh.setdefault(hit.delivery_id, []).append(hit)
     targets = t.targets_of(d.message_id for d in deliveries)
-    hits = _by_delivery(t.hits_of(ids))
-    told = _by_delivery(t.events_of(ids, told_only=True))
-    facts = {d.id: _facts(d, targets.get(d.message_id, ()), told.get(d.id, [])) for d in deliveries}
-    for number, some in hits.items():
-        for stored in some:
-            neighbours.add(stored.hit, facts[number])
-    judged: list[StoredEvent] = []
-    verdicts: dict[int, Verdict] = {}
-    last_at: dict[int, datetime] = {}
-    for delivery in deliveries:
-        about = facts[delivery.id]
+    work = [
+        _Work(d, known.get(d.id, _NOTHING), fresh.get(d.id, ()), targets.get(d.message_id, ()))
+        for d in deliveries
+    ]
+    for one in work:
+        for stored in one.hits:
+            neighbours.add(stored.hit, one.facts)
+    t.set_judged([one.judged(rules, neighbours, now) for one in work])
+
+
+class _Work:
+    """A delivery to be judged, with all that is known of it."""
+
+    def __init__(
+        self,
+        delivery: StoredDelivery,
+        known: KnownFacts,
+        fresh: Sequence[StoredHit],
+        targets: tuple[Target, ...],
+    ) -> None:
+        self.delivery = delivery
+        self.told = known.told
+        self.facts = _facts(delivery, targets, known.told)
+        both: list[tuple[StoredHit, SeenHit | None]] = [(s.stored, s) for s in known.seen]
+        both += [(hit, None) for hit in fresh]
+        both.sort(key=lambda pair: (pair[0].hit.at, pair[0].id))
+        self.hits = [stored for stored, _ in both]
+        self._before = [seen for _, seen in both]
+
+    def judged(self, rules: Rules, neighbours: Neighbours, now: datetime) -> JudgedDelivery:
+        """What is made of it now."""
         try:
-            events = _judged(about, hits.get(delivery.id, []), rules, neighbours)
+            hits, events = self._judge(rules, neighbours)
         except Exception:
             # a fault of ours with one delivery must not hide the facts of the others
             _log.exception(
                 "delivery %d cannot be judged",
-                delivery.id,
-                extra={"action": "judging-failed", "delivery_id": delivery.id},
+                self.delivery.id,
+                extra={"action": "judging-failed", "delivery_id": self.delivery.id},
             )
-            events = []
-        judged += events
-        everything = [e.event for e in (*told.get(delivery.id, []), *events)]
-        verdicts[delivery.id] = weigh(everything, now, rules)
-        last_at[delivery.id] = max((e.at for e in everything), default=now)
-    t.forget_judged_events(hits)
-    t.add_events(judged)
-    t.set_verdicts(verdicts, last_at)
+            hits, events = self._unjudged(), []
+        everything = [*(e.event for e in self.told), *events]
+        return JudgedDelivery(
+            delivery=self.delivery,
+            hits=hits,
+            verdict=weigh(everything, now, rules),
+            last_event_at=max((e.at for e in everything), default=now),
+        )
+
+    def _judge(self, rules: Rules, neighbours: Neighbours) -> tuple[list[JudgedHit], list[Event]]:
+        if not self.hits:
+            return [], []
+        seen = [stored.hit for stored in self.hits]
+        crowds = [neighbours.crowd(hit, self.facts) for hit in seen]
+        judgements = judge_delivery(self.facts, seen, rules=rules, crowds=crowds)
+        events = [event_from(hit, j) for hit, j in zip(seen, judgements, strict=True)]
+        hits = [
+            JudgedHit(
+                stored=stored,
+                type=event.type,
+                who=_WHO[verdict_word(judgement, rules)],
+                judgement=judgement,
+                before=before,
+            )
+            for stored, event, judgement, before in zip(
+                self.hits, events, judgements, self._before, strict=True
+            )
+        ]
+        return hits, events
+
+    def _unjudged(self) -> list[JudgedHit]:
+        return [
+            JudgedHit(
+                stored=stored,
+                type=EventType.FETCHED,
+                who=Who.UNDETERMINED,
+                judgement=None,
+                before=before,
+            )
+            for stored, before in zip(self.hits, self._before, strict=True)
+        ]
 
 
 def remember(t: Transaction, since: datetime, neighbours: Neighbours, most: int) -> None:
     """Tell a new index what was seen lately, so that a restart changes no judgement."""
-    hits = _by_delivery(t.hits_since(since, most))
+    hits: dict[int, list[StoredHit]] = {}
+    for stored in t.hits_since(since, most):
+        if stored.delivery_id is not None:
+            hits.setdefault(stored.delivery_id, []).append(stored)
     for delivery in t.deliveries(hits):
-        about = _facts(delivery, (), [])
+        about = _facts(delivery, (), ())
         for stored in hits[delivery.id]:
             neighbours.add(stored.hit, about)
 
 
-def _by_delivery(items: Iterable[_Item]) -> dict[int, list[_Item]]:
-    found: dict[int, list[_Item]] = {}
-    for item in items:
-        if item.delivery_id is not None:
-            found.setdefault(item.delivery_id, []).append(item)
-    return found
-
-
 def _facts(
-    delivery: StoredDelivery, targets: tuple[Target, ...], told: list[StoredEvent]
+    delivery: StoredDelivery, targets: tuple[Target, ...], told: Sequence[StoredEvent]
 ) -> DeliveryFacts:
     replies = [e.event.at for e in told if e.event.type is EventType.REPLIED]
     return DeliveryFacts(
@@ -94,21 +174,3 @@ def _facts(
         links_sent=sum(t.kind is TargetKind.LINK for t in targets),
         replied_at=min(replies, default=None),
     )
-
-
-def _judged(
-    facts: DeliveryFacts, hits: list[StoredHit], rules: Rules, neighbours: Neighbours
-) -> list[StoredEvent]:
-    if not hits:
-        return []
-    seen = [stored.hit for stored in hits]
-    crowds = [neighbours.crowd(hit, facts) for hit in seen]
-    judgements = judge_delivery(facts, seen, rules=rules, crowds=crowds)
-    return [
-        StoredEvent(
-            delivery_id=facts.delivery_id,
-            hit_id=stored.id,
-            event=event_from(stored.hit, judgement),
-        )
-        for stored, judgement in zip(hits, judgements, strict=True)
-    ]

@@ -154,7 +154,7 @@ def create_app(config: Config, history: History) -> FastAPI:
 
     @app.get("/messages")
     def messages(request: Request, before: int | None = None, user: User = signed) -> Response:
-        with history.transaction() as t:
+        with history.reading() as t:
             found = t.messages(user.account_id, before=before, limit=_PAGE)
             deliveries = t.deliveries_of(m.id for m in found)
         rows = [(m, [d for d in deliveries if d.message_id == m.id]) for m in found]
@@ -163,7 +163,7 @@ def create_app(config: Config, history: History) -> FastAPI:
 
     @app.get("/messages/{number}")
     def message(request: Request, number: str, user: User = signed) -> Response:
-        with history.transaction() as t:
+        with history.reading() as t:
             story = timeline(t, user.account_id, number)
         if story is None:
             raise HTTPException(404, "There is no such message")

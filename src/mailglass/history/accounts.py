@@ -1,0 +1,81 @@
+"""The named statements about accounts and their users."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from . import schema
+from .records import Account, Role, User
+from .statements import Statements
+
+__all__ = ["AccountStatements", "user_columns", "user_of"]
+
+
+class AccountStatements(Statements):
+    """What a transaction can do with accounts and users."""
+
+    def add_account(self, name: str, at: datetime) -> Account:
+        """A new account."""
+        row = self._db.execute(
+            schema.account.insert().values(name=name, created_at=at.timestamp())
+        ).inserted_primary_key
+        assert row is not None
+        return Account(id=row[0], name=name)
+
+    def accounts(self) -> list[Account]:
+        """All accounts that are not closed."""
+        c = schema.account.c
+        query = sa.select(c.id, c.name).where(c.closed_at.is_(None)).order_by(c.id)
+        return [Account(id=row.id, name=row.name) for row in self._db.execute(query)]
+
+    def add_user(
+        self,
+        account_id: int,
+        name: str,
+        password_hash: str,
+        at: datetime,
+        role: Role = Role.OWNER,
+    ) -> User:
+        """A new user of an account."""
+        row = self._db.execute(
+            schema.user.insert().values(
+                account_id=account_id,
+                name=name,
+                password_hash=password_hash,
+                role=role.value,
+                created_at=at.timestamp(),
+            )
+        ).inserted_primary_key
+        assert row is not None
+        return User(
+            id=row[0], account_id=account_id, name=name, password_hash=password_hash, role=role
+        )
+
+    def user_named(self, name: str) -> User | None:
+        """The user of that name who may come in."""
+        u = schema.user.c
+        query = sa.select(*user_columns()).where(u.name == name, u.disabled_at.is_(None))
+        row = self._db.execute(query).one_or_none()
+        return user_of(row) if row else None
+
+    def set_password(self, user_id: int, password_hash: str) -> None:
+        """Another password for a user."""
+        self._db.execute(
+            schema.user.update()
+            .where(schema.user.c.id == user_id)
+            .values(password_hash=password_hash)
+        )
+
+
+def user_columns() -> list[sa.Column[Any]]:  # Any: of several types
+    """The columns that make a `User`."""
+    u = schema.user.c
+    return [u.id, u.account_id, u.name, u.password_hash, u.role, u.totp_secret]
+
+
+def user_of(row: Any) -> User:  # a row of a select, which SQLAlchemy types as Any
+    """The user of a row with `user_columns`."""
+    return User(**{**row._mapping, "role": Role(row.role)})

@@ -1,0 +1,280 @@
+"""The named statements about roll-ups: gathered while a transaction writes, added up at its end.
+
+Every statement that adds, changes or removes an event or a verdict says so here, in the same
+transaction; so the counts are those of the facts after every commit, also when events come late or
+are judged again. A batch adds once to each row it concerns, whatever it holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from ..model import EventType
+from . import schema
+from .dictionaries import DictionaryStatements
+from .schema.base import CODES, Dimension, Period, Who
+from .schema.rollups import COUNTERS
+from .statements import chunks
+
+__all__ = ["PERIODS", "CountingStatements", "Counts", "Place", "hit_counter"]
+
+_HOUR, _DAY = 3600, 86400
+
+# The periods kept for each dimension. Rows cost space: a message lives for days, so its hours
+# suffice; recipient domains and tags are many, so their days do.
+PERIODS: Mapping[Dimension, tuple[Period, ...]] = {
+    Dimension.ACCOUNT: (Period.TOTAL, Period.DAY, Period.HOUR),
+    Dimension.MESSAGE: (Period.TOTAL, Period.HOUR),
+    Dimension.CAMPAIGN: (Period.TOTAL, Period.DAY, Period.HOUR),
+    Dimension.TAG: (Period.TOTAL, Period.DAY),
+    Dimension.DOMAIN: (Period.TOTAL, Period.DAY),
+}
+_WHAT = {"o": "beacon", "c": "link", "a": "attachment"}
+_KEY_COLUMNS = ("account_id", "dimension", "period", "key", "start")
+_Key = tuple[int, int, int, int, int]
+
+
+class Place(NamedTuple):
+    """Where a delivery is counted."""
+
+    account_id: int
+    message_id: int
+    domain_id: int
+    campaign_id: int | None
+    tag_ids: tuple[int, ...]
+    accepted_hour: int  # hours since 1970
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """One row of a roll-up; counters that are nought are left out."""
+
+    key: int  # 0 for the account, else the id of a message, campaign, tag or domain
+    start: datetime | None  # None for a total
+    counts: Mapping[str, int]
+
+    def __getitem__(self, name: str) -> int:
+        return self.counts.get(name, 0)
+
+
+def hit_counter(path_kind: str, who: Who) -> str | None:
+    """The counter of a hit; None for the sender's own."""
+    if who is Who.SENDER:
+        return None
+    return f"{_WHAT.get(path_kind, 'page')}_{who.value}"
+
+
+class CountingStatements(DictionaryStatements):
+    """What a transaction can do with roll-ups."""
+
+    _places: dict[int, Place]
+    _counted: dict[tuple[Place, int], dict[str, int]]
+    _targets_counted: dict[tuple[int, int], dict[str, int]]
+
+    def _count(self, place: Place, hour: int, counter: str, number: int) -> None:
+        counts = self._counted.setdefault((place, hour), {})
+        counts[counter] = counts.get(counter, 0) + number
+
+    def _count_hit(
+        self, place: Place, at: float, facts: tuple[str, int | None, EventType, Who], number: int
+    ) -> None:
+        """Count the event of a hit: its path, target, type and who is behind it."""
+        path_kind, target, type_, who = facts
+        hour = int(at // _HOUR)
+        self._count(place, hour, type_.value, number)
+        counter = hit_counter(path_kind, who)
+        if counter is None:
+            return
+        self._count(place, hour, counter, number)
+        if target is not None:
+            counts = self._targets_counted.setdefault((place.message_id, target), {})
+            counts[who.value] = counts.get(who.value, 0) + number
+
+    def _places_of(self, delivery_ids: Iterable[int]) -> dict[int, Place]:
+        """Where deliveries are counted; those that do not exist are left out."""
+        missing = [i for i in delivery_ids if i not in self._places]
+        d = schema.delivery.c
+        for some in chunks(missing):
+            query = sa.select(d.id, d.account_id, d.message_id, d.domain_id).where(d.id.in_(some))
+            rows = self._db.execute(query).all()
+            self._learn_places([(r.id, r.account_id, r.message_id, r.domain_id) for r in rows])
+        return self._places
+
+    def _learn_places(self, rows: Sequence[tuple[int, int, int, int]]) -> None:
+        """Remember where deliveries are counted: id, account, message and domain of each."""
+        messages = self._message_places({row[2] for row in rows})
+        for number, account_id, message_id, domain_id in rows:
+            campaign_id, tag_ids, hour = messages[message_id]
+            self._places[number] = Place(
+                account_id, message_id, domain_id, campaign_id, tag_ids, hour
+            )
+
+    def _message_places(
+        self, message_ids: Iterable[int]
+    ) -> dict[int, tuple[int | None, tuple[int, ...], int]]:
+        found: dict[int, tuple[int | None, tuple[int, ...], int]] = {}
+        missing = []
+        for number in message_ids:
+            known = self._memory.value_of("message-place", number)
+            if known is None:
+                missing.append(number)
+            else:
+                found[number] = known
+        m, link = schema.message.c, schema.message_tag.c
+        for some in chunks(missing):
+            tags: dict[int, tuple[int, ...]] = {}
+            query = sa.select(link.message_id, link.tag_id).where(link.message_id.in_(some))
+            for message_id, tag_id in self._db.execute(query):
+                tags[message_id] = (*tags.get(message_id, ()), tag_id)
+            messages = sa.select(m.id, m.campaign_id, m.accepted_at).where(m.id.in_(some))
+            for row in self._db.execute(messages):
+                place = (row.campaign_id, tags.get(row.id, ()), int(row.accepted_at // _HOUR))
+                found[row.id] = place
+                self._memory.learn_value("message-place", row.id, place)
+        return found
+
+    # adding up
+
+    def _write_counts(self) -> None:
+        if not self._counted and not self._targets_counted:
+            return
+        self._hold_pen()
+        rows: dict[_Key, dict[str, int]] = {}
+        for (place, hour), counts in self._counted.items():
+            for key in _keys_of(place, hour):
+                into = rows.setdefault(key, {})
+                for name, number in counts.items():
+                    into[name] = into.get(name, 0) + number
+        _add_up(self._db, "rollup", _KEY_COLUMNS, rows)
+        _add_up(self._db, "target_rollup", ("message_id", "number"), self._targets_counted)
+        self._counted.clear()
+        self._targets_counted.clear()
+
+    # what is shown
+
+    def counts(
+        self,
+        account_id: int,
+        dimension: Dimension = Dimension.ACCOUNT,
+        period: Period = Period.TOTAL,
+        *,
+        keys: Sequence[int] | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> list[Counts]:
+        """The roll-ups of an account by key and time; `until` is the first time left out."""
+        self._flush()
+        r = schema.rollup.c
+        query = _select_counts(account_id, dimension, period)
+        if dimension is Dimension.ACCOUNT:
+            query = query.where(r.key == 0)
+        if keys is not None:
+            query = query.where(r.key.in_(keys))
+        if since is not None:
+            query = query.where(r.start >= int(since.timestamp()))
+        if until is not None:
+            query = query.where(r.start < int(until.timestamp()))
+        return [_counts(row) for row in self._db.execute(query.order_by(r.key, r.start))]
+
+    def largest(self, account_id: int, dimension: Dimension, limit: int = 50) -> list[Counts]:
+        """The totals of the messages, campaigns, tags or domains with the most deliveries."""
+        self._flush()
+        query = _select_counts(account_id, dimension, Period.TOTAL)
+        query = query.order_by(schema.rollup.c.queued.desc()).limit(limit)
+        return [_counts(row) for row in self._db.execute(query)]
+
+    def target_counts(self, message_id: int) -> dict[int, dict[str, int]]:
+        """For each target of a message: hits by who was behind them."""
+        self._flush()
+        t = schema.target_rollup
+        rows = self._db.execute(sa.select(t).where(t.c.message_id == message_id))
+        return {
+            r.number: {"human": r.human, "machine": r.machine, "undetermined": r.undetermined}
+            for r in rows
+        }
+
+
+def _keys_of(place: Place, hour: int) -> list[_Key]:
+    """The rows that count what happened to a delivery in an hour."""
+    keys: list[_Key] = []
+    for dimension, key in _dimensions_of(place):
+        for period in PERIODS[dimension]:
+            keys.append(
+                (
+                    place.account_id,
+                    CODES[Dimension][dimension],
+                    CODES[Period][period],
+                    key,
+                    _start(period, hour),
+                )
+            )
+    return keys
+
+
+def _dimensions_of(place: Place) -> list[tuple[Dimension, int]]:
+    found = [
+        (Dimension.ACCOUNT, 0),
+        (Dimension.MESSAGE, place.message_id),
+        (Dimension.DOMAIN, place.domain_id),
+    ]
+    if place.campaign_id is not None:
+        found.append((Dimension.CAMPAIGN, place.campaign_id))
+    return found + [(Dimension.TAG, number) for number in place.tag_ids]
+
+
+def _start(period: Period, hour: int) -> int:
+    match period:
+        case Period.HOUR:
+            return hour * _HOUR
+        case Period.DAY:
+            return hour * _HOUR // _DAY * _DAY
+    return 0
+
+
+def _add_up(
+    db: sa.Connection,
+    table: str,
+    keyed: Sequence[str],
+    rows: Mapping[Any, Mapping[str, int]],  # Any: tuples of the key's columns
+) -> None:
+    """Add to rows, which are made when they are missing; only the columns that change are sent.
+
+    In the order of the keys, so that two writers cannot wait for each other.
+    """
+    by_columns: dict[tuple[str, ...], list[tuple[int, ...]]] = {}
+    for key in sorted(rows):
+        changed = {name: number for name, number in rows[key].items() if number}
+        if changed:
+            names = tuple(sorted(changed))
+            by_columns.setdefault(names, []).append((*key, *(changed[n] for n in names)))
+    mark = "?" if db.dialect.name == "sqlite" else "%s"
+    for names, values in by_columns.items():
+        columns = ", ".join((*keyed, *names))
+        marks = ", ".join([mark] * (len(keyed) + len(names)))
+        added = ", ".join(f"{n} = {table}.{n} + excluded.{n}" for n in names)
+        db.exec_driver_sql(
+            f"INSERT INTO {table} ({columns}) VALUES ({marks})"
+            f" ON CONFLICT ({', '.join(keyed)}) DO UPDATE SET {added}",
+            values,
+        )
+
+
+def _select_counts(account_id: int, dimension: Dimension, period: Period) -> sa.Select[Any]:
+    r = schema.rollup.c  # Any: columns of several types
+    return sa.select(schema.rollup).where(
+        r.account_id == account_id, r.dimension == dimension, r.period == period
+    )
+
+
+def _counts(row: Any) -> Counts:  # a row of a select, which SQLAlchemy types as Any
+    values = row._mapping
+    return Counts(
+        key=row.key,
+        start=None if row.period is Period.TOTAL else datetime.fromtimestamp(row.start, UTC),
+        counts={name: values[name] for name in COUNTERS if values[name]},
+    )

@@ -1,0 +1,156 @@
+"""The named statements about deliveries and their verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+
+from ..model import Verdict, VerdictLevel
+from . import schema
+from .counting import CountingStatements
+from .records import StoredDelivery
+from .schema.base import CODES
+from .schema.mail import HIT_COUNTERS
+from .schema.rollups import LEVEL_COUNTERS
+from .statements import chunks, evidence_list, evidence_of, json_text, moment
+
+__all__ = ["DeliveryStatements"]
+
+
+class DeliveryStatements(CountingStatements):
+    """What a transaction can do with deliveries."""
+
+    def set_delivered(self, delivery_id: int, at: datetime) -> None:
+        """When the receiving server took it."""
+        self._db.execute(
+            schema.delivery.update()
+            .where(schema.delivery.c.id == delivery_id)
+            .values(delivered_at=at.timestamp())
+        )
+
+    def deliveries_of(
+        self,
+        message_ids: Iterable[int],
+        *,
+        after: int | None = None,
+        limit: int | None = None,
+    ) -> list[StoredDelivery]:
+        """The copies of messages in the order of their numbers, from above `after` on."""
+        c = schema.delivery.c
+        found: list[StoredDelivery] = []
+        for some in chunks(message_ids):
+            query = sa.select(schema.delivery).where(c.message_id.in_(some)).order_by(c.id)
+            if after is not None:
+                query = query.where(c.id > after)
+            found += self._read(query.limit(limit) if limit is not None else query)
+        return sorted(found, key=lambda d: d.id)[:limit]
+
+    def deliveries(self, delivery_ids: Iterable[int]) -> list[StoredDelivery]:
+        """Deliveries by number; those that do not exist are left out."""
+        c = schema.delivery.c
+        found: list[StoredDelivery] = []
+        for some in chunks(delivery_ids):
+            found += self._read(sa.select(schema.delivery).where(c.id.in_(some)))
+        return sorted(found, key=lambda d: d.id)
+
+    def deliveries_to(self, account_id: int | None, recipient: str) -> list[StoredDelivery]:
+        """All copies to a recipient, whatever the case of its letters, of one account or all."""
+        c = schema.delivery.c
+        query = sa.select(schema.delivery).where(sa.func.lower(c.recipient) == recipient.lower())
+        if account_id is not None:
+            query = query.where(c.account_id == account_id)
+        return self._read(query.order_by(c.id))
+
+    def unsettled(self, before: datetime, limit: int) -> list[int]:
+        """Deliveries whose verdict is provisional although their last event was before then."""
+        c = schema.delivery.c
+        query = (
+            sa.select(c.id)
+            .where(
+                sa.text("is_final = 0" if self._db.dialect.name == "sqlite" else "NOT is_final"),
+                c.last_event_at <= before.timestamp(),
+                c.level != VerdictLevel.PENDING,
+            )
+            .order_by(c.last_event_at)
+            .limit(limit)
+        )
+        return list(self._db.execute(query).scalars())
+
+    def unsettle(self, delivery_ids: Iterable[int]) -> None:
+        """Have deliveries judged again, as after a change of what bears on them."""
+        c = schema.delivery.c
+        for some in chunks(delivery_ids):
+            self._db.execute(schema.delivery.update().where(c.id.in_(some)).values(is_final=False))
+
+    def _read(self, query: sa.Select[Any]) -> list[StoredDelivery]:  # Any: as sa.select types it
+        self._flush()
+        rows = self._db.execute(query).all()
+        names = self._domain_names(row.domain_id for row in rows)
+        self._learn_places([(r.id, r.account_id, r.message_id, r.domain_id) for r in rows])
+        return [_delivery(row, names[row.domain_id]) for row in rows]
+
+    def _write_verdicts(
+        self, judged: Sequence[tuple[StoredDelivery, Verdict, datetime, dict[str, int]]]
+    ) -> None:
+        """New verdicts with the time of the last event and the counters of hits."""
+        rows = []
+        for delivery, verdict, last_event_at, counters in judged:
+            if verdict.level is not delivery.verdict.level:
+                place = self._places[delivery.id]
+                hour = place.accepted_hour
+                self._count(place, hour, LEVEL_COUNTERS[delivery.verdict.level], -1)
+                self._count(place, hour, LEVEL_COUNTERS[verdict.level], 1)
+            rows.append(
+                (
+                    last_event_at.timestamp(),
+                    CODES[VerdictLevel][verdict.level],
+                    verdict.probability,
+                    json_text(evidence_list(verdict.evidence)),
+                    verdict.is_final,
+                    verdict.rules_version,
+                    *(counters.get(name, 0) for name in HIT_COUNTERS),
+                    delivery.id,
+                )
+            )
+        if rows:
+            self._db.exec_driver_sql(_UPDATES[self._db.dialect.name], rows)
+
+
+_SET = (
+    "last_event_at",
+    "level",
+    "probability",
+    "verdict_evidence",
+    "is_final",
+    "rules_version",
+    *HIT_COUNTERS,
+)
+_UPDATES = {
+    dialect: f"UPDATE delivery SET {', '.join(f'{n} = {mark}' for n in _SET)} WHERE id = {mark}"
+    for dialect, mark in (("sqlite", "?"), ("postgresql", "%s"))
+}
+
+
+def _delivery(row: Any, domain: str) -> StoredDelivery:  # a row of a select, typed as Any
+    values = row._mapping
+    return StoredDelivery(
+        id=row.id,
+        message_id=row.message_id,
+        account_id=row.account_id,
+        recipient=row.recipient,
+        recipient_domain=domain,
+        delivered_at=None if row.delivered_at is None else moment(row.delivered_at),
+        last_event_at=None if row.last_event_at is None else moment(row.last_event_at),
+        verdict=Verdict(
+            level=row.level,
+            probability=row.probability,
+            evidence=evidence_of(orjson.loads(row.verdict_evidence)),
+            is_final=bool(row.is_final),
+            rules_version=row.rules_version,
+        ),
+        hits={name: values[name] for name in HIT_COUNTERS if values[name]},
+    )

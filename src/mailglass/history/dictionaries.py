@@ -1,0 +1,222 @@
+"""The named statements about what stands once and is used by many rows.
+
+Numbers that a process remembers are good as long as no row is removed. `sweep_dictionaries` removes
+those that nothing uses and raises the epoch; who writes looks at the epoch first, holding the same
+lock as the sweep, so that no number of a removed row is ever written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import Any, TypeVar
+
+import orjson
+import sqlalchemy as sa
+
+from ..model import Actor, Evidence, Judgement
+from . import schema
+from .following import FollowingStatements
+from .statements import chunks, evidence_of, insert_new
+
+__all__ = ["DictionaryStatements", "JudgementKey", "judgement_key"]
+
+# actor, probability, version of the rules, and signal, weight and sentence of each reason
+JudgementKey = tuple[str, float, str, tuple[tuple[str, float, str], ...]]
+
+_EPOCH = "dictionary-epoch"
+_K = TypeVar("_K", bound=Hashable)
+
+
+def judgement_key(judgement: Judgement, delay: str | None) -> JudgementKey:
+    """What two judgements share when they are alike; the delay's sentence is left open."""
+    reasons = []
+    for e in judgement.evidence:
+        text = e.text
+        if delay is not None and e.signal.startswith("timing."):
+            text = text.replace(delay, "{delay}")
+        reasons.append((e.signal, round(e.weight, 3), text))
+    return (
+        judgement.actor.value,
+        round(judgement.probability_human, 4),
+        judgement.rules_version,
+        tuple(reasons),
+    )
+
+
+class DictionaryStatements(FollowingStatements):
+    """What a transaction can do with wordings, judgements, and the names of many rows."""
+
+    _holds_pen = False
+
+    def _hold_pen(self) -> None:
+        """Be the one who writes facts until the transaction ends; on SQLite one is anyway."""
+        if not self._holds_pen:
+            self.take_numbers("writer", 0)
+            self._holds_pen = True
+            c = schema.counter.c
+            epoch = self._db.execute(sa.select(c.value).where(c.name == _EPOCH)).scalar() or 0
+            if epoch != self._memory.epoch:
+                self._memory.forget(epoch)
+
+    def sweep_dictionaries(self) -> int:
+        """Remove the wordings and judgements that nothing uses; returns how many."""
+        self._hold_pen()
+        h, e = schema.hit.c, schema.event.c
+        used = [
+            (schema.wording, (h.head_id, h.rest_id)),
+            (schema.judgement, (e.judgement_id,)),
+        ]
+        removed = 0
+        for table, columns in used:
+            users = [sa.select(c).where(c.is_not(None)) for c in columns]
+            done = self._db.execute(table.delete().where(table.c.id.not_in(sa.union(*users))))
+            removed += done.rowcount
+        if removed:
+            self._memory.forget(self.take_numbers(_EPOCH, 1))
+        return removed
+
+    def _wording_numbers(self, texts: Iterable[bytes]) -> dict[bytes, int]:
+        return self._numbers(
+            "wording",
+            schema.wording,
+            texts,
+            digest=lambda text: blake2b(text, digest_size=16).digest(),
+            row=lambda text: {"text": text.decode()},
+        )
+
+    def _wordings(self, numbers: Iterable[int]) -> dict[int, Any]:  # Any: JSON
+        return self._values("wording", schema.wording, numbers, lambda r: orjson.loads(r.text))
+
+    def _judgement_numbers(self, keys: Iterable[JudgementKey]) -> dict[JudgementKey, int]:
+        return self._numbers(
+            "judgement",
+            schema.judgement,
+            keys,
+            digest=lambda key: blake2b(orjson.dumps(key), digest_size=16).digest(),
+            row=_judgement_row,
+        )
+
+    def _judgements(self, numbers: Iterable[int]) -> dict[int, Judgement]:
+        return self._values("judgement", schema.judgement, numbers, _judgement)
+
+    def _numbers(
+        self,
+        name: str,
+        table: sa.Table,
+        keys: Iterable[_K],
+        *,
+        digest: Callable[[_K], bytes],
+        row: Callable[[_K], Mapping[str, Any]],
+    ) -> dict[_K, int]:
+        """The numbers of things, which are added when they are new."""
+        found: dict[_K, int] = {}
+        new: dict[bytes, _K] = {}
+        for key in keys:
+            number = self._memory.number_of(name, key)
+            if number is None:
+                new[digest(key)] = key
+            else:
+                found[key] = number
+        if new:
+            found.update(self._add(name, table, new, row))
+        return found
+
+    def _add(
+        self,
+        name: str,
+        table: sa.Table,
+        new: Mapping[bytes, _K],
+        row: Callable[[_K], Mapping[str, Any]],
+    ) -> dict[_K, int]:
+        there = self._by_digest(table, new)
+        missing = [{"digest": d, **row(key)} for d, key in new.items() if d not in there]
+        if missing:
+            self._db.execute(insert_new(self._db, table), missing)
+            there.update(self._by_digest(table, {r["digest"]: 0 for r in missing}))
+        for digest, number in there.items():
+            self._memory.learn_number(name, new[digest], number)
+        return {new[digest]: number for digest, number in there.items()}
+
+    def _by_digest(self, table: sa.Table, digests: Iterable[bytes]) -> dict[bytes, int]:
+        found: dict[bytes, int] = {}
+        wanted = list(digests)
+        for start in range(0, len(wanted), 500):
+            query = sa.select(table.c.digest, table.c.id).where(
+                table.c.digest.in_(wanted[start : start + 500])
+            )
+            found.update({bytes(row.digest): row.id for row in self._db.execute(query)})
+        return found
+
+    def _values(
+        self, name: str, table: sa.Table, numbers: Iterable[int], read: Callable[[Any], Any]
+    ) -> dict[int, Any]:  # Any: what the dictionary holds
+        found: dict[int, Any] = {}
+        missing = []
+        for number in set(numbers):
+            value = self._memory.value_of(name, number)
+            if value is None:
+                missing.append(number)
+            else:
+                found[number] = value
+        for some in chunks(missing):
+            for row in self._db.execute(sa.select(table).where(table.c.id.in_(some))):
+                found[row.id] = read(row)
+                self._memory.learn_value(name, row.id, found[row.id])
+        return found
+
+    # names that a person gave or that mail carries
+
+    def _domain_numbers(self, names: Iterable[str]) -> dict[str, int]:
+        c = schema.recipient_domain.c
+        wanted = {n: self._memory.number_of("domain", n) for n in names}
+        found = {name: number for name, number in wanted.items() if number is not None}
+        for name in wanted.keys() - found.keys():
+            row = self._db.execute(sa.select(c.id).where(c.name == name)).first()
+            if row is None:
+                self._db.execute(insert_new(self._db, schema.recipient_domain).values(name=name))
+                row = self._db.execute(sa.select(c.id).where(c.name == name)).one()
+            found[name] = row.id
+            self._memory.learn_number("domain", name, row.id)
+        return found
+
+    def _domain_names(self, numbers: Iterable[int]) -> dict[int, str]:
+        table = schema.recipient_domain
+        return self._values("domain", table, numbers, lambda row: row.name)
+
+    def _campaign_number(self, account_id: int, name: str) -> int:
+        values = {"created_at": datetime.now(UTC).timestamp()}
+        return self._named(schema.campaign, account_id, name, values)
+
+    def _tag_number(self, account_id: int, name: str) -> int:
+        return self._named(schema.tag, account_id, name, {})
+
+    def _named(self, table: sa.Table, account_id: int, name: str, values: Mapping[str, Any]) -> int:
+        query = sa.select(table.c.id).where(table.c.account_id == account_id, table.c.name == name)
+        number = self._db.execute(query).scalar()
+        if number is None:
+            row = {"account_id": account_id, "name": name, **values}
+            self._db.execute(insert_new(self._db, table).values(row))
+            number = self._db.execute(query).scalar_one()
+        return int(number)
+
+
+def _judgement_row(key: JudgementKey) -> dict[str, Any]:
+    actor, probability, version, reasons = key
+    return {
+        "actor": Actor(actor),
+        "probability_human": probability,
+        "rules_version": version,
+        "evidence": orjson.dumps(reasons).decode(),
+    }
+
+
+def _judgement(row: Any) -> Judgement:  # a row of a select, which SQLAlchemy types as Any
+    evidence: tuple[Evidence, ...] = evidence_of(orjson.loads(row.evidence))
+    return Judgement(
+        actor=row.actor,
+        probability_human=row.probability_human,
+        evidence=evidence,
+        rules_version=row.rules_version,
+    )

@@ -1,0 +1,329 @@
+"""The named statements about events: told by the spool and by mail, or judged from hits.
+
+The event of a hit is a few numbers; its evidence stands in `judgement`, the rest in the hit. When
+the hit is no longer kept, the event stays with what it says by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+
+from ..evidence.delays import duration
+from ..model import Actor, Event, EventType, Evidence, Judgement
+from . import schema
+from .counting import hit_counter
+from .deliveries import DeliveryStatements
+from .dictionaries import JudgementKey, judgement_key
+from .hits import HitStatements, hit_columns
+from .records import JudgedDelivery, JudgedHit, KnownFacts, SeenHit, StoredEvent, StoredHit
+from .schema.base import CODES, Who
+from .statements import add_many, chunks, evidence_list, evidence_of, json_text, moment
+
+__all__ = ["EventStatements"]
+
+_COLUMNS = (
+    "id",
+    "account_id",
+    "delivery_id",
+    "type",
+    "at",
+    "hit_id",
+    "path_kind",
+    "target",
+    "who",
+    "judgement_id",
+    "told",
+)
+_TYPES, _WHOS = CODES[EventType], CODES[Who]
+
+
+class EventStatements(HitStatements, DeliveryStatements):
+    """What a transaction can do with events."""
+
+    def add_events(self, events: Sequence[StoredEvent]) -> None:
+        """Events that were told."""
+        if not events:
+            return
+        places = self._places_of(e.delivery_id for e in events)
+        self._hold_pen()
+        first = self.take_numbers("event", len(events))
+        rows = []
+        for number, stored in enumerate(events, first):
+            place, event = places[stored.delivery_id], stored.event
+            at = event.at.timestamp()
+            self._count(place, int(at // 3600), event.type.value, 1)
+            told = {"evidence": evidence_list(event.evidence), "raw": dict(event.raw)}
+            rows.append(
+                (
+                    number,
+                    place.account_id,
+                    stored.delivery_id,
+                    _TYPES[event.type],
+                    at,
+                    *(None,) * 5,
+                    json_text({name: value for name, value in told.items() if value}),
+                )
+            )
+        add_many(self._db, schema.event, _COLUMNS, rows)
+
+    def known_facts(self, delivery_ids: Iterable[int]) -> dict[int, KnownFacts]:
+        """What was told of deliveries, and their hits with what was last made of each."""
+        told: dict[int, list[StoredEvent]] = {}
+        seen: dict[int, list[SeenHit]] = {}
+        for some in chunks(delivery_ids):
+            query = _select_events().where(schema.event.c.delivery_id.in_(some))
+            rows = self._db.execute(query).all()
+            with_hits = [row for row in rows if row.kept_hit_id is not None]
+            for row, stored in zip(with_hits, self._stored_hits(with_hits), strict=True):
+                seen.setdefault(row.delivery_id, []).append(_seen(row, stored))
+            for event in self._events([row for row in rows if row.kept_hit_id is None]):
+                told.setdefault(event.delivery_id, []).append(event)
+        return {
+            number: KnownFacts(told=told.get(number, ()), seen=seen.get(number, ()))
+            for number in told.keys() | seen.keys()
+        }
+
+    def events_of(
+        self, delivery_ids: Iterable[int], *, told_only: bool = False
+    ) -> list[StoredEvent]:
+        """The events of deliveries, by time; without the judged ones when `told_only`."""
+        c, found = schema.event.c, []
+        for some in chunks(delivery_ids):
+            query = _select_events().where(c.delivery_id.in_(some))
+            if told_only:
+                query = query.where(c.judgement_id.is_(None), c.hit_id.is_(None))
+            found += self._events(self._db.execute(query).all())
+        return sorted(found, key=lambda e: (e.event.at, e.id))
+
+    def events_after(
+        self, account_id: int | None, after: int, *, limit: int = 100
+    ) -> list[StoredEvent]:
+        """The next events of an account (of all with None) above the number `after`, in order.
+
+        Numbers become visible in their order: who goes on behind the last one misses none.
+        """
+        c = schema.event.c
+        query = _select_events().where(c.id > after).order_by(c.id).limit(limit)
+        if account_id is not None:
+            query = query.where(c.account_id == account_id)
+        return self._events(self._db.execute(query).all())
+
+    def last_event_id(self) -> int:
+        """The number of the newest event; 0 when there is none."""
+        return self._db.execute(sa.select(sa.func.max(schema.event.c.id))).scalar() or 0
+
+    def set_judged(self, judged: Sequence[JudgedDelivery]) -> None:
+        """What is made of hits and deliveries now, in place of what was made of them before."""
+        if not judged:
+            return
+        self._hold_pen()
+        keys = {id(hit): _key(one, hit) for one in judged for hit in one.hits}
+        numbers = self._judgement_numbers({key for key in keys.values() if key is not None})
+        new: list[tuple[JudgedDelivery, JudgedHit, int | None]] = []
+        gone: list[int] = []
+        finer: list[dict[str, Any]] = []  # Any: ids and numbers
+        for one in judged:
+            for hit in one.hits:
+                key = keys[id(hit)]
+                number = None if key is None else numbers[key]
+                before = hit.before
+                if before is None or before.type is not hit.type or before.who is not hit.who:
+                    new.append((one, hit, number))
+                    if before is not None:
+                        gone.append(before.event_id)
+                        self._count_judged(one, hit, before.type, before.who, -1)
+                    self._count_judged(one, hit, hit.type, hit.who, 1)
+                elif before.judgement_id != number:
+                    finer.append({"event_id": before.event_id, "number": number})
+        self._remove(gone)
+        self._judge_finer(finer)
+        self._add_judged(new)
+        self._write_verdicts(
+            [(one.delivery, one.verdict, one.last_event_at, _counters(one)) for one in judged]
+        )
+
+    def _count_judged(
+        self, one: JudgedDelivery, hit: JudgedHit, type_: EventType, who: Who, number: int
+    ) -> None:
+        seen = hit.stored.hit
+        place = self._places[one.delivery.id]
+        facts = (seen.path_kind, seen.target, type_, who)
+        self._count_hit(place, seen.at.timestamp(), facts, number)
+
+    def _remove(self, event_ids: Iterable[int]) -> None:
+        for some in chunks(event_ids):
+            self._db.execute(schema.event.delete().where(schema.event.c.id.in_(some)))
+
+    def _judge_finer(self, rows: list[dict[str, Any]]) -> None:
+        if rows:
+            c = schema.event.c
+            self._db.execute(
+                schema.event.update()
+                .where(c.id == sa.bindparam("event_id"))
+                .values(judgement_id=sa.bindparam("number")),
+                rows,
+            )
+
+    def _add_judged(self, new: Sequence[tuple[JudgedDelivery, JudgedHit, int | None]]) -> None:
+        if not new:
+            return
+        first = self.take_numbers("event", len(new))
+        rows = [
+            (
+                number,
+                one.delivery.account_id,
+                one.delivery.id,
+                _TYPES[hit.type],
+                hit.stored.hit.at.timestamp(),
+                hit.stored.id,
+                hit.stored.hit.path_kind,
+                hit.stored.hit.target,
+                _WHOS[hit.who],
+                judgement_id,
+                None,
+            )
+            for number, (one, hit, judgement_id) in enumerate(new, first)
+        ]
+        add_many(self._db, schema.event, _COLUMNS, rows)
+
+    def remove_hits(self, delivery_ids: Iterable[int], *, keep_events: bool) -> int:
+        """Remove the hits of deliveries; returns how many.
+
+        With `keep_events` what was made of them stays and counts, without address or user agent;
+        else their events go too, and the counts with them. Verdicts stay as they are until the
+        delivery is judged again.
+        """
+        h, e = schema.hit.c, schema.event.c
+        removed = 0
+        for some in chunks(delivery_ids):
+            self._places_of(some)
+            judged = sa.and_(e.delivery_id.in_(some), e.path_kind.is_not(None))
+            if keep_events:
+                hits = sa.select(e.hit_id).where(judged, e.hit_id.is_not(None))
+                done = self._db.execute(schema.hit.delete().where(h.id.in_(hits)))
+                self._db.execute(schema.event.update().where(judged).values(hit_id=None))
+                removed += done.rowcount
+                continue
+            rows = self._db.execute(sa.select(schema.event).where(judged)).all()
+            for row in rows:
+                facts = (row.path_kind, row.target, row.type, row.who)
+                self._count_hit(self._places[row.delivery_id], row.at, facts, -1)
+            for hits_of_some in chunks(r.hit_id for r in rows if r.hit_id is not None):
+                self._db.execute(schema.hit.delete().where(h.id.in_(hits_of_some)))
+                removed += len(hits_of_some)
+            self._remove(row.id for row in rows)
+            zero = dict.fromkeys(_COUNTER_NAMES, 0)
+            self._db.execute(
+                schema.delivery.update().where(schema.delivery.c.id.in_(some)).values(**zero)
+            )
+        return removed
+
+    def _events(self, rows: Sequence[Any]) -> list[StoredEvent]:
+        """The events of rows of `_select_events`."""
+        judgements = self._judgements(r.judgement_id for r in rows if r.judgement_id is not None)
+        wordings = self._wordings(r.head_id for r in rows if r.head_id is not None)
+        found = []
+        for row in rows:
+            if row.path_kind is None:
+                evidence, raw = _told(row.told)
+            else:
+                judgement = judgements.get(row.judgement_id, _UNJUDGED)
+                evidence = _with_delay(judgement.evidence, row.at, row.delivered_at)
+                head = None if row.head_id is None else wordings[row.head_id]
+                raw = _raw_of_hit(row, judgement, head)
+            event = Event(type=row.type, at=moment(row.at), evidence=evidence, raw=raw)
+            found.append(
+                StoredEvent(
+                    id=row.id,
+                    account_id=row.account_id,
+                    delivery_id=row.delivery_id,
+                    hit_id=row.kept_hit_id,
+                    event=event,
+                )
+            )
+        return found
+
+
+_COUNTER_NAMES = schema.mail.HIT_COUNTERS
+_UNJUDGED = Judgement(
+    actor=Actor.UNKNOWN, probability_human=0.5, evidence=(), rules_version=""
+)  # of a hit that could not be judged
+
+
+def _select_events() -> sa.Select[Any]:  # Any: columns of several types
+    e, h, d = schema.event.c, schema.hit.c, schema.delivery.c
+    return (
+        sa.select(schema.event, d.delivered_at, *hit_columns())
+        .join(schema.delivery, d.id == e.delivery_id, isouter=True)
+        .join(schema.hit, h.id == e.hit_id, isouter=True)
+    )
+
+
+def _seen(row: Any, stored: StoredHit) -> SeenHit:  # a row of a select, typed as Any
+    return SeenHit(
+        stored=stored,
+        event_id=row.id,
+        type=row.type,
+        who=row.who,
+        judgement_id=row.judgement_id,
+    )
+
+
+def _key(one: JudgedDelivery, hit: JudgedHit) -> JudgementKey | None:
+    if hit.judgement is None:
+        return None
+    since = one.delivery.delivered_at
+    delay = None if since is None else duration((hit.stored.hit.at - since).total_seconds())
+    return judgement_key(hit.judgement, delay)
+
+
+def _counters(one: JudgedDelivery) -> dict[str, int]:
+    counters: dict[str, int] = {}
+    for hit in one.hits:
+        name = hit_counter(hit.stored.hit.path_kind, hit.who)
+        if name is not None:
+            counters[name] = counters.get(name, 0) + 1
+    return counters
+
+
+def _told(text: str | None) -> tuple[tuple[Evidence, ...], dict[str, Any]]:
+    told = orjson.loads(text or "{}")
+    return evidence_of(told.get("evidence", ())), told.get("raw", {})
+
+
+def _with_delay(
+    evidence: tuple[Evidence, ...], at: float, delivered_at: float | None
+) -> tuple[Evidence, ...]:
+    """The evidence with the delay told where its place was left open."""
+    if delivered_at is None:
+        return evidence
+    delay = (moment(at) - moment(delivered_at)).total_seconds()
+    return tuple(
+        Evidence(signal=e.signal, weight=e.weight, text=e.text.replace("{delay}", duration(delay)))
+        if e.signal.startswith("timing.")
+        else e
+        for e in evidence
+    )
+
+
+def _raw_of_hit(row: Any, judgement: Judgement, head: Any) -> dict[str, Any]:  # Any: a row; JSON
+    """What `evidence.event_from` says of a hit, as far as it is kept."""
+    raw: dict[str, Any] = {
+        "actor": judgement.actor.value,
+        "probability_human": judgement.probability_human,
+        "rules_version": judgement.rules_version,
+        "target": row.target,
+        "path_kind": row.path_kind,
+    }
+    if head is not None:
+        method, _, headers = head
+        raw |= {
+            "address": row.address,
+            "user_agent": headers.get("user-agent", ""),
+            "method": method,
+        }
+    return raw

@@ -1,0 +1,1 @@
+"""The steps that lead from one schema to the next, made by Alembic."""
