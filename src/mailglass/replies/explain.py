@@ -33,6 +33,9 @@ from .knowledge import (
 __all__ = ["Explanation", "explain_reply"]
 
 _MAX_TEXT = 4096  # characters read; RFC 5321 section 4.5.3.1.5 allows 512 octets a reply line
+# Where a notice quotes more than the reply, the reply stands first: words of a header behind it
+# ("X-Virus-Scanned: ClamAV") are believed only when these characters say nothing.
+_REPLY_CHARACTERS = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +171,7 @@ def _provider_row(
 def _judge(row: ProviderCode | None, codes: Codes, enhanced: str | None, lowered: str) -> _Judged:
     if row:
         return _Judged(row.class_, row.is_dead, row.meaning, _advise(row.advice), row.source)
-    phrase = _phrase(lowered, weak=False)
+    phrase = _phrase(lowered[:_REPLY_CHARACTERS], weak=False) or _phrase(lowered, weak=False)
     meaning = status_meanings().get(enhanced.split(".", 1)[1]) if enhanced else None
     if phrase:
         return _by_phrase(phrase)
