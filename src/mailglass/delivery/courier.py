@@ -17,7 +17,7 @@ import aiosmtplib
 
 from ..model import Reply
 
-__all__ = ["Courier", "Outcome", "Smarthost", "Step"]
+__all__ = ["Courier", "Outcome", "Reports", "Smarthost", "Step"]
 
 Security = Literal["starttls", "tls", "opportunistic", "none"]
 
@@ -75,6 +75,14 @@ class Outcome:
         return self.step in (Step.CONNECT, Step.SIGN_IN)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reports:
+    """What a server is asked to report of a delivery."""
+
+    envelope_id: str  # ENVID, which comes back in each report
+    notify: tuple[str, ...] = ()  # success, failure, delay; or never; none: as the server likes
+
+
 class Courier:
     """One connection to the smarthost, used for many messages, one at a time."""
 
@@ -90,22 +98,22 @@ class Courier:
         self._sent = 0
 
     async def hand_over(
-        self, message: bytes, *, return_path: str, recipient: str, envelope_id: str
+        self, message: bytes, *, return_path: str, recipient: str, reports: Reports
     ) -> Outcome:
         """Try once; never raises for what a server did.
 
-        `envelope_id` goes along as ENVID where the server knows delivery reports (RFC 3461), and
-        comes back in them.
+        `reports` goes along where the server knows delivery reports (RFC 3461).
         """
         step = Step.CONNECT
         try:
             client = await self._connected()
             step = Step.MAIL
-            options = _mail_options(client, message, envelope_id, return_path + recipient)
+            options = _mail_options(client, message, reports, return_path + recipient)
             encoding = "utf-8" if "SMTPUTF8" in options else "ascii"
             await client.mail(return_path, options=options, encoding=encoding)
             step = Step.RCPT
-            await client.rcpt(recipient, encoding=encoding)
+            wishes = _rcpt_options(client, recipient, reports, encoding)
+            await client.rcpt(recipient, options=wishes, encoding=encoding)
             step = Step.DATA
             answer = await client.data(message)
             return self._outcome(step, _reply(answer.code, answer.message))
@@ -183,7 +191,7 @@ class Courier:
 
 
 def _mail_options(
-    client: aiosmtplib.SMTP, message: bytes, envelope_id: str, addresses: str
+    client: aiosmtplib.SMTP, message: bytes, reports: Reports, addresses: str
 ) -> list[str]:
     options = []
     if client.supports_extension("size"):
@@ -193,8 +201,29 @@ def _mail_options(
     if not addresses.isascii() and client.supports_extension("smtputf8"):
         options.append("SMTPUTF8")
     if client.supports_extension("dsn"):
-        options.append(f"ENVID={envelope_id}")
+        options.append(f"ENVID={reports.envelope_id}")
+        if reports.notify:  # they come back to us, who need the header at most
+            options.append("RET=HDRS")
     return options
+
+
+def _rcpt_options(
+    client: aiosmtplib.SMTP, recipient: str, reports: Reports, encoding: str
+) -> list[str]:
+    """What to report, and the address that a report is to name (RFC 3461 sections 4.1 and 4.2)."""
+    if not reports.notify or not client.supports_extension("dsn"):
+        return []
+    options = [f"NOTIFY={','.join(word.upper() for word in reports.notify)}"]
+    if recipient.isascii():
+        options.append(f"ORCPT=rfc822;{_xtext(recipient)}")
+    elif encoding == "utf-8":  # RFC 6533 section 3
+        options.append(f"ORCPT=utf-8;{_xtext(recipient)}")
+    return options
+
+
+def _xtext(text: str) -> str:
+    """RFC 3461 section 4; characters beyond ASCII stay as they are (RFC 6533 section 3)."""
+    return "".join(f"+{ord(c):02X}" if c in "+=" or not "!" <= c else c for c in text)
 
 
 def _reply(code: int, text: str) -> Reply:

@@ -29,11 +29,12 @@ from ..instrument import (
 )
 from ..model import EventType, TrackingPolicy
 from ..spool import Job, Spool, Submission
-from ..tokens import Ring
-from .courier import Courier, Outcome
+from ..tokens import Kind as TokenKind
+from ..tokens import Ring, return_address
+from .courier import Courier, Outcome, Reports
 from .report import failure_report
 
-__all__ = ["Delivering", "Schedule"]
+__all__ = ["Delivering", "Returns", "Schedule"]
 
 _log = logging.getLogger("mailglass.delivery")
 
@@ -67,6 +68,14 @@ class Schedule:
         return (now - since).total_seconds() > self.lifetime_seconds
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Returns:
+    """Where mail that comes back is taken, and what the smarthost is to report there."""
+
+    domain: str
+    notify: tuple[str, ...] = ("failure", "delay")
+
+
 class Delivering:
     """The courier's office: a dispatcher and as many workers as there are connections."""
 
@@ -80,10 +89,13 @@ class Delivering:
         new_courier: Callable[[], Courier],
         connections: int,
         hostname: str,
+        returns: Returns | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        """`hostname` signs delivery reports; `clock` and `jitter` are for tests."""
+        """`hostname` signs delivery reports. With `returns` each delivery has a return path of its
+        own, there; without, the author's. `clock` and `jitter` are for tests.
+        """
         self._spool = spool
         self._ring = ring
         self._ids = ids
@@ -91,6 +103,7 @@ class Delivering:
         self._new_courier = new_courier
         self._connections = connections
         self._hostname = hostname
+        self._returns = returns
         self._clock = clock
         self._jitter = jitter
         self._under_way: set[int] = set()
@@ -177,17 +190,30 @@ class Delivering:
         """One attempt and its record; returns how long this worker is to rest, in seconds."""
         raw = await asyncio.to_thread(self._spool.raw, job.delivery.message_id)
         copy = await asyncio.to_thread(self._copy, job, raw)
+        return_path, reports = self._way_back(job)
         outcome = await courier.hand_over(
-            copy,
-            return_path=job.return_path,
-            recipient=job.delivery.recipient,
-            envelope_id=str(job.delivery.id),
+            copy, return_path=return_path, recipient=job.delivery.recipient, reports=reports
         )
         await self._record_surely(job, outcome, raw)
         first, most = _REST_SECONDS
         resting = min(max(first, self._rest_seconds * 2), most)
         self._rest_seconds = resting if outcome.is_about_connection else 0.0
         return self._rest_seconds
+
+    def _way_back(self, job: Job) -> tuple[str, Reports]:
+        """Where what comes back of a delivery goes, and what is to be reported.
+
+        The envelope id is signed too: numbers can be guessed, and who guesses a neighbour's could
+        report its failure. What has the null return path is a report itself and gets no other
+        (RFC 5321 section 4.5.5).
+        """
+        envelope_id = self._ring.mint(TokenKind.RETURN_PATH, job.delivery.id)
+        if not job.return_path:
+            return "", Reports(envelope_id=envelope_id, notify=("never",))
+        if self._returns is None:
+            return job.return_path, Reports(envelope_id=envelope_id)
+        address = return_address(self._ring, job.delivery.id, self._returns.domain)
+        return address, Reports(envelope_id=envelope_id, notify=self._returns.notify)
 
     async def _record_surely(self, job: Job, outcome: Outcome, raw: bytes) -> None:
         """Record what an attempt meant, however long the spool cannot be written.
@@ -212,6 +238,8 @@ class Delivering:
     async def _record(self, job: Job, outcome: Outcome, raw: bytes) -> None:
         now = self._clock()
         body = _body(outcome, job.attempts + 1)
+        if self._returns is not None and job.return_path:
+            body["signed_return_path"] = True  # so a report that comes elsewhere is doubted
         delivery = job.delivery
         if outcome.is_accepted:
             await asyncio.to_thread(self._spool.end, delivery, EventType.DELIVERED, now, body)

@@ -1,5 +1,6 @@
-"""Tokens and the URLs that carry them: the one thing that senders' side and collector share."""
+"""Tokens, the URLs and the addresses that carry them: the one thing that senders' side and collector share."""
 
+from .addresses import return_address, unsubscribe_mailto
 from .ring import Kind, Ring, Token
 from .urls import (
     Locator,
@@ -28,6 +29,8 @@ __all__ = [
     "notice_url",
     "percent_encode",
     "read_url",
+    "return_address",
     "self_url",
+    "unsubscribe_mailto",
     "unsubscribe_url",
 ]
