@@ -69,10 +69,18 @@ def _pace(value: str) -> tuple[str, ...]:
     return words
 
 
+def _notify(value: str) -> tuple[str, ...]:
+    words = _words(value.lower())
+    if set(words) - {"success", "failure", "delay", "never"} or ("never" in words and words[1:]):
+        raise ValueError(value)
+    return words
+
+
 _EXPECTED: dict[Callable[[str], object], str] = {
     _whole: "a whole number",
     _yes_no: "yes or no",
     _pace: "`even FACTOR` or `slowing STORY-SECONDS REAL-SECONDS`",
+    _notify: "some of success, failure, delay, or never alone",
     _numbers: "whole numbers with spaces between",
     _networks: "networks such as 10.0.0.0/8 with spaces between",
 }
@@ -147,6 +155,14 @@ class Settings:
     )
     tracking_text_links: bool = _setting(
         "tracking.text-links", "no", "Send the links of plain-text parts by way of us too.", _yes_no
+    )
+
+    tracking_list_unsubscribe: bool = _setting(
+        "tracking.list-unsubscribe",
+        "no",
+        "Give messages without List-Unsubscribe one for a single click (RFC 8058), and for mail "
+        "when there are returns.domains.",
+        _yes_no,
     )
 
     collector_host: str = _setting("collector.host", "127.0.0.1", "Where the collector listens.")
@@ -225,6 +241,13 @@ class Settings:
         "",
         "The domains whose mail is what comes back: bounces, complaints, answers. None: not taken.",
         _words,
+    )
+    returns_notify: tuple[str, ...] = _setting(
+        "returns.notify",
+        "failure delay",
+        "What the smarthost is asked to report to the first of these domains (NOTIFY of RFC 3461): "
+        "`success`, `failure`, `delay`, or `never`; nothing: what it likes.",
+        _notify,
     )
     returns_host: str = _setting(
         "returns.host", "127.0.0.1", "The address on which mail that comes back is taken."
@@ -436,9 +459,20 @@ def _read_all(texts: Mapping[str, tuple[str, str]], faults: list[str]) -> dict[s
     return values
 
 
+_DOMAIN = re.compile(
+    r"(?i)(?=.{1,190}\Z)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+"
+)
+
+
 def _contradictions(s: Settings) -> list[str]:
     """Faults that show only when several settings are seen together."""
     faults = [*_port_faults(s), *_pair_faults(s)]
+    for domain in s.returns_domains:
+        if not _DOMAIN.fullmatch(domain):
+            faults.append(
+                f"returns.domains: `{domain}` is not a domain such as back.example.org (one beyond "
+                "ASCII is written as xn--...)"
+            )
     for role in s.roles:
         if role not in ROLES:
             faults.append(f"serve.roles: there is no role `{role}`; there are {', '.join(ROLES)}")

@@ -270,3 +270,14 @@ ORDINARY = {
 @pytest.mark.parametrize("what", ORDINARY)
 def test_ordinary_mail_is_no_bounce(what: str) -> None:
     assert parse(ORDINARY[what].encode()).kind is Kind.OTHER
+
+
+def test_an_address_beyond_ascii_is_read_out_of_its_ascii_form() -> None:
+    report = parse(
+        b"From: MAILER-DAEMON@mx.example\nSubject: Undelivered\n"
+        b"Content-Type: multipart/report; report-type=delivery-status; boundary=b\n\n"
+        b"--b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; mx\n\n"
+        b"Original-Recipient: utf-8; \\x{7528}\\x{6237}@\\x{4F8B}.example\n"
+        b"Final-Recipient: rfc822; x@relay.example\nAction: failed\nStatus: 5.1.1\n\n--b--\n"
+    )
+    assert report.records[0].original_recipient == "用户@例.example"

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from mailglass.history import History, StoredMessage
+from mailglass.history import History, StoredEvent, StoredMessage
 from mailglass.ingest.returned import take_returned
-from mailglass.model import Delivery, EventType
+from mailglass.model import Delivery, Event, EventType
 from mailglass.tokens import Kind, Ring
 
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
@@ -141,8 +141,11 @@ def test_a_message_id_without_a_recipient_of_ours_changes_nothing(history: Histo
     assert take(history, bounce("stranger@example.net")) == set()
 
 
-def test_an_envelope_id_names_the_delivery(history: History) -> None:
-    assert take(history, bounce("alias@example.net", envelope_id="12", original="")) == {12}
+SIGNED_ID = RING.mint(Kind.RETURN_PATH, 12)
+
+
+def test_a_signed_envelope_id_names_the_delivery(history: History) -> None:
+    assert take(history, bounce("alias@example.net", envelope_id=SIGNED_ID, original="")) == {12}
 
 
 def test_a_forged_return_path_is_kept_apart(history: History) -> None:
@@ -197,7 +200,7 @@ def test_a_bounce_known_by_its_message_id_alone_suppresses_nobody(history: Histo
 
 
 def test_an_envelope_id_with_the_right_recipient_suppresses(history: History) -> None:
-    take(history, bounce("two@example.net", envelope_id="12"))
+    take(history, bounce("two@example.net", envelope_id=SIGNED_ID))
     assert suppressed(history) == {"two@example.net": "unknown-user"}
 
 
@@ -215,3 +218,115 @@ def test_a_suppression_can_be_lifted(history: History) -> None:
         assert t.unsuppress(entry.account_id, "One@Example.NET")
         assert not t.unsuppress(entry.account_id, "one@example.net")
     assert suppressed(history) == {}
+
+
+# what a stranger, or a recipient of the same mailing, can write
+
+
+def went_out_signed(history: History, *delivery_ids: int) -> None:
+    """Say of deliveries that they were sent with a return path of their own."""
+    event = Event(type=EventType.DELIVERED, at=NOW, raw={"signed_return_path": True})
+    with history.transaction() as t:
+        t.add_events([StoredEvent(delivery_id=i, event=event) for i in delivery_ids])
+        for number in delivery_ids:
+            t.set_delivered(number, NOW)
+
+
+OWN_BEACON = f"Message-ID: <m1@sender.example>\n\n/o/{RING.mint(Kind.OPEN, 11)}.gif\n"
+FORGERIES = {
+    "a neighbour's bounce by Message-ID": (bounce("two@example.net"), "back@sender.example"),
+    "the same, in a mailbox": (bounce("two@example.net"), ""),
+    "a numeric envelope id": (
+        bounce("two@example.net", envelope_id="12", original=""),
+        "back@sender.example",
+    ),
+    "an envelope id of foreign keys": (
+        bounce("two@example.net", envelope_id=FOREIGN.mint(Kind.RETURN_PATH, 12)),
+        "back@sender.example",
+    ),
+    "an open token as return path": (
+        bounce("two@example.net"),
+        f"bounce+{RING.mint(Kind.OPEN, 12)}@sender.example",
+    ),
+    "a field that names foreign keys": (
+        f"Delivered-To: bounce+{FOREIGN.mint(Kind.RETURN_PATH, 12)}@s.example\n".encode()
+        + bounce("two@example.net"),
+        "",
+    ),
+    "a confirmation by Message-ID": (
+        bounce("two@example.net", "250 ok", action="delivered"),
+        "back@sender.example",
+    ),
+    "a bounce of the recipient alone": (
+        bounce("two@example.net", original=""),
+        "back@sender.example",
+    ),
+    "an answer in the name of nobody we wrote to": (
+        answer(REPLY).replace(b"one@example.net", b"stranger@example.net"),
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", FORGERIES)
+def test_a_forgery_changes_no_delivery(history: History, what: str) -> None:
+    went_out_signed(history, 11, 12)
+    raw, to = FORGERIES[what]
+    assert take(history, raw, to) == set()
+    assert events(history, 12) == [EventType.DELIVERED]
+    assert suppressed(history) == {}
+    with history.transaction() as t:
+        assert [mail.delivery_id for mail in t.returned("apart")] == [None]
+
+
+def test_a_recipients_own_tokens_stop_nobody_else(history: History) -> None:
+    went_out_signed(history, 11, 12)
+    take(history, bounce("two@example.net", original=OWN_BEACON), "back@sender.example")
+    take(history, bounce("two@example.net"), f"bounce+{RING.mint(Kind.RETURN_PATH, 11)}@s.example")
+    assert events(history, 12) == [EventType.DELIVERED]
+    assert "two@example.net" not in suppressed(history)
+
+
+def test_a_bounce_that_brings_an_unsubscribe_link_back_is_no_wish(history: History) -> None:
+    original = (
+        "Message-ID: <m1@sender.example>\n"
+        f"List-Unsubscribe: <https://t.sender.example/u/{RING.mint(Kind.UNSUBSCRIBE, 11)}>\n"
+    )
+    take(history, bounce(reply="452 4.2.2 full", original=original), "back@sender.example")
+    assert events(history, 11) == [EventType.BOUNCED]
+    assert suppressed(history) == {}
+
+
+def test_a_bounce_to_an_unsubscribe_address_is_no_wish(history: History) -> None:
+    address = f"unsubscribe+{RING.mint(Kind.UNSUBSCRIBE, 12)}@sender.example"
+    take(history, bounce("two@example.net", reply="452 4.2.2 full"), address)
+    assert suppressed(history) == {}
+
+
+def test_other_mail_to_a_return_path_is_no_answer(history: History) -> None:
+    raw = b"From: seller@spam.example\nSubject: Re: your order\n\nBuy now\n"
+    take(history, raw, RETURN_PATH)
+    assert events(history, 11) == []
+
+
+def test_a_complaint_with_a_hidden_recipient_and_our_token_suppresses(history: History) -> None:
+    hidden = COMPLAINT.replace(b"Original-Rcpt-To: one@example.net\n", b"").replace(
+        b"Message-ID: <m1@sender.example>\n", OWN_BEACON.encode()
+    )
+    take(history, hidden, "fbl@sender.example")
+    assert events(history, 11) == [EventType.COMPLAINED]
+    assert suppressed(history) == {"one@example.net": "complaint"}
+
+
+def test_recipient_and_time_lead_to_the_only_mail_that_can_be_meant(history: History) -> None:
+    with history.transaction() as t:
+        t.set_delivered(12, NOW - timedelta(days=1))
+    assert take(history, bounce("two@example.net", original="")) == {12}
+    assert events(history, 12) == [EventType.BOUNCED]
+    assert suppressed(history) == {}
+
+
+def test_recipient_and_time_lead_nowhere_after_a_week(history: History) -> None:
+    with history.transaction() as t:
+        t.set_delivered(12, NOW - timedelta(days=7))
+    assert take(history, bounce("two@example.net", original="")) == set()

@@ -120,6 +120,7 @@ OPTIONS = st.builds(
     text_links=st.booleans(),
     html_alternative=st.booleans(),
     list_unsubscribe=st.booleans(),
+    unsubscribe_domain=st.sampled_from([None, "back.example"]),
     honeypot=st.booleans(),
     subject_label=st.sampled_from([None, "AD"]),
 )

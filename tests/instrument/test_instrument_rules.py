@@ -387,6 +387,19 @@ def test_header_fields_are_added_only_when_asked_for() -> None:
     assert plain.keys() == ["From", "Subject", "MIME-Version", "Content-Type"]
 
 
+def test_who_unsubscribes_by_mail_writes_to_an_address_with_the_same_token() -> None:
+    options = Options(base_url=BASE, list_unsubscribe=True, unsubscribe_domain="back.example")
+    header = email.message_from_string(render(page("<p>x</p>"), options)[1])
+    value = "".join(header["List-Unsubscribe"].split())
+    found = re.fullmatch(
+        rf"<{BASE}/u/([a-z2-7]{{29}})>,<mailto:unsubscribe\+([a-z2-7]{{29}})@back\.example"
+        r"\?subject=unsubscribe>",
+        value,
+    )
+    assert found is not None
+    assert found[1] == found[2]
+
+
 def test_fields_that_the_message_has_are_not_doubled() -> None:
     raw = page("<p>x</p>", fields="Subject: AD Spring\nList-Unsubscribe: <mailto:a@b.example>\n")
     options = Options(base_url=BASE, opens=False, list_unsubscribe=True, subject_label="AD")

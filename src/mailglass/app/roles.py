@@ -22,6 +22,7 @@ from .first_run import prepare, read_keys
 from .supervisor import READY_FD
 
 if TYPE_CHECKING:
+    from ..delivery import Returns
     from ..gateway import Permissions, ReturnServer
     from ..history import History
 
@@ -79,7 +80,10 @@ def _check_ports(role: str, s: Settings) -> None:
             ("collector.port", s.collector_host, s.collector_port),
             ("collector.private-port", "127.0.0.1", s.collector_private_port),
         ],
-        "gateway": [("gateway.port", s.gateway_host, s.gateway_port)],
+        "gateway": [
+            ("gateway.port", s.gateway_host, s.gateway_port),
+            *([("returns.port", s.returns_host, s.returns_port)] if s.returns_domains else []),
+        ],
         "web": [("web.port", s.web_host, s.web_port)],
     }
     for name, host, port in wanted.get(role, []):
@@ -163,6 +167,8 @@ def _gateway(settings: Settings) -> None:
             links=settings.tracking_links,
             attachments=settings.tracking_attachments,
             text_links=settings.tracking_text_links,
+            list_unsubscribe=settings.tracking_list_unsubscribe,
+            unsubscribe_domain=_return_domain(settings),
         ),
     )
 
@@ -243,6 +249,18 @@ def _return_server(settings: Settings, history: History) -> ReturnServer:
     )
 
 
+def _return_domain(settings: Settings) -> str | None:
+    """The domain of signed addresses; others of `returns.domains` are taken and not written."""
+    return settings.returns_domains[0].lower() if settings.returns_domains else None
+
+
+def _returns(settings: Settings) -> Returns | None:
+    from ..delivery import Returns
+
+    domain = _return_domain(settings)
+    return Returns(domain=domain, notify=settings.returns_notify) if domain else None
+
+
 def _server_context(chain: Path | None, key: Path | None) -> ssl.SSLContext | None:
     if chain is None:
         return None
@@ -288,6 +306,7 @@ def _delivery(settings: Settings) -> None:
         ),
         connections=settings.delivery_connections,
         hostname=settings.gateway_hostname,
+        returns=_returns(settings),
     )
 
     async def main(stopping: asyncio.Event) -> None:

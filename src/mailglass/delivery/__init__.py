@@ -3,7 +3,7 @@
 Leaves bounces that come back later to `inbound`; knows one smarthost.
 """
 
-from .courier import Courier, Outcome, Smarthost
-from .queue import Delivering, Schedule
+from .courier import Courier, Outcome, Reports, Smarthost
+from .queue import Delivering, Returns, Schedule
 
-__all__ = ["Courier", "Delivering", "Outcome", "Schedule", "Smarthost"]
+__all__ = ["Courier", "Delivering", "Outcome", "Reports", "Returns", "Schedule", "Smarthost"]

@@ -112,7 +112,7 @@ class Courier:
             encoding = "utf-8" if "SMTPUTF8" in options else "ascii"
             await client.mail(return_path, options=options, encoding=encoding)
             step = Step.RCPT
-            wishes = _rcpt_options(client, recipient, reports, encoding)
+            wishes = _rcpt_options(client, recipient, reports)
             await client.rcpt(recipient, options=wishes, encoding=encoding)
             step = Step.DATA
             answer = await client.data(message)
@@ -207,23 +207,27 @@ def _mail_options(
     return options
 
 
-def _rcpt_options(
-    client: aiosmtplib.SMTP, recipient: str, reports: Reports, encoding: str
-) -> list[str]:
+def _rcpt_options(client: aiosmtplib.SMTP, recipient: str, reports: Reports) -> list[str]:
     """What to report, and the address that a report is to name (RFC 3461 sections 4.1 and 4.2)."""
     if not reports.notify or not client.supports_extension("dsn"):
         return []
-    options = [f"NOTIFY={','.join(word.upper() for word in reports.notify)}"]
-    if recipient.isascii():
-        options.append(f"ORCPT=rfc822;{_xtext(recipient)}")
-    elif encoding == "utf-8":  # RFC 6533 section 3
-        options.append(f"ORCPT=utf-8;{_xtext(recipient)}")
-    return options
+    words = ",".join(word.upper() for word in reports.notify)
+    return [f"NOTIFY={words}", f"ORCPT={_original_recipient(recipient)}"]
 
 
-def _xtext(text: str) -> str:
-    """RFC 3461 section 4; characters beyond ASCII stay as they are (RFC 6533 section 3)."""
-    return "".join(f"+{ord(c):02X}" if c in "+=" or not "!" <= c else c for c in text)
+def _original_recipient(address: str) -> str:
+    """Type and address in the forms for a command: xtext (RFC 3461 section 4), or for an address
+    beyond ASCII the form that ASCII can hold (RFC 6533 section 3).
+    """
+    if address.isascii():
+        return "rfc822;" + "".join(f"+{ord(c):02X}" if _is_special(c) else c for c in address)
+    return "utf-8;" + "".join(
+        f"\\x{{{ord(c):X}}}" if _is_special(c) or c == "\\" else c for c in address
+    )
+
+
+def _is_special(c: str) -> bool:
+    return c in "+=" or not "!" <= c <= "~"
 
 
 def _reply(code: int, text: str) -> Reply:

@@ -74,6 +74,8 @@ class TrackingDefaults:
     links: bool
     attachments: Literal["keep", "link"]
     text_links: bool
+    list_unsubscribe: bool = False
+    unsubscribe_domain: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,6 +294,7 @@ class Intake:
         wanted = {**asdict(self._tracking), **wishes.tracking}
         if not return_path:
             wanted |= {"opens": False, "links": False, "attachments": "keep", "text_links": False}
+            wanted["list_unsubscribe"] = False
         return Options(**wanted)
 
 

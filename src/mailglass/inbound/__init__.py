@@ -4,6 +4,8 @@ Bytes in, records out; no sockets, no store. `parse` reads one message, `match` 
 it belongs to and how sure that is. What follows for the delivery is decided where the history is.
 """
 
+from .addresses import plain_address
+from .complaints import is_stop
 from .matching import Candidate, Trust, candidates
 from .parse import parse
 from .postfix_log import LogEntry, read_postfix_log
@@ -18,6 +20,8 @@ __all__ = [
     "Report",
     "Trust",
     "candidates",
+    "is_stop",
     "parse",
+    "plain_address",
     "read_postfix_log",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-__all__ = ["Mention", "clean_address", "mentions"]
+__all__ = ["Mention", "clean_address", "mentions", "plain_address"]
 
 _MAX_LOCAL = 128  # RFC 5321 allows 64; rewritten senders (SRS, VERP) go beyond
 # Matched backwards from the @, so that a long run of letters without one costs nothing.
@@ -14,6 +14,8 @@ _DOMAIN = re.compile(r"[^\W_](?:[\w-]|\.(?=[\w-])){0,253}|\[[\d.]{7,15}\]")
 # Chinese and Japanese put no space between words and an address in Latin letters.
 _CJK_BEFORE = re.compile(r".*[\u2e80-\uffef](?=[!-~]+\Z)")
 _CJK_AFTER = re.compile(r"([A-Za-z0-9.-]+\.[A-Za-z]{2,63})[\u2e80-\uffef]")
+_XTEXT = re.compile(r"\+([2-7][0-9A-F])")
+_EMBEDDED = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")  # of the type utf-8 (RFC 6533 section 3)
 _TYPE = re.compile(r"\s*[\w-]{1,20}\s*;\s*")
 
 
@@ -55,5 +57,19 @@ def _without_words(name: str, place: str) -> tuple[str, str]:
 
 def clean_address(value: str) -> str | None:
     """The address in a field such as `rfc822; <user@example>`, else None."""
-    found = mentions(_TYPE.sub("", value[:1024], count=1))
+    text = _TYPE.sub("", value[:1024], count=1)
+    if "\\x{" in text:
+        text = _EMBEDDED.sub(lambda found: _character(found[1]), text)
+    found = mentions(text)
     return found[0].address if found else None
+
+
+def plain_address(address: str) -> str:
+    """The address without xtext (RFC 3461 section 4): some servers report ORCPT as they got it."""
+    return _XTEXT.sub(lambda found: chr(int(found[1], 16)), address)
+
+
+def _character(code: str) -> str:
+    number = int(code, 16)
+    is_one = number <= 0x10FFFF and not 0xD800 <= number <= 0xDFFF
+    return chr(number) if is_one else "?"

@@ -13,7 +13,7 @@ from .addresses import clean_address, mentions
 from .parts import Fields, Part, read_fields
 from .records import Record
 
-__all__ = ["is_microsoft_complaint", "read_complaint", "read_microsoft_complaint"]
+__all__ = ["is_microsoft_complaint", "is_stop", "read_complaint", "read_microsoft_complaint"]
 
 # What a person does who wants no more of it; `auth-failure` and `not-spam` ask for nothing such.
 _STOPS = frozenset({"abuse", "fraud", "opt-out", "opt-out-list", "complaint", "spam"})
@@ -30,6 +30,11 @@ def read_complaint(report: str, original: Fields) -> list[Record]:
     recipients = [a for value in named for a in (clean_address(value),) if a]
     recipients = recipients or _addressees(original, told)
     return _records(recipients, kind)
+
+
+def is_stop(feedback_type: str | None) -> bool:
+    """Whether a person wants no more, as `abuse` says and `auth-failure` does not."""
+    return feedback_type in _STOPS
 
 
 def _addressees(original: Fields, told: Fields) -> list[str]:
@@ -56,7 +61,7 @@ def read_microsoft_complaint(original: Fields) -> list[Record]:
 
 
 def _records(recipients: Sequence[str], kind: str) -> list[Record]:
-    stops = kind in _STOPS
+    stops = is_stop(kind)
     chosen: Sequence[str | None] = list(dict.fromkeys(recipients)) or [None]
     return [
         Record(recipient=recipient, feedback_type=kind, suppress=stops and recipient is not None)

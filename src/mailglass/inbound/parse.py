@@ -25,6 +25,11 @@ __all__ = ["parse"]
 
 _MESSAGE_ID = re.compile(r"<[^<>\s]{1,998}>")
 _MESSAGE_ID_FIELD = re.compile(rb"(?im)^[ \t]{0,8}message-id[ \t]*:\s*(<[^<>\s]{1,998}>)")
+# Fields that the last server writes come first: the others are the sender's.
+_ADDRESS_FIELDS = ("delivered-to", "x-original-to", "envelope-to", "x-envelope-to", "to", "cc")
+_REPORT_TYPES = ("message/feedback-report", "message/delivery-status")
+_SENDER_FIELD = re.compile(r"(?im)^(?:original-mail-from|x-[\w-]{1,40}-sender)\s*:([^\n]*)")
+_MAX_ADDRESS = 2_000
 _MAX_HEADER_BYTES = 65_536
 _MAX_NAMES = 50  # References of a long thread
 
@@ -123,10 +128,20 @@ def _about(report: Report, mail: Mail) -> Report:
     return replace(
         report,
         author=mail.author,
+        addressed_to=_addressed_to(mail),
         original=b"" if report.kind is Kind.OTHER else mail.original,
         message_ids=message_ids,
         in_reply_to=message_ids[0] if message_ids else None,
     )
+
+
+def _addressed_to(mail: Mail) -> tuple[str, ...]:
+    """Where our own signed addresses may stand: whom it was sent to, and the original's sender."""
+    values = [value for name in _ADDRESS_FIELDS for value in mail.fields.get(name, ())]
+    for part in mail.parts:
+        if part.content_type in _REPORT_TYPES:
+            values += _SENDER_FIELD.findall(part.text[:_MAX_HEADER_BYTES])
+    return tuple(value[:_MAX_ADDRESS] for value in values[:_MAX_NAMES])
 
 
 def _returned_ids(original: bytes) -> list[str]:

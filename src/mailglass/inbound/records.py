@@ -62,6 +62,7 @@ class Report:
     envelope_id: str | None = None  # ENVID (RFC 3461 section 4.4)
     original: bytes = b""  # the returned message or header, as far as it came back
     author: str | None = None  # the address in From
+    addressed_to: tuple[str, ...] = ()  # what To and its like hold, and whom the original was from
     answer: str | None = None  # a reply's own words
     quoted: str | None = None  # what a reply quotes
     error: str | None = None  # why nothing could be read

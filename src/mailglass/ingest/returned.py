@@ -5,8 +5,8 @@ delivery of ours, or whose address has the shape of ours and is not signed by us
 changes nothing.
 
 A suppression needs more than a name that others know: every recipient of a mailing knows its
-Message-ID and could write a bounce for a neighbour. So it follows only from a signed address, a
-token of ours in the returned message, or the envelope id together with the right recipient.
+Message-ID and could write a bounce for a neighbour. So it follows only from a signed address, or
+from a signed envelope id or token in the returned message together with the right recipient.
 """
 
 from __future__ import annotations
@@ -16,8 +16,26 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from ..history import Returned, StoredDelivery, StoredEvent, Suppression, Transaction
-from ..inbound import Action, Candidate, Kind, Record, Report, Trust, candidates, parse
+from ..history import (
+    Returned,
+    StoredDelivery,
+    StoredEvent,
+    StoredMessage,
+    Suppression,
+    Transaction,
+)
+from ..inbound import (
+    Action,
+    Candidate,
+    Kind,
+    Record,
+    Report,
+    Trust,
+    candidates,
+    is_stop,
+    parse,
+    plain_address,
+)
 from ..model import Event, EventType, Evidence
 from ..tokens import Kind as TokenKind
 from ..tokens import Ring
@@ -26,6 +44,9 @@ __all__ = ["take_returned"]
 
 _log = logging.getLogger("mailglass.ingest")
 
+# How long after the smarthost took a mail a report without any name can be about it: servers try
+# for 4 to 5 days (RFC 5321 section 4.5.4.1), and report then.
+_GUESS_TIME = timedelta(days=6)
 _BATCH = 100  # mails in one transaction, some megabytes
 # A switched-off mailbox may be opened again, a mailbox that never was seldom comes to be (ours).
 _EXPIRES = {"mailbox-disabled": timedelta(days=90), "dns": timedelta(days=30)}
@@ -47,6 +68,12 @@ _BY_KIND = {
 class _Match:
     delivery: StoredDelivery
     candidate: Candidate
+    message: StoredMessage
+    is_only_copy: bool  # the message went to nobody else
+
+    def names(self, record: Record) -> bool:
+        """Whether the record speaks of this recipient by name."""
+        return self.delivery.recipient.lower() in _names(record)
 
 
 def take_returned(t: Transaction, ring: Ring, now: datetime) -> tuple[int, set[int]]:
@@ -57,20 +84,21 @@ def take_returned(t: Transaction, ring: Ring, now: datetime) -> tuple[int, set[i
         try:
             report = parse(returned.raw)
             ways = candidates(report, envelope_recipient=returned.envelope_recipient, ring=ring)
-            match = _match(t, ways, report)
+            match = _match(t, ways, report, returned.at)
+            doubt = _doubt(t, report, match) if match else None
         except Exception:
             # a fault of ours with one mail must not stop those behind it; its bytes are kept
             _log.exception("mail %s cannot be read", returned.id, extra={"action": "unreadable"})
             t.settle_returned(returned.id, kind="unreadable", trust=None, delivery_id=None)
             continue
-        if match is not None:
+        if match is not None and doubt is None:
             _take(t, returned, report, match, now)
             touched.add(match.delivery.id)
         t.settle_returned(
             returned.id,
             kind=str(report.kind),
-            trust=_trust(match, ways),
-            delivery_id=match.delivery.id if match else None,
+            trust=doubt or _trust(match, ways),
+            delivery_id=match.delivery.id if match and doubt is None else None,
         )
     return len(news), touched
 
@@ -81,31 +109,78 @@ def _trust(match: _Match | None, ways: tuple[Candidate, ...]) -> str | None:
     return "forged" if ways and ways[0].trust is Trust.FORGED else None
 
 
-def _match(t: Transaction, ways: tuple[Candidate, ...], report: Report) -> _Match | None:
-    """The first way that leads to exactly one delivery of ours.
-
-    Recipient and time alone are too little to change a delivery, so that way is not taken.
-    """
+def _match(
+    t: Transaction, ways: tuple[Candidate, ...], report: Report, at: datetime
+) -> _Match | None:
+    """The first way that leads to exactly one delivery of ours."""
+    named = {name for record in report.records for name in _names(record)}
     for way in ways:
-        found = list(_deliveries(t, way))
-        if len(found) > 1:
-            named = {(r.original_recipient or r.recipient or "").lower() for r in report.records}
-            found = [d for d in found if d.recipient.lower() in named]
-        if len(found) == 1:
-            return _Match(delivery=found[0], candidate=way)
+        found = _deliveries(t, way, report, at)
+        mine = [d for d in found if d.recipient.lower() in named] if len(found) > 1 else found
+        if len(mine) == 1:
+            message = t.message(None, str(mine[0].message_id))
+            if message is not None:
+                return _Match(
+                    delivery=mine[0],
+                    candidate=way,
+                    message=message,
+                    is_only_copy=len(t.deliveries_of([message.id])) == 1,
+                )
     return None
 
 
-def _deliveries(t: Transaction, way: Candidate) -> Iterator[StoredDelivery]:
+def _names(record: Record) -> set[str]:
+    named = [name for name in (record.recipient, record.original_recipient) if name]
+    return {form.lower() for name in named for form in (name, plain_address(name))}
+
+
+def _deliveries(
+    t: Transaction, way: Candidate, report: Report, at: datetime
+) -> list[StoredDelivery]:
     if way.delivery_id is not None:
-        yield from t.deliveries([way.delivery_id])
-    elif way.envelope_id is not None and way.envelope_id.isdecimal():
-        if int(way.envelope_id) < 2**63:
-            yield from t.deliveries([int(way.envelope_id)])
-    elif way.message_id is not None:
+        return t.deliveries([way.delivery_id])
+    if way.message_id is not None:
         message = t.message(None, way.message_id)
-        if message is not None:
-            yield from t.deliveries_of([message.id])
+        return t.deliveries_of([message.id]) if message is not None else []
+    if way.recipient is not None and report.kind in (Kind.BOUNCE, Kind.DELAY):
+        return _lately_sent(t, way.recipient, at)
+    return []
+
+
+def _lately_sent(t: Transaction, recipient: str, at: datetime) -> list[StoredDelivery]:
+    """The deliveries that a report without any other name can be about.
+
+    Only when there is one: of two mails to the same address nobody can say which bounced.
+    """
+    found = [
+        d
+        for d in t.deliveries_to(None, recipient)
+        if d.delivered_at is not None and timedelta() <= at - d.delivered_at <= _GUESS_TIME
+    ]
+    return found if len(found) == 1 else []
+
+
+def _doubt(t: Transaction, report: Report, match: _Match) -> str | None:
+    """Why a report that names a delivery of ours is kept apart all the same; None when it is not.
+
+    Everybody who got a mailing knows its Message-ID. A report of a delivery that went out with a
+    signed return path comes back to it, or brings the token along; one that does neither can have
+    been written by anybody. So can an answer whose author is not the one we wrote to, when the
+    message went to others too.
+    """
+    if match.candidate.trust >= Trust.SIGNED:
+        return None
+    if report.kind in (Kind.BOUNCE, Kind.DELAY, Kind.DELIVERED):
+        if _was_signed(t, match.delivery):
+            return "unproven"
+    if not match.is_only_copy and not any(match.names(record) for record in report.records):
+        return "unproven"
+    return None
+
+
+def _was_signed(t: Transaction, delivery: StoredDelivery) -> bool:
+    told = t.events_of([delivery.id], told_only=True)
+    return any(stored.event.raw.get("signed_return_path") for stored in told)
 
 
 def _take(t: Transaction, returned: Returned, report: Report, match: _Match, now: datetime) -> None:
@@ -120,13 +195,34 @@ def _take(t: Transaction, returned: Returned, report: Report, match: _Match, now
 
 
 def _events(report: Report, match: _Match, at: datetime) -> Iterator[Event]:
-    if match.candidate.purpose is TokenKind.UNSUBSCRIBE:
+    if _is_unsubscription(report, match):
         yield _event(EventType.UNSUBSCRIBED, at, report, match, None)
+        return
+    if report.kind is Kind.REPLY and not _is_answer(report, match):
         return
     for record in _records_about(report, match.delivery):
         kind = _event_type(report.kind, record)
         if kind is not None:
             yield _event(kind, at, report, match, record)
+
+
+def _is_unsubscription(report: Report, match: _Match) -> bool:
+    """Mail of a person or their program to a signed unsubscribe address, whatever it says.
+
+    The same token inside a returned message is no wish: every bounce brings it along.
+    """
+    asked = match.candidate.purpose is TokenKind.UNSUBSCRIBE
+    addressed = match.candidate.trust is Trust.ADDRESSED
+    return asked and addressed and report.kind in (Kind.REPLY, Kind.OTHER)
+
+
+def _is_answer(report: Report, match: _Match) -> bool:
+    """Whether a reply answers this message; a return path that leaked gets other mail too."""
+    return (
+        match.candidate.purpose is TokenKind.REPLY
+        or match.message.message_id_field in report.message_ids
+        or any(match.names(record) for record in report.records)
+    )
 
 
 def _records_about(report: Report, delivery: StoredDelivery) -> list[Record]:
@@ -188,30 +284,39 @@ def _facts(record: Record) -> Mapping[str, object]:
 
 
 def _suppression_reason(report: Report, match: _Match) -> str | None:
-    if match.candidate.purpose is TokenKind.UNSUBSCRIBE:
-        return "unsubscribed" if match.candidate.trust is Trust.ADDRESSED else None
-    wanted = [r for r in _records_about(report, match.delivery) if r.suppress]
-    if not wanted or not _is_trusted(wanted[0], match):
+    if _is_unsubscription(report, match):
+        return "unsubscribed"
+    wanted = [r for r in _records_about(report, match.delivery) if _stops(r, report)]
+    if not wanted or not _is_trusted(wanted[0], report, match):
         return None
     return "complaint" if report.kind is Kind.COMPLAINT else str(wanted[0].class_)
 
 
-def _is_trusted(record: Record, match: _Match) -> bool:
-    if match.candidate.trust >= Trust.SIGNED:
+def _stops(record: Record, report: Report) -> bool:
+    """A complaint that hides its recipient stops as much as one that names it."""
+    hidden = report.kind is Kind.COMPLAINT and record.recipient is None
+    return record.suppress or (hidden and is_stop(record.feedback_type))
+
+
+def _is_trusted(record: Record, report: Report, match: _Match) -> bool:
+    """Whether what it says is enough to send no more.
+
+    A token inside it is known to whoever got the copy, also by a forward, so the report must name
+    the recipient too, unless it is a complaint, which by custom hides them.
+    """
+    if match.candidate.trust is Trust.ADDRESSED:
         return True
-    named = {(record.recipient or "").lower(), (record.original_recipient or "").lower()}
-    return match.candidate.envelope_id is not None and match.delivery.recipient.lower() in named
+    if match.candidate.trust is not Trust.SIGNED:
+        return False
+    return report.kind is Kind.COMPLAINT or match.names(record)
 
 
 def _suppress(t: Transaction, reason: str, report: Report, match: _Match, now: datetime) -> None:
-    message = t.message(None, str(match.delivery.message_id))
-    if message is None:
-        return
     lasting = _EXPIRES.get(reason)
     words = next((r.diagnostic for r in report.records if r.diagnostic), "")
     t.suppress(
         Suppression(
-            account_id=message.account_id,
+            account_id=match.message.account_id,
             recipient=match.delivery.recipient.lower(),
             reason=reason,
             evidence=f"{report.kind}: {words}"[:1000],

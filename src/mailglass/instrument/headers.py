@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from ..errors import ConfigurationError
 from ..mime import Field, Filling, Hole, Message, Patch, parse_parameters
+from ..tokens import unsubscribe_mailto
 from .drafts import Draft
 from .options import CONTROL_PREFIX, Options
 from .plan import LeftAlone
@@ -30,7 +31,7 @@ def draft_headers(
     if options.subject_label is not None:
         drafts += _label(message, options.subject_label, left)
     if options.list_unsubscribe and not _is_present(message, "list-unsubscribe", left):
-        drafts.append(_added(message, ("List-Unsubscribe: <", *stamps.unsubscribe().pieces, ">")))
+        drafts.append(_added(message, _ways_out(message, options, stamps)))
         if message.root.field("list-unsubscribe-post") is None:
             drafts.append(_added(message, ("List-Unsubscribe-Post: List-Unsubscribe=One-Click",)))
     name = "disposition-notification-to"
@@ -39,6 +40,17 @@ def draft_headers(
             raise ConfigurationError(f"no receipt can go to {options.receipt_to!r}: not ASCII")
         drafts.append(_added(message, (f"Disposition-Notification-To: {options.receipt_to}",)))
     return drafts, left
+
+
+def _ways_out(message: Message, options: Options, stamps: Stamps) -> tuple[str | Hole, ...]:
+    """List-Unsubscribe with the URL first, which one-click asks for, and an address behind it."""
+    stamp = stamps.unsubscribe()
+    pieces = ("List-Unsubscribe: <", *stamp.pieces, ">")
+    if options.unsubscribe_domain is None:
+        return pieces
+    before, after = unsubscribe_mailto("\0", options.unsubscribe_domain).split("\0")
+    fold = message.line_end.decode("ascii")
+    return (*pieces, f",{fold} <{before}", stamp.pieces[1], f"{after}>")
 
 
 def _is_control(field: Field) -> bool:

@@ -31,6 +31,7 @@ class Options:
     text_links: bool = False  # links in text parts too
     html_alternative: bool = False  # give a message that has only text an HTML part
     list_unsubscribe: bool = False  # RFC 8058
+    unsubscribe_domain: str | None = None  # takes the mail of who unsubscribes by mail
     receipt_to: str | None = None  # Disposition-Notification-To (RFC 8098)
     honeypot: bool = False  # a link that no person can see
     subject_label: str | None = None  # such as AD
