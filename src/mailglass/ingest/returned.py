@@ -170,9 +170,9 @@ def _doubt(t: Transaction, report: Report, match: _Match) -> str | None:
     """
     if match.candidate.trust >= Trust.SIGNED:
         return None
-    if report.kind in (Kind.BOUNCE, Kind.DELAY, Kind.DELIVERED):
-        if _was_signed(t, match.delivery):
-            return "unproven"
+    is_report = report.kind in (Kind.BOUNCE, Kind.DELAY, Kind.DELIVERED)
+    if is_report and _was_signed(t, match.delivery):
+        return "unproven"
     if not match.is_only_copy and not any(match.names(record) for record in report.records):
         return "unproven"
     return None

@@ -1,4 +1,4 @@
-"""Tokens, the URLs and addresses that carry them: what the senders' side and the collector share."""
+"""Tokens, and the URLs and addresses that carry them: what senders' side and collector share."""
 
 from .addresses import return_address, unsubscribe_mailto
 from .ring import Kind, Ring, Token
