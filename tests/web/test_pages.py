@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from starlette.testclient import TestClient
+from web_site import CONFIG, Browser
 
 from mailglass.errors import StorageUnavailable
 from mailglass.history import (
@@ -17,11 +17,9 @@ from mailglass.history import (
     new_user,
 )
 from mailglass.model import Delivery, Event, EventType, Target, TargetKind
-from mailglass.web import Config, create_app
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 HOSTILE = "<script>alert(1)</script>\"'&lt;"
-CONFIG = Config(host="127.0.0.1", port=1, url="http://127.0.0.1:1")
 
 
 @pytest.fixture
@@ -37,8 +35,8 @@ def link(history: History) -> str:
 
 
 @pytest.fixture
-def browser(history: History) -> TestClient:
-    return TestClient(create_app(CONFIG, history), base_url=CONFIG.url)
+def browser(history: History) -> Browser:
+    return Browser(history)
 
 
 def add_message(history: History, account_id: int, number: int) -> None:
@@ -69,12 +67,12 @@ def add_message(history: History, account_id: int, number: int) -> None:
         )
 
 
-def test_nobody_sees_a_page_without_signing_in(browser: TestClient) -> None:
+def test_nobody_sees_a_page_without_signing_in(browser: Browser) -> None:
     for path in ("/", "/messages", "/messages/1"):
         assert browser.get(path).url.path == "/login"
 
 
-def test_a_login_link_works_once(browser: TestClient, link: str) -> None:
+def test_a_login_link_works_once(browser: Browser, link: str) -> None:
     assert browser.get(link).status_code == 200  # a preview that follows it does not use it up
     assert browser.post(link).url.path == "/messages"
     browser.cookies.clear()
@@ -84,7 +82,7 @@ def test_a_login_link_works_once(browser: TestClient, link: str) -> None:
 
 
 def test_a_password_signs_in_and_a_wrong_one_does_not(
-    browser: TestClient, history: History, link: str
+    browser: Browser, history: History, link: str
 ) -> None:
     password = new_user(history, "mei")
     wrong = browser.post("/login", data={"name": "mei", "password": "wrong"})
@@ -92,24 +90,24 @@ def test_a_password_signs_in_and_a_wrong_one_does_not(
     assert browser.post("/login", data={"name": "mei", "password": password}).url.path == (
         "/messages"
     )
-    browser.post("/logout")
+    browser.submit("/logout", page="/messages")
     assert browser.get("/messages").url.path == "/login"
 
 
-def test_the_empty_list_says_what_to_do(browser: TestClient, link: str) -> None:
+def test_the_empty_list_says_what_to_do(browser: Browser, link: str) -> None:
     browser.post(link)
     assert "Point your mail client" in browser.get("/messages").text
 
 
 def test_a_messages_story_is_shown_and_what_mail_says_is_text(
-    browser: TestClient, history: History, link: str
+    browser: Browser, history: History, link: str
 ) -> None:
     browser.post(link)
     add_message(history, 1, 100)
     for path in ("/messages", "/messages/100"):
         page = browser.get(path)
         assert page.status_code == 200
-        assert "<script" not in page.text
+        assert "<script>" not in page.text
         assert "&lt;script&gt;" in page.text
     story = browser.get("/messages/100").text
     assert story.index("queued") < story.index("bounced") < story.index("clicked")
@@ -117,7 +115,7 @@ def test_a_messages_story_is_shown_and_what_mail_says_is_text(
 
 
 def test_a_page_of_another_account_is_not_there(
-    browser: TestClient, history: History, link: str
+    browser: Browser, history: History, link: str
 ) -> None:
     browser.post(link)
     with history.transaction() as t:
@@ -128,14 +126,16 @@ def test_a_page_of_another_account_is_not_there(
     assert "200" not in browser.get("/messages").text
 
 
-def test_pages_forbid_scripts_frames_and_other_sites(browser: TestClient) -> None:
+def test_pages_forbid_inline_scripts_frames_and_other_sites(browser: Browser) -> None:
     headers = browser.get("/login").headers
-    assert "default-src 'none'" in headers["content-security-policy"]
-    assert "frame-ancestors 'none'" in headers["content-security-policy"]
+    policy = headers["content-security-policy"]
+    assert "default-src 'none'; script-src 'self'; style-src 'self'" in policy
+    assert "unsafe" not in policy
+    assert "frame-ancestors 'none'" in policy
     assert headers["x-content-type-options"] == "nosniff"
 
 
-def test_the_cookie_is_for_the_server_alone(browser: TestClient, link: str) -> None:
+def test_the_cookie_is_for_the_server_alone(browser: Browser, link: str) -> None:
     browser.follow_redirects = False
     cookie = browser.post(link).headers["set-cookie"].lower()
     assert "httponly" in cookie
@@ -143,7 +143,7 @@ def test_the_cookie_is_for_the_server_alone(browser: TestClient, link: str) -> N
 
 
 def test_while_the_history_is_down_pages_say_so_and_when_to_come_back(
-    browser: TestClient, history: History, link: str, monkeypatch: pytest.MonkeyPatch
+    browser: Browser, history: History, link: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     browser.post(link)
 
@@ -157,6 +157,6 @@ def test_while_the_history_is_down_pages_say_so_and_when_to_come_back(
 
 
 @pytest.mark.parametrize("name", ["0", "99999999999999999999999", "<none@x>", "%00", "../x"])
-def test_a_message_that_is_not_there_is_a_404(browser: TestClient, link: str, name: str) -> None:
+def test_a_message_that_is_not_there_is_a_404(browser: Browser, link: str, name: str) -> None:
     browser.post(link)
     assert browser.get(f"/messages/{name}").status_code == 404

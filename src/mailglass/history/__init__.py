@@ -8,11 +8,13 @@ from .counting import Counts
 from .credentials import (
     ADMINISTRATOR,
     add_administrator,
+    change_password,
     check_password,
     end_session,
     new_login_link,
     new_user,
     session_user,
+    set_second_factor,
     sign_in,
     sign_in_with_password,
 )
@@ -33,11 +35,12 @@ from .records import (
 )
 from .schema.base import Dimension, Period, Who
 from .store import History, Transaction
-from .timeline import DeliveryTimeline, Timeline, timeline
+from .timeline import SENTENCES, DeliveryTimeline, Timeline, timeline
 from .versions import HistoryOutdated, Step
 
 __all__ = [
     "ADMINISTRATOR",
+    "SENTENCES",
     "Account",
     "Counts",
     "DeliveryTimeline",
@@ -62,11 +65,13 @@ __all__ = [
     "User",
     "Who",
     "add_administrator",
+    "change_password",
     "check_password",
     "end_session",
     "new_login_link",
     "new_user",
     "session_user",
+    "set_second_factor",
     "sign_in",
     "sign_in_with_password",
     "timeline",

@@ -11,6 +11,7 @@ import secrets
 from datetime import UTC, datetime, timedelta
 
 import argon2
+import pyotp
 
 from ..errors import InputError
 from .records import User
@@ -19,11 +20,13 @@ from .store import History, Transaction
 __all__ = [
     "ADMINISTRATOR",
     "add_administrator",
+    "change_password",
     "check_password",
     "end_session",
     "new_login_link",
     "new_user",
     "session_user",
+    "set_second_factor",
     "sign_in",
     "sign_in_with_password",
 ]
@@ -91,13 +94,51 @@ def check_password(history: History, name: str, password: str) -> int | None:
     return user.account_id if user else None
 
 
-def sign_in_with_password(history: History, name: str, password: str) -> str | None:
-    """The token of a new session, None for a wrong name or password."""
+def sign_in_with_password(
+    history: History, name: str, password: str, code: str = "", *, now: datetime | None = None
+) -> str | None:
+    """The token of a new session, None for a wrong name or password, or a wrong or used code."""
     user = _user_with_password(history, name, password)
     if user is None:
         return None
     with history.transaction() as t:
+        if user.totp_secret:
+            step = _step_of(user.totp_secret, code, now or datetime.now(UTC))
+            if step is None or not t.use_totp_step(user.id, step):
+                return None
         return _add_session(t, user.id)
+
+
+def _step_of(secret: str, code: str, now: datetime) -> int | None:
+    """The time step of a code (RFC 6238), one early or late allowed; None when it is wrong."""
+    totp = pyotp.TOTP(secret)
+    for drift in (0, -1, 1):
+        at = now + timedelta(seconds=drift * totp.interval)
+        if totp.verify(code.replace(" ", ""), for_time=at):
+            return totp.timecode(at)
+    return None
+
+
+def set_second_factor(
+    history: History, user_id: int, secret: str | None, code: str, *, now: datetime | None = None
+) -> bool:
+    """Ask for codes of `secret` (base32) from now on; with None for none. False: a wrong code.
+
+    Turning it on takes a code of the new secret, turning it off one of the old.
+    """
+    with history.transaction() as t:
+        proof = secret or t.totp_secret_of(user_id)
+        if proof is None or _step_of(proof, code, now or datetime.now(UTC)) is None:
+            return False
+        t.set_totp_secret(user_id, secret)
+    return True
+
+
+def change_password(history: History, user_id: int, password: str, keep_session: str) -> None:
+    """Another password; every session of the user but this one ends."""
+    with history.transaction() as t:
+        t.set_password(user_id, _hasher.hash(password))
+        t.end_other_sessions(user_id, _hash(keep_session))
 
 
 def _user_with_password(history: History, name: str, password: str) -> User | None:

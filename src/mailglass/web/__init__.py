@@ -1,5 +1,7 @@
 """The dashboard: server-rendered pages over the history."""
 
-from .server import Config, create_app, serve
+from .app import create_app
+from .server import serve
+from .site import Config
 
 __all__ = ["Config", "create_app", "serve"]

@@ -1,0 +1,91 @@
+"""How values stand on a page, in the reader's language and zone."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from markupsafe import Markup, escape
+
+from ..model import Actor, EventType, FindingStatus, VerdictLevel
+from .visitor import Visitor
+from .wording import ACTORS, EVENTS, LEVELS, ROLES, STATUSES
+
+__all__ = ["Shown"]
+
+
+class Shown:
+    """The functions that templates call; one for each page, since it knows the reader."""
+
+    def __init__(self, visitor: Visitor, now: datetime) -> None:
+        self._visitor = visitor
+        self._language = visitor.language
+        self._now = now
+
+    def when(self, at: datetime | None) -> Markup:
+        """A moment, to the second."""
+        return self._time(at, self._language.time(at, self._visitor.zone) if at else "")
+
+    def day(self, at: datetime | None) -> Markup:
+        """The day of a moment."""
+        return self._time(at, self._language.day(at, self._visitor.zone) if at else "")
+
+    def clock(self, at: datetime | None) -> Markup:
+        """The time of day of a moment."""
+        return self._time(at, self._language.clock(at, self._visitor.zone) if at else "")
+
+    def ago(self, at: datetime | None) -> Markup:
+        """How long ago a moment was."""
+        return self._time(at, self._language.ago((self._now - at).total_seconds()) if at else "")
+
+    def _time(self, at: datetime | None, text: str) -> Markup:
+        if at is None:
+            return Markup("–")  # a constant of ours
+        exact = at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        return Markup('<time datetime="{}" title="{}">{}</time>').format(exact, exact, text)
+
+    def number(self, value: float) -> str:
+        """A count."""
+        return self._language.number(value)
+
+    def percent(self, share: float) -> str:
+        """A probability or share."""
+        return self._language.percent(share)
+
+    def size(self, size_bytes: int) -> str:
+        """A size, in the largest unit that leaves a whole number."""
+        value, unit = float(size_bytes), "B"
+        for larger in ("kB", "MB", "GB"):
+            if value < 1000:
+                break
+            value, unit = value / 1000, larger
+        return (
+            f"{self._language.number(round(value, 1 if value < 10 and unit != 'B' else 0))} {unit}"
+        )
+
+    def level(self, level: VerdictLevel) -> str:
+        """A verdict's level."""
+        return self._language.text(LEVELS[level])
+
+    def event(self, type_: EventType) -> str:
+        """A kind of event."""
+        return self._language.text(EVENTS[type_])
+
+    def actor(self, actor: Actor | str) -> str:
+        """Who caused a hit."""
+        return self._language.text(ACTORS[Actor(actor)])
+
+    def status(self, status: FindingStatus) -> str:
+        """How a check came out."""
+        return self._language.text(STATUSES[status])
+
+    def role(self, role: str) -> str:
+        """What a user may do."""
+        return self._language.text(ROLES[role])
+
+    def weight(self, weight: float) -> str:
+        """A piece of evidence's weight, with its sign."""
+        return f"{weight:+.1f}".replace("-", "−")
+
+    def text(self, text: str) -> Markup:
+        """Text of the outside world: escaped, and kept from turning the line's direction."""
+        return Markup("<bdi>{}</bdi>").format(escape(text))

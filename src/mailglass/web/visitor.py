@@ -1,0 +1,81 @@
+"""Who looks at a page and how they like it; and the proof that a form is one of our own.
+
+A form carries a token derived from the session (RFC 6265 cookies come along with any request that
+another site causes; the token does not). Without a session, as on the sign-in form, the browser's
+own word on where the request comes from is asked (Sec-Fetch-Site, else Origin).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import zoneinfo
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from fastapi import Request
+
+from ..history import User
+from .languages import Language, choose_language
+
+__all__ = ["SESSION_COOKIE", "THEMES", "Visitor", "form_token", "is_own_form", "visitor_of"]
+
+SESSION_COOKIE = "mailglass-session"
+THEMES = ("auto", "light", "dark")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visitor:
+    """One reader of one page."""
+
+    user: User | None
+    session: str  # the token of the browser's session; empty without one
+    language: Language
+    zone: zoneinfo.ZoneInfo
+    zone_is_chosen: bool  # False while the browser may still say which one it is in
+    theme: str
+
+    @property
+    def form_token(self) -> str:
+        """What our forms carry."""
+        return form_token(self.session)
+
+
+def visitor_of(request: Request, user: User | None) -> Visitor:
+    """The reader behind a request, as cookies and headers tell."""
+    cookies = request.cookies
+    zone = _zone(cookies.get("mailglass-zone", ""))
+    theme = cookies.get("mailglass-theme", "auto")
+    return Visitor(
+        user=user,
+        session=cookies.get(SESSION_COOKIE, "") if user else "",
+        language=choose_language(
+            cookies.get("mailglass-language"), request.headers.get("accept-language", "")
+        ),
+        zone=zone or zoneinfo.ZoneInfo("UTC"),
+        zone_is_chosen=zone is not None,
+        theme=theme if theme in THEMES else "auto",
+    )
+
+
+def _zone(name: str) -> zoneinfo.ZoneInfo | None:
+    try:
+        return zoneinfo.ZoneInfo(name) if name else None
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):  # the cookie is the reader's
+        return None
+
+
+def form_token(session: str) -> str:
+    """The token of a session's forms; nobody can tell the session from it."""
+    return hashlib.blake2b(session.encode(), digest_size=16, person=b"form").hexdigest()
+
+
+def is_own_form(request: Request, visitor: Visitor, given: str) -> bool:
+    """Whether a form was filled in on a page of ours."""
+    if visitor.session:
+        return hmac.compare_digest(given.encode(), visitor.form_token.encode())
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site in ("same-origin", "none")
+    origin = request.headers.get("origin")
+    return origin is None or urlsplit(origin).netloc == request.headers.get("host")

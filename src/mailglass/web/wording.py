@@ -1,0 +1,79 @@
+"""The words of the history as a reader sees them; `_` marks them for the catalogs."""
+
+from __future__ import annotations
+
+from ..model import Actor, EventType, FindingStatus, VerdictLevel
+
+__all__ = ["ACTORS", "EVENTS", "LEVELS", "ROLES", "STATUSES", "_"]
+
+
+def _(message: str) -> str:
+    """Mark a sentence for the catalogs; it is looked up where it is shown."""
+    return message
+
+
+LEVELS = {
+    VerdictLevel.PENDING: _("pending"),
+    VerdictLevel.UNDELIVERED: _("not delivered"),
+    VerdictLevel.DELIVERED: _("delivered"),
+    VerdictLevel.MACHINE_ONLY: _("machines only"),
+    VerdictLevel.MAYBE_OPENED: _("maybe opened"),
+    VerdictLevel.OPENED: _("opened"),
+    VerdictLevel.ENGAGED: _("engaged"),
+    VerdictLevel.ANSWERED: _("answered"),
+}
+
+EVENTS = {
+    EventType.QUEUED: _("queued"),
+    EventType.DEFERRED: _("deferred"),
+    EventType.DELIVERED: _("delivered"),
+    EventType.BOUNCED: _("bounced"),
+    EventType.REJECTED: _("rejected"),
+    EventType.SUPPRESSED: _("suppressed"),
+    EventType.COMPLAINED: _("complained"),
+    EventType.AUTORESPONDED: _("answered by a program"),
+    EventType.REPLIED: _("replied"),
+    EventType.UNSUBSCRIBED: _("unsubscribed"),
+    EventType.OBJECTED: _("refused to be tracked"),
+    EventType.DISPLAYED: _("receipt"),
+    EventType.OPENED: _("opened"),
+    EventType.CLICKED: _("clicked"),
+    EventType.DOWNLOADED: _("downloaded"),
+    EventType.PREFETCHED: _("prefetched"),
+    EventType.PROXIED: _("privacy proxy"),
+    EventType.SCANNED: _("scanned"),
+    EventType.PREVIEWED: _("previewed"),
+    EventType.SELF_VIEWED: _("seen by the sender"),
+    EventType.FETCHED: _("fetched, undetermined"),
+}
+
+ACTORS = {
+    Actor.HUMAN: _("a person"),
+    Actor.IMAGE_PROXY: _("an image proxy, for a person"),
+    Actor.PRIVACY_PROXY: _("a privacy proxy"),
+    Actor.PREFETCH: _("a prefetch"),
+    Actor.SECURITY_SCANNER: _("a security scanner"),
+    Actor.LINK_PREVIEW: _("a link preview"),
+    Actor.SENDER: _("the sender"),
+    Actor.THIRD_PARTY: _("somebody it was forwarded to"),
+    Actor.CRAWLER: _("a crawler"),
+    Actor.TOOL: _("a program"),
+    Actor.UNKNOWN: _("unknown"),
+}
+
+STATUSES = {
+    FindingStatus.OK: _("all right"),
+    FindingStatus.INFO: _("worth knowing"),
+    FindingStatus.WARN: _("should be mended"),
+    FindingStatus.FAIL: _("broken"),
+    FindingStatus.UNKNOWN: _("could not be checked"),
+}
+
+ROLES = {
+    "owner": _("owner"),
+    "member": _("member"),
+    "read-only": _("read-only"),
+}
+
+# What the web framework says of itself.
+_FRAMEWORK = (_("Not Found"), _("Method Not Allowed"))
