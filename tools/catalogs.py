@@ -13,9 +13,12 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
-from mailglass.web.sentences import templates
+SOURCE = Path(__file__).resolve().parent.parent / "src"
+sys.path.insert(0, str(SOURCE))
 
-WEB = Path(__file__).resolve().parent.parent / "src/mailglass/web"
+from mailglass.web.sentences import templates  # noqa: E402  # of the sources beside this file
+
+WEB = SOURCE / "mailglass/web"
 CATALOGS = WEB / "catalogs"
 LANGUAGES = ("zh-Hans", "ko")
 

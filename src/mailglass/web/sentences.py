@@ -8,7 +8,7 @@ sentences themselves, put into that. What fits no template stays as it is.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -81,10 +81,13 @@ def tell(text: str, visitor: Visitor, depth: int = _DEPTH) -> str:
     for template in _compiled() if depth else ():
         found = template.pattern.fullmatch(text)
         if found:
-            said = visitor.language.text(template.text)
             values = {k: tell(v, visitor, depth - 1) for k, v in found.groupdict().items()}
-            return re.sub(r"\{(\w+)\}", lambda m: values.get(m[1], m[0]), said)
+            return _filled(visitor.language.text(template.text), values)
     return text
+
+
+def _filled(template: str, values: Mapping[str, str]) -> str:
+    return re.sub(r"\{(\w+)\}", lambda found: values.get(found[1], found[0]), template)
 
 
 @cache
