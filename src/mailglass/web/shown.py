@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from markupsafe import Markup, escape
 
-from ..model import Actor, EventType, FindingStatus, VerdictLevel
+from ..evidence import NetworkTable
+from ..history import SENTENCES
+from ..model import Actor, Event, EventType, FindingStatus, Target, VerdictLevel
+from .sentences import tell
 from .visitor import Visitor
-from .wording import ACTORS, EVENTS, LEVELS, ROLES, STATUSES
+from .wording import ACTORS, EVENTS, LEVELS, ROLES, STATUSES, TARGETS
 
 __all__ = ["Shown"]
 
@@ -16,8 +20,9 @@ __all__ = ["Shown"]
 class Shown:
     """The functions that templates call; one for each page, since it knows the reader."""
 
-    def __init__(self, visitor: Visitor, now: datetime) -> None:
+    def __init__(self, visitor: Visitor, now: datetime, networks: NetworkTable) -> None:
         self._visitor = visitor
+        self._networks = networks
         self._language = visitor.language
         self._now = now
 
@@ -32,6 +37,10 @@ class Shown:
     def clock(self, at: datetime | None) -> Markup:
         """The time of day of a moment."""
         return self._time(at, self._language.clock(at, self._visitor.zone) if at else "")
+
+    def clock_or_day(self, at: datetime, days: int) -> Markup:
+        """A mark on an axis that is so many days long."""
+        return self.clock(at) if days == 1 else self.day(at)
 
     def ago(self, at: datetime | None) -> Markup:
         """How long ago a moment was."""
@@ -81,6 +90,39 @@ class Shown:
     def role(self, role: str) -> str:
         """What a user may do."""
         return self._language.text(ROLES[role])
+
+    def sentence(self, text: str) -> str:
+        """A sentence of evidence."""
+        told = tell(text, self._visitor)
+        return told[:1].upper() + told[1:]
+
+    def happening(self, event: Event, targets: Mapping[int, Target]) -> Markup:
+        """What happened in a sentence, with what it was about and the words of the outside."""
+        raw = event.raw
+        parts = [escape(self._language.text(SENTENCES[event.type]))]
+        number = raw.get("target")
+        if isinstance(number, int) and number in targets:
+            parts.append(self.target(targets[number]))
+        if raw.get("reply_text"):
+            said = f"{raw.get('reply_code', '')} {raw['reply_text']}".strip()
+            parts.append(escape(self._language.text("the server said:")) + " " + self.text(said))
+        elif raw.get("problem"):
+            parts.append(self.text(str(raw["problem"])))
+        return Markup("; ").join(parts)
+
+    def target(self, target: Target | None) -> Markup:
+        """What a token points at."""
+        if target is None:
+            return Markup("–")  # a constant of ours
+        about = target.url or target.name or ""
+        kind = escape(self._language.text(TARGETS[target.kind]))
+        return kind + " " + self.text(about) if about else kind
+
+    def place(self, address: str) -> Markup:
+        """An address with who owns its network, when the lists know; no city, no map."""
+        network = self._networks.of_address(address)
+        owner = network.owner if network else None
+        return self.text(f"{address} ({owner})" if owner else address)
 
     def weight(self, weight: float) -> str:
         """A piece of evidence's weight, with its sign."""

@@ -19,6 +19,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from markupsafe import Markup
 from starlette.concurrency import run_in_threadpool
 
+from ..evidence import Rules, load_rules
 from ..history import History, session_user
 from .languages import LANGUAGES, Language
 from .shown import Shown
@@ -54,10 +55,13 @@ class Site:
         config: Config,
         history: History,
         *,
+        rules: Rules | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        """`rules` are those that ingest judges by; the packaged ones when None."""
         self.config = config
         self.history = history
+        self.rules = rules or load_rules()
         self.clock = clock
         self.is_secure = config.url.startswith("https:")
         self._templates = {tag: _environment(language) for tag, language in LANGUAGES.items()}
@@ -79,7 +83,7 @@ class Site:
             self._templates[visitor.language.tag]
             .get_template(name)
             .render(
-                visitor=visitor, show=Shown(visitor, self.clock()), languages=LANGUAGES, **values
+                visitor=visitor, show=Shown(visitor, self.clock(), self.rules.networks), languages=LANGUAGES, **values
             )
         )
 

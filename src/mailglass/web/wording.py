@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..model import Actor, EventType, FindingStatus, VerdictLevel
+from ..model import Actor, EventType, FindingStatus, TargetKind, VerdictLevel
 
-__all__ = ["ACTORS", "EVENTS", "LEVELS", "ROLES", "STATUSES", "_"]
+__all__ = ["ACTORS", "EVENTS", "LEVELS", "ROLES", "STATUSES", "TARGETS", "_"]
 
 
 def _(message: str) -> str:
@@ -67,6 +67,15 @@ STATUSES = {
     FindingStatus.WARN: _("should be mended"),
     FindingStatus.FAIL: _("broken"),
     FindingStatus.UNKNOWN: _("could not be checked"),
+}
+
+TARGETS = {
+    TargetKind.BEACON: _("the image that stands for the message"),
+    TargetKind.LINK: _("link"),
+    TargetKind.ATTACHMENT: _("attachment"),
+    TargetKind.UNSUBSCRIBE: _("unsubscribe link"),
+    TargetKind.NOTICE: _("notice page"),
+    TargetKind.HONEYPOT: _("invisible link"),
 }
 
 ROLES = {

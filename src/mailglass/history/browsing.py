@@ -1,0 +1,122 @@
+"""The named statements of whoever looks through the history: search, latest events, largest domains.
+
+Every one is bounded by an index or by how far it looks back, so that a page takes as long with a
+million deliveries as with a hundred.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from ..model import VerdictLevel
+from . import schema
+from .counting import Counts
+from .events import EventStatements, select_events
+from .messages import MessageStatements, message_of, select_messages
+from .records import StoredEvent, StoredMessage
+from .schema.base import Dimension
+from .statements import chunks
+
+__all__ = ["BrowsingStatements", "MessageSearch"]
+
+_LOOK_BACK = 20_000  # events of all accounts that `latest_events` looks through
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageSearch:
+    """What a message must be like; None leaves a thing open."""
+
+    words: str = ""  # in subject or author, a recipient's whole address, or a whole Message-ID
+    level: VerdictLevel | None = None  # of any copy
+    domain: str | None = None  # of any recipient
+    campaign: str | None = None
+    tag: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None  # the first moment left out
+
+
+class BrowsingStatements(EventStatements, MessageStatements):
+    """What a transaction can find."""
+
+    def find_messages(
+        self,
+        account_id: int,
+        search: MessageSearch,
+        *,
+        before: int | None = None,
+        limit: int = 50,
+    ) -> list[StoredMessage]:
+        """The newest messages of an account that are like the search, older than `before`."""
+        m = schema.message.c
+        query = select_messages().where(m.account_id == account_id)
+        if before is not None:
+            query = query.where(m.id < before)
+        for condition in _conditions(account_id, search):
+            query = query.where(condition)
+        rows = self._db.execute(query.order_by(m.id.desc()).limit(limit)).all()
+        return self._messages(rows)
+
+    def messages_by_id(self, message_ids: Iterable[int]) -> list[StoredMessage]:
+        """Messages by number; those that do not exist are left out."""
+        found: list[StoredMessage] = []
+        for some in chunks(message_ids):
+            rows = self._db.execute(select_messages().where(schema.message.c.id.in_(some))).all()
+            found += self._messages(rows)
+        return found
+
+    def _messages(self, rows: Any) -> list[StoredMessage]:  # Any: rows, as SQLAlchemy types them
+        tags = self._tags_of(row.id for row in rows)
+        return [message_of(row, tags.get(row.id, ())) for row in rows]
+
+    def latest_events(self, account_id: int, limit: int) -> list[StoredEvent]:
+        """The newest events of an account, newest first, of the last ones of all accounts."""
+        c = schema.event.c
+        query = (
+            select_events()
+            .where(c.account_id == account_id, c.id > self.last_event_id() - _LOOK_BACK)
+            .order_by(c.id.desc())
+            .limit(limit)
+        )
+        return self._events(self._db.execute(query).all())
+
+    def largest_domains(self, account_id: int, limit: int) -> list[tuple[str, Counts]]:
+        """The recipients' domains with the most deliveries, and their totals."""
+        counts = self.largest(account_id, Dimension.DOMAIN, limit)
+        names = self._domain_names(row.key for row in counts)
+        return [(names[row.key], row) for row in counts]
+
+
+def _conditions(account_id: int, search: MessageSearch) -> Iterable[sa.ColumnElement[bool]]:
+    m, d = schema.message.c, schema.delivery.c
+    if words := search.words.strip():
+        to_them = sa.select(d.message_id).where(d.recipient == words, d.account_id == account_id)
+        yield sa.or_(
+            m.subject.icontains(words, autoescape=True),
+            m.author.icontains(words, autoescape=True),
+            m.message_id_field.in_((words, f"<{words.strip('<>')}>")),
+            m.id.in_(to_them),
+        )
+    of_message = sa.select(d.id).where(d.message_id == m.id)
+    if search.level is not None:
+        yield of_message.where(d.level == search.level).exists()
+    if search.domain is not None:
+        number = sa.select(schema.recipient_domain.c.id).where(
+            schema.recipient_domain.c.name == search.domain.lower()
+        )
+        yield of_message.where(d.domain_id == number.scalar_subquery()).exists()
+    if search.campaign is not None:
+        yield schema.campaign.c.name == search.campaign
+    if search.tag is not None:
+        tagged = sa.select(schema.message_tag.c.message_id).join(schema.tag)
+        yield m.id.in_(
+            tagged.where(schema.tag.c.name == search.tag, schema.tag.c.account_id == account_id)
+        )
+    if search.since is not None:
+        yield m.accepted_at >= search.since.timestamp()
+    if search.until is not None:
+        yield m.accepted_at < search.until.timestamp()
