@@ -22,8 +22,8 @@ WEB = SOURCE / "mailglass/web"
 CATALOGS = WEB / "catalogs"
 LANGUAGES = ("zh-Hans", "ko")
 
-# How a sentence is marked: `_` in Python and templates, `text` and `say` where it is looked up.
-_KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "text": None, "say": None}
+# How a sentence is marked: `_` in Python and templates, `say` where it is looked up.
+_KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "say": None}
 _METHODS = [("**.py", "python"), ("templates/**.html", "jinja2")]
 _OPTIONS = {"templates/**.html": {"trimmed": "false", "newstyle_gettext": "true"}}
 

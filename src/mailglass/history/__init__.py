@@ -4,6 +4,7 @@ One schema and one set of named statements on SQLite (WAL) and PostgreSQL. It is
 and read by everybody who shows something; the collector and the courier never touch it.
 """
 
+from .browsing import MessageSearch
 from .counting import Counts
 from .credentials import (
     ADMINISTRATOR,
@@ -50,6 +51,7 @@ __all__ = [
     "JudgedDelivery",
     "JudgedHit",
     "KnownFacts",
+    "MessageSearch",
     "Period",
     "Returned",
     "Role",

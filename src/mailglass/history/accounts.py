@@ -61,6 +61,37 @@ class AccountStatements(Statements):
         row = self._db.execute(query).one_or_none()
         return user_of(row) if row else None
 
+    def account(self, account_id: int) -> Account:
+        """An account by its number; raises LookupError for one that does not exist."""
+        c = schema.account.c
+        row = self._db.execute(sa.select(c.id, c.name).where(c.id == account_id)).one_or_none()
+        if row is None:
+            raise LookupError(f"there is no account {account_id}")
+        return Account(id=row.id, name=row.name)
+
+    def totp_secret_of(self, user_id: int) -> str | None:
+        """The secret of a user's second factor; None without one."""
+        u = schema.user.c
+        return self._db.execute(sa.select(u.totp_secret).where(u.id == user_id)).scalar()
+
+    def set_totp_secret(self, user_id: int, secret: str | None) -> None:
+        """Ask a user for codes of this secret (base32) from now on, or for none."""
+        self._db.execute(
+            schema.user.update()
+            .where(schema.user.c.id == user_id)
+            .values(totp_secret=secret, totp_used_step=None)
+        )
+
+    def use_totp_step(self, user_id: int, step: int) -> bool:
+        """Take a time step's code; False when it, or a later one, was taken before."""
+        u = schema.user.c
+        done = self._db.execute(
+            schema.user.update()
+            .where(u.id == user_id, sa.func.coalesce(u.totp_used_step, -1) < step)
+            .values(totp_used_step=step)
+        )
+        return bool(done.rowcount)
+
     def set_password(self, user_id: int, password_hash: str) -> None:
         """Another password for a user."""
         self._db.execute(

@@ -1,4 +1,4 @@
-"""The named statements of whoever looks through the history: search, latest events, largest domains.
+"""The named statements of whoever looks through the history: search, latest events, domains.
 
 Every one is bounded by an index or by how far it looks back, so that a page takes as long with a
 million deliveries as with a hundred.

@@ -23,7 +23,7 @@ from .records import JudgedDelivery, JudgedHit, KnownFacts, SeenHit, StoredEvent
 from .schema.base import CODES, Who
 from .statements import add_many, chunks, evidence_list, evidence_of, json_text, moment
 
-__all__ = ["EventStatements"]
+__all__ = ["EventStatements", "select_events"]
 
 _COLUMNS = (
     "id",
@@ -75,7 +75,7 @@ class EventStatements(HitStatements, DeliveryStatements):
         told: dict[int, list[StoredEvent]] = {}
         seen: dict[int, list[SeenHit]] = {}
         for some in chunks(delivery_ids):
-            query = _select_events().where(schema.event.c.delivery_id.in_(some))
+            query = select_events().where(schema.event.c.delivery_id.in_(some))
             rows = self._db.execute(query).all()
             with_hits = [row for row in rows if row.kept_hit_id is not None]
             for row, stored in zip(with_hits, self._stored_hits(with_hits), strict=True):
@@ -93,7 +93,7 @@ class EventStatements(HitStatements, DeliveryStatements):
         """The events of deliveries, by time; without the judged ones when `told_only`."""
         c, found = schema.event.c, []
         for some in chunks(delivery_ids):
-            query = _select_events().where(c.delivery_id.in_(some))
+            query = select_events().where(c.delivery_id.in_(some))
             if told_only:
                 query = query.where(c.judgement_id.is_(None), c.hit_id.is_(None))
             found += self._events(self._db.execute(query).all())
@@ -107,7 +107,7 @@ class EventStatements(HitStatements, DeliveryStatements):
         Numbers become visible in their order: who goes on behind the last one misses none.
         """
         c = schema.event.c
-        query = _select_events().where(c.id > after).order_by(c.id).limit(limit)
+        query = select_events().where(c.id > after).order_by(c.id).limit(limit)
         if account_id is not None:
             query = query.where(c.account_id == account_id)
         return self._events(self._db.execute(query).all())
@@ -223,7 +223,7 @@ class EventStatements(HitStatements, DeliveryStatements):
         return removed
 
     def _events(self, rows: Sequence[Any]) -> list[StoredEvent]:
-        """The events of rows of `_select_events`."""
+        """The events of rows of `select_events`."""
         judgements = self._judgements(r.judgement_id for r in rows if r.judgement_id is not None)
         wordings = self._wordings(r.head_id for r in rows if r.head_id is not None)
         found = []
@@ -254,7 +254,8 @@ _UNJUDGED = Judgement(
 )  # of a hit that could not be judged
 
 
-def _select_events() -> sa.Select[Any]:  # Any: columns of several types
+def select_events() -> sa.Select[Any]:  # Any: columns of several types
+    """Events with the address, user agent and method of their hit."""
     e, h, d = schema.event.c, schema.hit.c, schema.delivery.c
     return (
         sa.select(schema.event, d.delivered_at, *hit_columns())

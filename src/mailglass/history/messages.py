@@ -15,7 +15,7 @@ from .records import StoredMessage
 from .schema.rollups import LEVEL_COUNTERS
 from .statements import chunks, moment, plain
 
-__all__ = ["MessageStatements"]
+__all__ = ["MessageStatements", "message_of", "select_messages"]
 
 
 class MessageStatements(CountingStatements):
@@ -83,7 +83,7 @@ class MessageStatements(CountingStatements):
     ) -> list[StoredMessage]:
         """The newest messages of an account (of all with None), older than the id `before`."""
         m = schema.message.c
-        query = _select_messages().order_by(m.id.desc()).limit(limit)
+        query = select_messages().order_by(m.id.desc()).limit(limit)
         if account_id is not None:
             query = query.where(m.account_id == account_id)
         if before is not None:
@@ -95,7 +95,7 @@ class MessageStatements(CountingStatements):
             query = query.where(m.id.in_(tagged.where(schema.tag.c.name == tag)))
         rows = self._db.execute(query).all()
         tags = self._tags_of(row.id for row in rows)
-        return [_message(row, tags.get(row.id, ())) for row in rows]
+        return [message_of(row, tags.get(row.id, ())) for row in rows]
 
     def message(self, account_id: int | None, name: str) -> StoredMessage | None:
         """A message by our number, by a delivery's number or by its Message-ID."""
@@ -106,14 +106,14 @@ class MessageStatements(CountingStatements):
             wanted = sa.or_(m.id == number, m.id == owner)
         else:
             wanted = m.message_id_field.in_((name, f"<{name.strip('<>')}>"))
-        query = _select_messages().where(wanted).order_by(m.id.desc()).limit(1)
+        query = select_messages().where(wanted).order_by(m.id.desc()).limit(1)
         if account_id is not None:
             query = query.where(m.account_id == account_id)
         row = self._db.execute(query).one_or_none()
         if row is None:
             return None
         targets = self.targets_of([row.id]).get(row.id, ())
-        return _message(row, self._tags_of([row.id]).get(row.id, ()), targets)
+        return message_of(row, self._tags_of([row.id]).get(row.id, ()), targets)
 
     def targets_of(self, message_ids: Iterable[int]) -> dict[int, tuple[Target, ...]]:
         """The targets of several messages; those of a message never change."""
@@ -147,16 +147,18 @@ class MessageStatements(CountingStatements):
         return found
 
 
-def _select_messages() -> sa.Select[Any]:  # Any: columns of several types
+def select_messages() -> sa.Select[Any]:  # Any: columns of several types
+    """Messages with their campaign's name."""
     m = schema.message.c
     return sa.select(schema.message, schema.campaign.c.name.label("campaign")).join(
         schema.campaign, m.campaign_id == schema.campaign.c.id, isouter=True
     )
 
 
-def _message(
+def message_of(
     row: Any, tags: tuple[str, ...], targets: tuple[Target, ...] = ()
 ) -> StoredMessage:  # a row of a select, which SQLAlchemy types as Any
+    """The message of a row of `select_messages`."""
     return StoredMessage(
         id=row.id,
         account_id=row.account_id,

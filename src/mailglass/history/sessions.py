@@ -58,3 +58,10 @@ class SessionStatements(Statements):
     def end_session(self, token_hash: bytes) -> None:
         """Sign a browser out."""
         self._db.execute(schema.session.delete().where(schema.session.c.token_hash == token_hash))
+
+    def end_other_sessions(self, user_id: int, kept_hash: bytes) -> None:
+        """Sign a user out everywhere but there."""
+        s = schema.session.c
+        self._db.execute(
+            schema.session.delete().where(s.user_id == user_id, s.token_hash != kept_hash)
+        )

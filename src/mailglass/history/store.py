@@ -16,10 +16,9 @@ from sqlalchemy.exc import DBAPIError
 
 from ..errors import ConfigurationError, StorageUnavailable
 from .accounts import AccountStatements
+from .browsing import BrowsingStatements
 from .counting import Place
-from .events import EventStatements
 from .memory import Memory
-from .messages import MessageStatements
 from .returns import ReturnStatements
 from .sessions import SessionStatements
 from .suppressions import SuppressionStatements
@@ -31,8 +30,7 @@ __all__ = ["History", "Transaction"]
 class Transaction(
     AccountStatements,
     SessionStatements,
-    MessageStatements,
-    EventStatements,
+    BrowsingStatements,
     ReturnStatements,
     SuppressionStatements,
 ):

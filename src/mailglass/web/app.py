@@ -83,7 +83,7 @@ def _answer_faults(app: FastAPI, site: Site) -> None:
     @app.exception_handler(NotAllowed)
     async def not_allowed(request: Request, error: Exception) -> Response:
         visitor = await reader(request)
-        return site.problem(visitor, 403, visitor.language.text("This was not done"), str(error))
+        return site.problem(visitor, 403, visitor.language.say("This was not done"), str(error))
 
     @app.exception_handler(StorageUnavailable)
     async def unavailable(request: Request, error: Exception) -> Response:
@@ -91,7 +91,7 @@ def _answer_faults(app: FastAPI, site: Site) -> None:
         return site.problem(
             visitor,
             503,
-            visitor.language.text("The history cannot be read now"),
+            visitor.language.say("The history cannot be read now"),
             str(error),
             error_id=StorageUnavailable.id,
             headers={"Retry-After": str(_RETRY_SECONDS)},
@@ -101,7 +101,7 @@ def _answer_faults(app: FastAPI, site: Site) -> None:
     async def input_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, InputError)
         visitor = await reader(request)
-        title = visitor.language.text("That cannot be used as it is")
+        title = visitor.language.say("That cannot be used as it is")
         return site.problem(visitor, 422, title, str(error), error_id=error.id)
 
     @app.exception_handler(RequestValidationError)
@@ -112,8 +112,8 @@ def _answer_faults(app: FastAPI, site: Site) -> None:
         return site.problem(
             visitor,
             422,
-            visitor.language.text("That cannot be used as it is"),
-            visitor.language.text("Something is wrong with: %(fields)s", fields=fields),
+            visitor.language.say("That cannot be used as it is"),
+            visitor.language.say("Something is wrong with: %(fields)s", fields=fields),
             error_id=InputError.id,
         )
 
@@ -121,5 +121,5 @@ def _answer_faults(app: FastAPI, site: Site) -> None:
     async def http_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, StarletteHTTPException)
         visitor = await reader(request)
-        title = visitor.language.text(str(error.detail))
+        title = visitor.language.say(str(error.detail))
         return site.problem(visitor, error.status_code, title)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from importlib.resources import files
 
 from babel.core import Locale
@@ -31,7 +31,7 @@ class Language:
     locale: Locale
     catalog: NullTranslations
 
-    def text(self, message: str, **values: object) -> str:
+    def say(self, message: str, **values: object) -> str:
         """A sentence of ours in this language, with its values put in."""
         said: str = self.catalog.ugettext(message)
         return said % values if values else said
@@ -50,7 +50,9 @@ class Language:
 
     def ago(self, seconds: float) -> str:
         """How long ago something was, roughly: `3 minutes ago`."""
-        return str(format_timedelta(-seconds, add_direction=True, locale=self.locale))
+        return str(
+            format_timedelta(timedelta(seconds=-seconds), add_direction=True, locale=self.locale)
+        )
 
     def number(self, value: float) -> str:
         """A number with its separators."""

@@ -1,7 +1,7 @@
 """Tells open pages that something happened, as server-sent events (WHATWG HTML 9.2).
 
 One task looks at the history twice a second for all pages together; a page hears of its own
-account only. An event carries no content: the page fetches the part of itself that may have changed.
+account only. An event carries no content: the page fetches what of itself may have changed.
 """
 
 from __future__ import annotations

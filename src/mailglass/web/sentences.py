@@ -77,12 +77,12 @@ def tell(text: str, visitor: Visitor, depth: int = _DEPTH) -> str:
     moment = _WHEN.fullmatch(text)
     if moment:
         at = datetime.fromisoformat(f"{moment[1]}T{moment[2]}").replace(tzinfo=UTC)
-        return visitor.language.text("on %(time)s", time=visitor.language.time(at, visitor.zone))
+        return visitor.language.say("on %(time)s", time=visitor.language.time(at, visitor.zone))
     for template in _compiled() if depth else ():
         found = template.pattern.fullmatch(text)
         if found:
             values = {k: tell(v, visitor, depth - 1) for k, v in found.groupdict().items()}
-            return _filled(visitor.language.text(template.text), values)
+            return _filled(visitor.language.say(template.text), values)
     return text
 
 

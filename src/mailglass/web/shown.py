@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from markupsafe import Markup, escape
 
-from ..evidence import NetworkTable
+from ..evidence.networks import NetworkTable
 from ..history import SENTENCES
 from ..model import Actor, Event, EventType, FindingStatus, Target, VerdictLevel
 from .sentences import tell
@@ -73,23 +73,23 @@ class Shown:
 
     def level(self, level: VerdictLevel) -> str:
         """A verdict's level."""
-        return self._language.text(LEVELS[level])
+        return self._language.say(LEVELS[level])
 
     def event(self, type_: EventType) -> str:
         """A kind of event."""
-        return self._language.text(EVENTS[type_])
+        return self._language.say(EVENTS[type_])
 
     def actor(self, actor: Actor | str) -> str:
         """Who caused a hit."""
-        return self._language.text(ACTORS[Actor(actor)])
+        return self._language.say(ACTORS[Actor(actor)])
 
     def status(self, status: FindingStatus) -> str:
         """How a check came out."""
-        return self._language.text(STATUSES[status])
+        return self._language.say(STATUSES[status])
 
     def role(self, role: str) -> str:
         """What a user may do."""
-        return self._language.text(ROLES[role])
+        return self._language.say(ROLES[role])
 
     def sentence(self, text: str) -> str:
         """A sentence of evidence."""
@@ -99,13 +99,13 @@ class Shown:
     def happening(self, event: Event, targets: Mapping[int, Target]) -> Markup:
         """What happened in a sentence, with what it was about and the words of the outside."""
         raw = event.raw
-        parts = [escape(self._language.text(SENTENCES[event.type]))]
+        parts = [escape(self._language.say(SENTENCES[event.type]))]
         number = raw.get("target")
         if isinstance(number, int) and number in targets:
             parts.append(self.target(targets[number]))
         if raw.get("reply_text"):
             said = f"{raw.get('reply_code', '')} {raw['reply_text']}".strip()
-            parts.append(escape(self._language.text("the server said:")) + " " + self.text(said))
+            parts.append(escape(self._language.say("the server said:")) + " " + self.text(said))
         elif raw.get("problem"):
             parts.append(self.text(str(raw["problem"])))
         return Markup("; ").join(parts)
@@ -115,7 +115,7 @@ class Shown:
         if target is None:
             return Markup("–")  # a constant of ours
         about = target.url or target.name or ""
-        kind = escape(self._language.text(TARGETS[target.kind]))
+        kind = escape(self._language.say(TARGETS[target.kind]))
         return kind + " " + self.text(about) if about else kind
 
     def place(self, address: str) -> Markup:

@@ -83,7 +83,10 @@ class Site:
             self._templates[visitor.language.tag]
             .get_template(name)
             .render(
-                visitor=visitor, show=Shown(visitor, self.clock(), self.rules.networks), languages=LANGUAGES, **values
+                visitor=visitor,
+                show=Shown(visitor, self.clock(), self.rules.networks),
+                languages=LANGUAGES,
+                **values,
             )
         )
 
@@ -126,7 +129,7 @@ class Site:
             given = str((await request.form()).get("form_token", ""))
         if not is_own_form(request, visitor, given):
             raise NotAllowed(
-                visitor.language.text(
+                visitor.language.say(
                     "This form is too old or was sent from another site. Go back, load the page "
                     "again and repeat it."
                 )
@@ -152,7 +155,7 @@ class Site:
         assert visitor.user is not None
         if visitor.user.role not in roles:
             raise NotAllowed(
-                visitor.language.text(
+                visitor.language.say(
                     "Your role in this account does not allow this. Ask an owner of the account."
                 )
             )

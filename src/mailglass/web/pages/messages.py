@@ -1,4 +1,4 @@
-"""The list of messages with its filters, and the story of one: a row a recipient, a timeline each."""
+"""The list of messages with its filters, and the story of one: a timeline for each copy."""
 
 from __future__ import annotations
 
@@ -161,5 +161,3 @@ def _row(message: StoredMessage, copies: Sequence[StoredDelivery]) -> Mapping[st
 def _story(copy: StoredDelivery, events: Sequence[StoredEvent]) -> Mapping[str, object]:
     own = [event for event in events if event.delivery_id == copy.id]
     return {"delivery": copy, "events": own[:_SHOWN_EVENTS], "more": len(own[_SHOWN_EVENTS:])}
-
-

@@ -1,11 +1,11 @@
-"""What happened lately, in counts: people and machines side by side, and what comes in right now."""
+"""What happened lately in counts, people and machines side by side, and what comes in now."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from fastapi import APIRouter, Depends
 from fastapi.responses import Response, StreamingResponse
@@ -59,7 +59,7 @@ def routes(site: Site) -> APIRouter:
             headers={"X-Accel-Buffering": "no"},  # nginx would hold it back
         )
 
-    def _values(days: int, visitor: Visitor) -> Mapping[str, object]:
+    def _values(days: int, visitor: Visitor) -> dict[str, Any]:  # what a template shows
         assert visitor.user is not None
         account_id, now = visitor.user.account_id, site.clock()
         step = timedelta(hours=1) if days == 1 else timedelta(days=1)

@@ -58,7 +58,7 @@ def routes(site: Site) -> APIRouter:
     ) -> Response:
         assert visitor.user is not None
         change_password(site.history, visitor.user.id, password, visitor.session)
-        return show(visitor, said=visitor.language.text("The password is changed."))
+        return show(visitor, said=visitor.language.say("The password is changed."))
 
     @router.post("/profile/second-factor")
     def add_factor(
@@ -68,7 +68,7 @@ def routes(site: Site) -> APIRouter:
     ) -> Response:
         assert visitor.user is not None
         if not set_second_factor(site.history, visitor.user.id, secret, code):
-            return show(visitor, 422, fault=visitor.language.text("The code is wrong."))
+            return show(visitor, 422, fault=visitor.language.say("The code is wrong."))
         return RedirectResponse("/profile", 303)
 
     @router.post("/profile/second-factor/remove")
@@ -77,7 +77,7 @@ def routes(site: Site) -> APIRouter:
     ) -> Response:
         assert visitor.user is not None
         if not set_second_factor(site.history, visitor.user.id, None, code):
-            return show(visitor, 422, fault=visitor.language.text("The code is wrong."))
+            return show(visitor, 422, fault=visitor.language.say("The code is wrong."))
         return RedirectResponse("/profile", 303)
 
     @router.post("/preferences")

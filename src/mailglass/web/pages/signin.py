@@ -37,7 +37,7 @@ def routes(site: Site) -> APIRouter:
         code: Annotated[str, Form(max_length=12)] = "",
         visitor: Visitor = own_form,
     ) -> Response:
-        say = visitor.language.text
+        say = visitor.language.say
         wait_seconds = attempts.wait_seconds(name)
         if wait_seconds:
             fault = say(
