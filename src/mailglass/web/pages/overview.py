@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 from fastapi import APIRouter, Depends
 from fastapi.responses import Response, StreamingResponse
@@ -17,6 +17,7 @@ from ..visitor import Visitor
 
 __all__ = ["routes"]
 
+_DAYS = (1, 7, 30, 90)
 _DOMAINS = 12  # rows of the table
 _LATEST = 15  # events of the list
 
@@ -43,11 +44,11 @@ def routes(site: Site) -> APIRouter:
     live = Live(site.history)
 
     @router.get("/")
-    def overview(days: Literal[1, 7, 30, 90] = 7, visitor: Visitor = signed) -> Response:
+    def overview(days: int = 7, visitor: Visitor = signed) -> Response:
         return site.page(visitor, "overview/overview.html", here="/", **_values(days, visitor))
 
     @router.get("/overview/numbers")
-    def numbers(days: Literal[1, 7, 30, 90] = 7, visitor: Visitor = signed) -> Response:
+    def numbers(days: int = 7, visitor: Visitor = signed) -> Response:
         return site.page(visitor, "overview/numbers.html", **_values(days, visitor))
 
     @router.get("/live")
@@ -61,6 +62,7 @@ def routes(site: Site) -> APIRouter:
 
     def _values(days: int, visitor: Visitor) -> dict[str, Any]:  # what a template shows
         assert visitor.user is not None
+        days = days if days in _DAYS else 7
         account_id, now = visitor.user.account_id, site.clock()
         step = timedelta(hours=1) if days == 1 else timedelta(days=1)
         period = Period.HOUR if days == 1 else Period.DAY
@@ -95,9 +97,10 @@ def _bars(
     counts: Iterable[Counts], first: datetime, step: timedelta, now: datetime
 ) -> Iterable[Bar]:
     """One for each stretch of time, also where nothing happened."""
-    by_start = {row.start: row for row in counts}
+    by_start = {row.start: row for row in counts if row.start}
+    end = max(now, *by_start) if by_start else now  # a simulated world lies ahead of the clock
     start = first
-    while start <= now:
+    while start <= end:
         row = by_start.get(start)
         yield Bar(
             start=start,
