@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from web_site import CONFIG, Browser
+from web_site import CONFIG, Browser, send
 
-from mailglass.history import History, StoredEvent, StoredMessage, add_administrator
-from mailglass.model import Delivery, Event, EventType
+from mailglass.history import History, add_administrator
+from mailglass.model import EventType
 from mailglass.web.live import Live
 
 NOW = datetime.now(UTC)
@@ -29,25 +29,6 @@ def browser(history: History) -> Browser:
     browser = Browser(history)
     browser.post(made[1].removeprefix(CONFIG.url))
     return browser
-
-
-def send(history: History, account_id: int, number: int, *types: EventType) -> None:
-    message = StoredMessage(
-        id=number,
-        account_id=account_id,
-        accepted_at=NOW,
-        return_path="me@home.test",
-        author="me@home.test",
-        subject=f"subject {number}",
-        message_id_field=f"<{number}@home.test>",
-    )
-    with history.transaction() as t:
-        t.add_message(
-            message, [Delivery(id=number + 1, message_id=number, recipient="you@there.test")]
-        )
-        t.add_events(
-            [StoredEvent(delivery_id=number + 1, event=Event(type=x, at=NOW)) for x in types]
-        )
 
 
 def card(page: str, title: str) -> str:

@@ -9,9 +9,9 @@ from dataclasses import asdict
 import click
 
 from ..errors import InputError
+from ..lookup import domain_name, network, own_name
 from ..postmaster import ConnectionReport, try_connection
 from ._findings import print_json
-from ._network import domain_name, network, own_name
 
 __all__ = ["command"]
 

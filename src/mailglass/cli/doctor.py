@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 import click
 
 from ..errors import InputError
+from ..lookup import domain_name, network, own_name
 from ..model import Finding
 from ..postmaster import ZONES, Case, examine, own_zone
 from ._findings import exit_status, finding_rows, print_findings, print_json
-from ._network import domain_name, network, own_name
 
 __all__ = ["command"]
 

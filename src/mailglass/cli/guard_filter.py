@@ -12,8 +12,7 @@ import click
 
 from ..gateway.content_filter import ContentFilter, FilterConfig
 from ..guard import Remove, load_easyprivacy
-from ..lookup import parse_server
-from ._network import network
+from ..lookup import network, parse_server
 
 
 @click.command("guard-filter")

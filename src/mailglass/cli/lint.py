@@ -11,11 +11,10 @@ from typing import BinaryIO
 import click
 
 from ..errors import InputError
-from ..lookup import ask_rspamd, ask_spamassassin
+from ..lookup import Network, ask_rspamd, ask_spamassassin, network
 from ..mime import walk
 from ..postmaster import FilterScore, LintReport, lint
 from ._findings import exit_status, finding_rows, print_findings, print_json
-from ._network import Network, network
 
 __all__ = ["command"]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ..model import VerdictLevel
+from ..model import EventType, VerdictLevel
 from . import schema
 from .counting import Counts
 from .events import EventStatements, select_events
@@ -24,7 +24,8 @@ from .statements import chunks
 
 __all__ = ["BrowsingStatements", "MessageSearch"]
 
-_LOOK_BACK = 20_000  # events of all accounts that `latest_events` looks through
+# Events of all accounts that are looked through: 20 ms and 100 ms on SQLite.
+_LOOK_BACK, _REFUSALS_LOOK_BACK = 20_000, 200_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +84,27 @@ class BrowsingStatements(EventStatements, MessageStatements):
             .limit(limit)
         )
         return self._events(self._db.execute(query).all())
+
+    def latest_refusals(self, account_id: int, limit: int) -> list[StoredEvent]:
+        """The newest bounces and deferrals of an account, of the last events of all accounts."""
+        c = schema.event.c
+        query = (
+            select_events()
+            .where(
+                c.account_id == account_id,
+                c.type.in_((EventType.BOUNCED, EventType.DEFERRED)),
+                c.id > self.last_event_id() - _REFUSALS_LOOK_BACK,
+            )
+            .order_by(c.id.desc())
+            .limit(limit)
+        )
+        return self._events(self._db.execute(query).all())
+
+    def author_domains(self, account_id: int) -> list[str]:
+        """The domains that an account has shown to be its own, by name."""
+        c = schema.sending_domain.c
+        query = sa.select(c.name).where(c.account_id == account_id, c.state == "verified")
+        return sorted(self._db.execute(query).scalars())
 
     def largest_domains(self, account_id: int, limit: int) -> list[tuple[str, Counts]]:
         """The recipients' domains with the most deliveries, and their totals."""

@@ -13,6 +13,7 @@ from .dialling import SocketDialler
 from .dns import DnsResolver, parse_server
 from .filters import FilterScore, ask_rspamd, ask_spamassassin
 from .mailboxes import FoundMessage, ImapMailbox, MailboxError, Submission
+from .network import Network, domain_name, network, own_name
 from .outcomes import (
     Answer,
     Dialler,
@@ -39,6 +40,7 @@ __all__ = [
     "ImapMailbox",
     "MailboxError",
     "Memo",
+    "Network",
     "Outcome",
     "Page",
     "Resolver",
@@ -50,5 +52,8 @@ __all__ = [
     "WireError",
     "ask_rspamd",
     "ask_spamassassin",
+    "domain_name",
+    "network",
+    "own_name",
     "parse_server",
 ]

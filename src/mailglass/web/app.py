@@ -15,7 +15,7 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from ..errors import InputError, StorageUnavailable
 from ..history import History
-from .pages import messages, overview, profile, signin
+from .pages import deliverability, messages, overview, profile, signin
 from .site import HERE, Config, NotAllowed, SignInNeeded, Site
 from .visitor import Visitor, visitor_of
 
@@ -51,7 +51,7 @@ def create_app(config: Config, history: History) -> FastAPI:
     def healthz() -> Response:
         return JSONResponse({"status": "ok"})
 
-    for page in (signin, profile, overview, messages):
+    for page in (signin, profile, overview, messages, deliverability):
         app.include_router(page.routes(site))
     app.mount("/static", _Static(directory=HERE / "static"))
     return app

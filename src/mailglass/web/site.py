@@ -37,6 +37,10 @@ class Config:
     host: str
     port: int
     url: str
+    data_directory: Path | None = None  # where the imported reports lie
+    resolver: str | None = None  # HOST:PORT of the DNS server to ask; None: the system's
+    tracking_host: str | None = None  # the host of beacons and links
+    smtp_port: int = 25  # where MX hosts answer
 
 
 class SignInNeeded(Exception):

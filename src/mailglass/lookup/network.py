@@ -1,4 +1,4 @@
-"""How commands reach the network: one resolver, fetcher and dialler for a run."""
+"""How whoever starts an examination reaches the network: one resolver, fetcher and dialler."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from ..errors import InputError
-from ..lookup import DnsResolver, Memo, SocketDialler, WebFetcher, parse_server
+from .dialling import SocketDialler
+from .dns import DnsResolver, parse_server
+from .outcomes import Memo
+from .web import WebFetcher
 
 __all__ = ["Network", "domain_name", "network", "own_name"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
-    """What a command hands to the rooms that ask."""
+    """What is handed to the rooms that ask."""
 
     resolver: Memo
     fetcher: WebFetcher
@@ -25,16 +28,18 @@ class Network:
 
 
 @asynccontextmanager
-async def network(server: str | None, *, smtp_seconds: float = 7.0) -> AsyncIterator[Network]:
+async def network(
+    server: str | None, *, smtp_seconds: float = 7.0, private: bool = True
+) -> AsyncIterator[Network]:
     """A network for one run; `server` is HOST:PORT of the only DNS server to ask.
 
     `smtp_seconds` bounds each step with a mail server; 7, since postscreen(8) keeps a stranger
-    waiting for 6 before its banner.
+    waiting for 6 before its banner. `private` lets web requests reach private addresses, which
+    are for the user at the terminal to look at, not for the user of a page.
     """
     dns = DnsResolver([parse_server(server)]) if server else DnsResolver.from_system()
     resolver = Memo(dns)
-    # The user at the terminal chose the domain; private addresses are theirs to look at.
-    async with WebFetcher(resolver, private=True) as fetcher:
+    async with WebFetcher(resolver, private=private) as fetcher:
         yield Network(
             resolver=resolver,
             fetcher=fetcher,
