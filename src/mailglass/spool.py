@@ -398,6 +398,38 @@ class Spool:
                 (policy.value, recipient.lower(), _dump(looser), account_id),
             ).rowcount
 
+    def forget_recipient(self, recipient: str, account_id: int | None, at: datetime) -> int:
+        """Erase a person: what waits for them is not sent, and no event names them any more.
+
+        Of one account or of all. Returns how many deliveries were not made. A message that waits
+        for other recipients keeps its text, which may show the address in To or Cc.
+        """
+        waiting = self.waiting(recipient=recipient, account_id=account_id)
+        done = self.cancel((w.delivery.id for w in waiting), at, "the recipient was erased")
+        wanted = recipient.lower()
+        with self._transaction() as db:
+            rows = db.execute(
+                "SELECT seq, type, body FROM event WHERE instr(lower(body), ?)", (wanted,)
+            ).fetchall()
+            for seq, type_, text in rows:
+                body = orjson.loads(text)
+                if type_ != EventType.QUEUED:
+                    body = {}
+                elif account_id in (None, body.get("account_id")):
+                    body["deliveries"] = _without(wanted, body["deliveries"])
+                db.execute("UPDATE event SET body = ? WHERE seq = ?", (_dump(body), seq))
+            rows = db.execute(
+                "SELECT account_id, key, deliveries FROM submitted_once"
+                " WHERE instr(lower(deliveries), ?1) AND (?2 IS NULL OR account_id = ?2)",
+                (wanted, account_id),
+            ).fetchall()
+            for owner, key, text in rows:
+                db.execute(
+                    "UPDATE submitted_once SET deliveries = ? WHERE account_id = ? AND key = ?",
+                    (_dump(_without(wanted, orjson.loads(text))), owner, key),
+                )
+        return done
+
     def events(self, after: int, limit: int) -> list[SpoolEvent]:
         """Up to `limit` events whose `seq` is above `after`, in order."""
         with self._transaction(write=False) as db:
@@ -507,6 +539,11 @@ def _forget_done(db: sqlite3.Connection, message_id: int) -> None:
         " AND NOT EXISTS (SELECT 1 FROM delivery WHERE message_id = ?1)",
         (message_id,),
     )
+
+
+def _without(recipient: str, deliveries: list[list[Any]]) -> list[tuple[int, str]]:
+    """Deliveries by number and recipient, of which one person is named no more."""
+    return [(i, "" if r.lower() == recipient else r) for i, r in deliveries]
 
 
 def _said(body: Mapping[str, Any]) -> str:

@@ -140,3 +140,17 @@ def test_a_withdrawal_tightens_what_still_waits_and_never_loosens(tmp_path: Path
         TrackingPolicy.ANONYMOUS,
         TrackingPolicy.IDENTIFIED,
     ]
+
+
+def test_an_erased_recipient_is_neither_written_to_nor_named(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool.db")
+    spool.accept(submission(1, "A@x.test", "b@x.test"))
+    spool.accept(submission(2, "c@x.test"))
+    (job,) = (j for j in spool.due(NOW, 10) if j.delivery.id == 101)
+    spool.defer(job.delivery, NOW, NOW, {"problem": "no route for a@x.test either"})
+    assert spool.forget_recipient("a@X.test", None, NOW) == 1
+    assert [w.delivery.id for w in spool.waiting()] == [101, 200]
+    told = spool.events(0, 100)
+    assert "a@x.test" not in repr(told).lower()
+    assert told[0].body["deliveries"] == [[100, ""], [101, "b@x.test"]]
+    assert told[0].body["account_id"] == 1

@@ -222,7 +222,9 @@ def _permissions(
 
     with history.reading() as t:
         entries = t.suppressions(datetime.now(UTC), account_id=account_id, recipients=recipients)
-    return Permissions(suppressed={entry.recipient: entry.reason for entry in entries})
+        policies = t.policies_for(account_id, author_domain, campaign, recipients)
+    reasons = {entry.recipient: entry.reason for entry in entries}
+    return Permissions(suppressed=reasons, policies=policies)
 
 
 def _return_server(settings: Settings, history: History) -> ReturnServer:

@@ -19,6 +19,7 @@ from .credentials import (
     sign_in,
     sign_in_with_password,
 )
+from .persons import Erased, Withdrawn
 from .records import (
     Account,
     JudgedDelivery,
@@ -34,25 +35,37 @@ from .records import (
     Suppression,
     User,
 )
+from .retention import KINDS, Kind, TaskReport, truncated
+from .rights import Consent, ConsentState, OnWithdrawal, Policy, PolicyScope
 from .schema.base import Dimension, Period, Who
 from .store import History, Transaction
 from .timeline import SENTENCES, DeliveryTimeline, Timeline, timeline
+from .unnamed import SMALLEST_CROWD, UnnamedHit
 from .versions import HistoryOutdated, Step
 
 __all__ = [
     "ADMINISTRATOR",
+    "KINDS",
     "SENTENCES",
+    "SMALLEST_CROWD",
     "Account",
+    "Consent",
+    "ConsentState",
     "Counts",
     "DeliveryTimeline",
     "Dimension",
+    "Erased",
     "History",
     "HistoryOutdated",
     "JudgedDelivery",
     "JudgedHit",
+    "Kind",
     "KnownFacts",
     "MessageSearch",
+    "OnWithdrawal",
     "Period",
+    "Policy",
+    "PolicyScope",
     "Returned",
     "Role",
     "SeenHit",
@@ -62,10 +75,13 @@ __all__ = [
     "StoredHit",
     "StoredMessage",
     "Suppression",
+    "TaskReport",
     "Timeline",
     "Transaction",
+    "UnnamedHit",
     "User",
     "Who",
+    "Withdrawn",
     "add_administrator",
     "change_password",
     "check_password",
@@ -77,4 +93,5 @@ __all__ = [
     "sign_in",
     "sign_in_with_password",
     "timeline",
+    "truncated",
 ]

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
-from ..model import Verdict, VerdictLevel
+from ..model import TrackingPolicy, Verdict, VerdictLevel
 from . import schema
 from .counting import CountingStatements
 from .records import StoredDelivery
@@ -60,7 +60,7 @@ class DeliveryStatements(CountingStatements):
     def deliveries_to(self, account_id: int | None, recipient: str) -> list[StoredDelivery]:
         """All copies to a recipient, whatever the case of its letters, of one account or all."""
         c = schema.delivery.c
-        query = sa.select(schema.delivery).where(sa.func.lower(c.recipient) == recipient.lower())
+        query = sa.select(schema.delivery).where(c.person == recipient.lower())
         if account_id is not None:
             query = query.where(c.account_id == account_id)
         return self._read(query.order_by(c.id))
@@ -152,5 +152,6 @@ def _delivery(row: Any, domain: str) -> StoredDelivery:  # a row of a select, ty
             is_final=bool(row.is_final),
             rules_version=row.rules_version,
         ),
+        policy=TrackingPolicy(row.policy or TrackingPolicy.IDENTIFIED),
         hits={name: values[name] for name in HIT_COUNTERS if values[name]},
     )

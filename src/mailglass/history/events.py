@@ -23,9 +23,9 @@ from .records import JudgedDelivery, JudgedHit, KnownFacts, SeenHit, StoredEvent
 from .schema.base import CODES, Who
 from .statements import add_many, chunks, evidence_list, evidence_of, json_text, moment
 
-__all__ = ["EventStatements", "select_events"]
+__all__ = ["EVENT_COLUMNS", "EventStatements", "select_events"]
 
-_COLUMNS = (
+EVENT_COLUMNS = (
     "id",
     "account_id",
     "delivery_id",
@@ -68,7 +68,7 @@ class EventStatements(HitStatements, DeliveryStatements):
                     json_text({name: value for name, value in told.items() if value}),
                 )
             )
-        add_many(self._db, schema.event, _COLUMNS, rows)
+        add_many(self._db, schema.event, EVENT_COLUMNS, rows)
 
     def known_facts(self, delivery_ids: Iterable[int]) -> dict[int, KnownFacts]:
         """What was told of deliveries, and their hits with what was last made of each."""
@@ -77,10 +77,12 @@ class EventStatements(HitStatements, DeliveryStatements):
         for some in chunks(delivery_ids):
             query = select_events().where(schema.event.c.delivery_id.in_(some))
             rows = self._db.execute(query).all()
-            with_hits = [row for row in rows if row.kept_hit_id is not None]
+            # without its address a hit cannot be judged again as it was
+            with_hits = [row for row in rows if row.kept_hit_id is not None and row.address]
             for row, stored in zip(with_hits, self._stored_hits(with_hits), strict=True):
                 seen.setdefault(row.delivery_id, []).append(_seen(row, stored))
-            for event in self._events([row for row in rows if row.kept_hit_id is None]):
+            judged_for_good = [row for row in rows if row.kept_hit_id is None or not row.address]
+            for event in self._events(judged_for_good):
                 told.setdefault(event.delivery_id, []).append(event)
         return {
             number: KnownFacts(told=told.get(number, ()), seen=seen.get(number, ()))
@@ -188,7 +190,7 @@ class EventStatements(HitStatements, DeliveryStatements):
             )
             for number, (one, hit, judgement_id) in enumerate(new, first)
         ]
-        add_many(self._db, schema.event, _COLUMNS, rows)
+        add_many(self._db, schema.event, EVENT_COLUMNS, rows)
 
     def remove_hits(self, delivery_ids: Iterable[int], *, keep_events: bool) -> int:
         """Remove the hits of deliveries; returns how many.
@@ -284,8 +286,10 @@ def _key(one: JudgedDelivery, hit: JudgedHit) -> JudgementKey | None:
 
 def _counters(one: JudgedDelivery) -> dict[str, int]:
     counters: dict[str, int] = {}
-    for hit in one.hits:
-        name = hit_counter(hit.stored.hit.path_kind, hit.who)
+    seen = [(hit.stored.hit.path_kind, hit.who) for hit in one.hits]
+    seen += [(str(e.event.raw["path_kind"]), Who(e.event.raw["who"])) for e in one.kept]
+    for path_kind, who in seen:
+        name = hit_counter(path_kind, who)
         if name is not None:
             counters[name] = counters.get(name, 0) + 1
     return counters
@@ -319,6 +323,7 @@ def _raw_of_hit(row: Any, judgement: Judgement, head: Any) -> dict[str, Any]:  #
         "rules_version": judgement.rules_version,
         "target": row.target,
         "path_kind": row.path_kind,
+        "who": row.who.value,
     }
     if head is not None:
         method, _, headers = head

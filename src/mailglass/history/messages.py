@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
 
-from ..model import Delivery, Target, TargetKind, VerdictLevel
+from ..model import Delivery, Target, TargetKind, TrackingPolicy, VerdictLevel
 from . import schema
 from .counting import CountingStatements, Place
 from .records import StoredMessage
@@ -21,8 +22,13 @@ __all__ = ["MessageStatements", "message_of", "select_messages"]
 class MessageStatements(CountingStatements):
     """What a transaction can do with messages."""
 
-    def add_message(self, message: StoredMessage, deliveries: Sequence[Delivery]) -> None:
-        """A message with its targets and deliveries."""
+    def add_message(
+        self,
+        message: StoredMessage,
+        deliveries: Sequence[Delivery],
+        policies: Mapping[int, TrackingPolicy] = MappingProxyType({}),
+    ) -> None:
+        """A message with its targets and deliveries, and how closely each is tracked."""
         account_id = message.account_id
         campaign_id = message.campaign and self._campaign_number(account_id, message.campaign)
         tags = {name: self._tag_number(account_id, name) for name in dict.fromkeys(message.tags)}
@@ -46,7 +52,8 @@ class MessageStatements(CountingStatements):
             self._db.execute(
                 schema.target.insert(), [_target_row(t, message.id) for t in message.targets]
             )
-        self._add_deliveries(message, campaign_id or None, tuple(tags.values()), deliveries)
+        ids = tuple(tags.values())
+        self._add_deliveries(message, campaign_id or None, ids, deliveries, policies)
 
     def _add_deliveries(
         self,
@@ -54,6 +61,7 @@ class MessageStatements(CountingStatements):
         campaign_id: int | None,
         tag_ids: tuple[int, ...],
         deliveries: Sequence[Delivery],
+        policies: Mapping[int, TrackingPolicy],
     ) -> None:
         names = {d.id: plain(d.recipient).rpartition("@")[2].lower() for d in deliveries}
         domains = self._domain_numbers(names.values())
@@ -69,7 +77,7 @@ class MessageStatements(CountingStatements):
             )
             self._places[one.id] = place
             self._count(place, place.accepted_hour, LEVEL_COUNTERS[VerdictLevel.PENDING], 1)
-            rows.append(_new_delivery(one, place))
+            rows.append({**_new_delivery(one, place), "policy": _kept(policies.get(one.id))})
         self._db.execute(schema.delivery.insert(), rows)
 
     def messages(
@@ -174,12 +182,17 @@ def message_of(
     )
 
 
+def _kept(policy: TrackingPolicy | None) -> str | None:
+    return None if policy in (None, TrackingPolicy.IDENTIFIED) else policy.value
+
+
 def _new_delivery(delivery: Delivery, place: Place) -> dict[str, Any]:
     return {
         "id": delivery.id,
         "message_id": place.message_id,
         "account_id": place.account_id,
         "recipient": plain(delivery.recipient),
+        "person": plain(delivery.recipient).lower(),
         "domain_id": place.domain_id,
         "level": VerdictLevel.PENDING,
         "probability": 0.0,

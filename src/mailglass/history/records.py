@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from ..model import Event, EventType, Hit, Judgement, Target, Verdict
+from ..model import Event, EventType, Hit, Judgement, Target, TrackingPolicy, Verdict
 from .schema.base import Who
 
 __all__ = [
@@ -85,7 +85,13 @@ class StoredDelivery:
     delivered_at: datetime | None
     verdict: Verdict
     last_event_at: datetime | None = None
+    policy: TrackingPolicy = TrackingPolicy.IDENTIFIED  # how closely it is tracked now
     hits: Mapping[str, int] = field(default_factory=dict)  # by counter, such as beacon_human
+
+    @property
+    def is_crowd(self) -> bool:
+        """Whether it stands for all recipients of the message who are not told apart."""
+        return self.id == self.message_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +171,7 @@ class JudgedDelivery:
     hits: Sequence[JudgedHit]
     verdict: Verdict
     last_event_at: datetime
+    kept: Sequence[StoredEvent] = ()  # of hits that are gone, or cannot be judged again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,9 +19,9 @@ from .accounts import AccountStatements
 from .browsing import BrowsingStatements
 from .counting import Place
 from .memory import Memory
-from .returns import ReturnStatements
+from .persons import PersonStatements
+from .retention import RetentionStatements
 from .sessions import SessionStatements
-from .suppressions import SuppressionStatements
 from .versions import make_or_refuse
 
 __all__ = ["History", "Transaction"]
@@ -31,8 +31,8 @@ class Transaction(
     AccountStatements,
     SessionStatements,
     BrowsingStatements,
-    ReturnStatements,
-    SuppressionStatements,
+    PersonStatements,
+    RetentionStatements,
 ):
     """The named statements, inside one transaction."""
 

@@ -9,12 +9,12 @@ import sqlalchemy as sa
 
 from . import schema
 from .records import Suppression
-from .statements import Statements
+from .rights import RightsStatements
 
 __all__ = ["SuppressionStatements"]
 
 
-class SuppressionStatements(Statements):
+class SuppressionStatements(RightsStatements):
     """What a transaction can do with suppressions."""
 
     def suppress(self, entry: Suppression) -> None:
@@ -36,7 +36,7 @@ class SuppressionStatements(Statements):
         c = schema.suppression.c
         done = self._db.execute(
             schema.suppression.delete().where(
-                c.account_id == account_id, c.recipient == recipient.lower()
+                c.account_id == account_id, c.recipient.in_(list(self._names([recipient])))
             )
         )
         return bool(done.rowcount)
@@ -51,12 +51,13 @@ class SuppressionStatements(Statements):
         )
         if account_id is not None:
             query = query.where(c.account_id == account_id)
+        names = self._names(recipients) if recipients else {}
         if recipients:
-            query = query.where(c.recipient.in_([r.lower() for r in recipients]))
+            query = query.where(c.recipient.in_(list(names)))
         return [
             Suppression(
                 account_id=row.account_id,
-                recipient=row.recipient,
+                recipient=names.get(row.recipient, row.recipient),
                 reason=row.reason,
                 evidence=row.evidence,
                 since=datetime.fromtimestamp(row.since, UTC),

@@ -20,12 +20,14 @@ from ..errors import CorruptRecord, RetryLater
 from ..evidence import Neighbours, Rules
 from ..history import History, StoredEvent, StoredHit, StoredMessage, Transaction
 from ..journal import START, Cursor, Poison, expire, published_end, read
-from ..model import Delivery, Event, EventType, Hit, Target, TargetKind
+from ..model import Delivery, Event, EventType, Hit, Target, TargetKind, TrackingPolicy
 from ..spool import Spool, SpoolEvent
 from ..tokens import Ring
-from .holding import release_held
+from .acts import acts_among, carry_out
+from .holding import tracking_policies
 from .judging import judge_again, remember
 from .returned import take_returned
+from .unnamed import Unnamed, take_unnamed
 
 __all__ = ["Ingest"]
 
@@ -149,14 +151,13 @@ class Ingest:
             items = read(self._journal, cursor, most)
             seq = int(t.cursor(_SPOOL) or 0)
             told = self._spool.events(seq, most)
-            touched = set(_take_told(t, told))
-            release_held(t, self._spool, told, self._clock())
+            touched = set(self._take_told(t, told))
             if told:
                 t.set_cursor(_SPOOL, str(told[-1].seq))
             seen: list[StoredHit] = []
             if items and len(told) < most:
-                seen = self._take_seen(t, items)
-                touched |= {h.delivery_id for h in seen if h.delivery_id is not None}
+                seen, asked = self._take_seen(t, items)
+                touched |= {h.delivery_id for h in seen if h.delivery_id is not None} | asked
                 t.set_cursor(_JOURNAL, str(items[-1][0]))
             else:
                 items = []
@@ -194,49 +195,65 @@ class Ingest:
             remember(t, self._clock() - _NEIGHBOUR_TIME, self._neighbours, _NEIGHBOURS)
         return self._neighbours
 
-    def _take_seen(self, t: Transaction, items: list[tuple[Cursor, Any]]) -> list[StoredHit]:
-        """Write the hits."""
+    def _take_seen(
+        self, t: Transaction, items: list[tuple[Cursor, Any]]
+    ) -> tuple[list[StoredHit], set[int]]:
+        """Write the hits, and carry out what recipients asked for; the latter's deliveries too."""
         hits: list[tuple[int | None, Hit]] = []
-        named = {i.delivery_id for _, i in items if not isinstance(i, Poison)}
-        known = {d.id: d.delivered_at for d in t.deliveries(n for n in named if n is not None)}
+        unnamed: list[Unnamed] = []
+        named = {i.delivery_id for _, i in items if not isinstance(i, Poison)} - {None}
+        known = {d.id: d for d in t.deliveries(named)}
+        asked: set[int] = set()
+        acts = acts_among((i for _, i in items if not isinstance(i, Poison)), known)
+        if acts:
+            asked = carry_out(t, self._spool, acts, self._clock())
+            known |= {d.id: d for d in t.deliveries(asked & named)}
         for cursor, item in items:
             if isinstance(item, Poison):
                 _log.error("a record cannot be read: %s", item, extra={"action": "poison"})
                 t.add_poison(f"journal:{cursor}", self._clock(), item.reason, item.raw)
                 continue
-            ours = item.delivery_id if item.delivery_id in known else None
-            if ours is not None and (delivered_at := known[ours]):
-                item = replace(item, at=self._told_at(delivered_at, item.at))
-            hits.append((ours, item))
-        return t.add_hits(hits)
+            delivery = known.get(item.delivery_id)
+            if delivery is not None and delivery.delivered_at:
+                item = replace(item, at=self._told_at(delivery.delivered_at, item.at))
+            if item.anonymous and item.delivery_id is not None:
+                unnamed.append((item.delivery_id, None, item))
+            elif delivery is not None and delivery.policy is not TrackingPolicy.IDENTIFIED:
+                if item.action is None:  # what was asked for has been told
+                    unnamed.append((delivery.message_id, delivery, item))
+            else:
+                hits.append((None if delivery is None else delivery.id, item))
+        if unnamed:
+            take_unnamed(t, unnamed, self._rules, self._known_neighbours(t))
+        return t.add_hits(hits), asked
 
-
-def _take_told(t: Transaction, events: Iterable[SpoolEvent]) -> Iterable[int]:
-    """Write what the spool told; yields the deliveries that it is about."""
-    known: set[int] = set()
-    for told in events:
-        if told.type is EventType.QUEUED:
-            if "account_id" not in told.body:
-                continue  # a delivery report of ours, which nobody tracks
-            deliveries = [
-                Delivery(id=i, message_id=told.message_id, recipient=r)
-                for i, r in told.body["deliveries"]
-            ]
-            t.add_message(_message(told), deliveries)
-            ids = [d.id for d in deliveries]
-        elif told.delivery_id in known or (
-            told.delivery_id is not None and t.deliveries([told.delivery_id])
-        ):
-            ids = [told.delivery_id]
-            if told.type is EventType.DELIVERED:
-                t.set_delivered(told.delivery_id, told.at)
-        else:
-            continue
-        known.update(ids)
-        raw: Mapping[str, Any] = {} if told.type is EventType.QUEUED else told.body
-        event = Event(type=told.type, at=told.at, raw=raw)
-        t.add_events([StoredEvent(delivery_id=i, event=event) for i in ids])
-        yield from ids
+    def _take_told(self, t: Transaction, events: Iterable[SpoolEvent]) -> Iterable[int]:
+        """Write what the spool told; yields the deliveries that it is about."""
+        known: set[int] = set()
+        for told in events:
+            if told.type is EventType.QUEUED:
+                if "account_id" not in told.body:
+                    continue  # a delivery report of ours, which nobody tracks
+                deliveries = [
+                    Delivery(id=i, message_id=told.message_id, recipient=r)
+                    for i, r in told.body["deliveries"]
+                ]
+                policies = tracking_policies(t, self._spool, told, self._clock())
+                t.add_message(_message(told), deliveries, policies)
+                ids = [d.id for d in deliveries]
+            elif told.delivery_id in known or (
+                told.delivery_id is not None and t.deliveries([told.delivery_id])
+            ):
+                ids = [told.delivery_id]
+                if told.type is EventType.DELIVERED:
+                    t.set_delivered(told.delivery_id, told.at)
+            else:
+                continue
+            known.update(ids)
+            raw: Mapping[str, Any] = {} if told.type is EventType.QUEUED else told.body
+            event = Event(type=told.type, at=told.at, raw=raw)
+            t.add_events([StoredEvent(delivery_id=i, event=event) for i in ids])
+            yield from ids
 
 
 def _message(told: SpoolEvent) -> StoredMessage:

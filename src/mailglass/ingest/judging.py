@@ -32,11 +32,11 @@ from ..history import (
 )
 from ..model import Event, EventType, Target, TargetKind
 
-__all__ = ["judge_again", "remember"]
+__all__ = ["WHO_OF_WORD", "delivery_facts", "judge_again", "remember"]
 
 _log = logging.getLogger("mailglass.ingest")
 
-_WHO = {
+WHO_OF_WORD = {
     "human": Who.HUMAN,
     "third_party": Who.HUMAN,
     "machine": Who.MACHINE,
@@ -89,7 +89,7 @@ class _Work:
     ) -> None:
         self.delivery = delivery
         self.told = known.told
-        self.facts = _facts(delivery, targets, known.told)
+        self.facts = delivery_facts(delivery, targets, known.told)
         both: list[tuple[StoredHit, SeenHit | None]] = [(s.stored, s) for s in known.seen]
         both += [(hit, None) for hit in fresh]
         both.sort(key=lambda pair: (pair[0].hit.at, pair[0].id))
@@ -114,6 +114,7 @@ class _Work:
             hits=hits,
             verdict=weigh(everything, now, rules),
             last_event_at=max((e.at for e in everything), default=now),
+            kept=[e for e in self.told if "who" in e.event.raw],
         )
 
     def _judge(self, rules: Rules, neighbours: Neighbours) -> tuple[list[JudgedHit], list[Event]]:
@@ -127,7 +128,7 @@ class _Work:
             JudgedHit(
                 stored=stored,
                 type=event.type,
-                who=_WHO[verdict_word(judgement, rules)],
+                who=WHO_OF_WORD[verdict_word(judgement, rules)],
                 judgement=judgement,
                 before=before,
             )
@@ -157,19 +158,22 @@ def remember(t: Transaction, since: datetime, neighbours: Neighbours, most: int)
         if stored.delivery_id is not None:
             hits.setdefault(stored.delivery_id, []).append(stored)
     for delivery in t.deliveries(hits):
-        about = _facts(delivery, (), ())
+        about = delivery_facts(delivery, ())
         for stored in hits[delivery.id]:
             neighbours.add(stored.hit, about)
 
 
-def _facts(
-    delivery: StoredDelivery, targets: tuple[Target, ...], told: Sequence[StoredEvent]
+def delivery_facts(
+    delivery: StoredDelivery | None,
+    targets: tuple[Target, ...],
+    told: Sequence[StoredEvent] = (),
 ) -> DeliveryFacts:
+    """What is known of a delivery, as far as judging its hits needs it; None: of nobody's."""
     replies = [e.event.at for e in told if e.event.type is EventType.REPLIED]
     return DeliveryFacts(
-        delivery_id=delivery.id,
-        recipient_domain=delivery.recipient_domain,
-        delivered_at=delivery.delivered_at,
+        delivery_id=delivery.id if delivery else 0,
+        recipient_domain=delivery.recipient_domain if delivery else None,
+        delivered_at=delivery.delivered_at if delivery else None,
         targets={t.number: t.kind for t in targets},
         links_sent=sum(t.kind is TargetKind.LINK for t in targets),
         replied_at=min(replies, default=None),

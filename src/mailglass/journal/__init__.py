@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from .attachments import Attachments
 from .codec import decode, encode, encode_prepared, prepare
-from .layout import START, Cursor, published_end
+from .layout import START, Cursor, published_end, whole_segments
 from .reader import Poison, read
 from .replay import follow, replay
 from .retention import expire
@@ -39,4 +39,5 @@ __all__ = [
     "read",
     "replay",
     "verify",
+    "whole_segments",
 ]

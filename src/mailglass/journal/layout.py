@@ -20,6 +20,7 @@ from __future__ import annotations
 import os
 import re
 from binascii import crc32
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -38,6 +39,7 @@ __all__ = [
     "published_end",
     "segment_path",
     "segments",
+    "whole_segments",
 ]
 
 END_FILE = "end"
@@ -158,3 +160,17 @@ def _whole_segment_before(directory: Path, segment: int) -> Cursor:
     if not before:
         return START
     return Cursor(before[-1], segment_path(directory, before[-1]).stat().st_size)
+
+
+def whole_segments(directory: Path, end: Cursor) -> Iterator[tuple[str, bytes]]:
+    """The files of a journal as it is up to `end`, by name: to be written elsewhere as they are.
+
+    A segment that retention removes meanwhile is left out: whoever follows the journal had it.
+    """
+    for extent in extents(directory, 0, end):
+        try:
+            with extent.path.open("rb") as file:
+                yield extent.path.name, file.read(extent.end)
+        except FileNotFoundError:
+            continue
+    yield END_FILE, end_line(end)

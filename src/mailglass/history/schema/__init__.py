@@ -21,7 +21,7 @@ from .outgoing import (
     webhook_endpoint,
     webhook_notice,
 )
-from .rights import consent, policy, retention, suppression, task_report
+from .rights import consent, policy, retention, secret, suppression, task_report
 from .rollups import rollup, target_rollup
 from .versions import schema_step
 
@@ -51,6 +51,7 @@ __all__ = [
     "returned",
     "rollup",
     "schema_step",
+    "secret",
     "sending_domain",
     "session",
     "suppression",

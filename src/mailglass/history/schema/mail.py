@@ -108,8 +108,10 @@ delivery = Table(
     Column("id", BigInteger, primary_key=True, autoincrement=False),
     Column("message_id", ForeignKey("message.id"), nullable=False),
     Column("account_id", ForeignKey("account.id"), nullable=False),  # of the message
-    Column("recipient", Text, nullable=False, index=True),
+    Column("recipient", Text, nullable=False),  # empty: erased, or the crowd of the message
+    Column("person", Text, nullable=False, index=True),  # the same in lower case
     Column("domain_id", ForeignKey("recipient_domain.id"), nullable=False),
+    Column("policy", Text),  # how closely it is tracked now; NULL: identified
     Column("delivered_at", Float),  # the receiving server's 250
     Column("last_event_at", Float),
     Column("level", Word(VerdictLevel), nullable=False),

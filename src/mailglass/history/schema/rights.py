@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Float, ForeignKey, Index, Integer, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 from .base import AutoId, metadata
 
-__all__ = ["consent", "policy", "retention", "suppression", "task_report"]
+__all__ = ["consent", "policy", "retention", "secret", "suppression", "task_report"]
 
 suppression = Table(
     "suppression",
@@ -27,6 +37,7 @@ policy = Table(
     Column("scope", Text, nullable=False),  # account, domain, campaign, recipient
     Column("subject", Text, nullable=False),  # its name, lower case; empty for the account
     Column("mode", Text, nullable=False),  # off, anonymous, identified
+    Column("without_consent", Text),  # the mode for whoever has not consented; NULL: the same
     Column("on_withdrawal", Text),  # erase, anonymise: what becomes of earlier hits
     Column("set_at", Float, nullable=False),
     Column("set_by", Text, nullable=False),
@@ -39,12 +50,19 @@ consent = Table(
     Column("id", AutoId, primary_key=True),
     Column("account_id", ForeignKey("account.id"), nullable=False),
     Column("recipient", Text, nullable=False),  # lower case
-    Column("state", Text, nullable=False),  # given, withdrawn
+    Column("state", Text, nullable=False),  # given, refused, withdrawn
     Column("at", Float, nullable=False),
     Column("how", Text, nullable=False),  # form, notice page, mail, import, ...
     Column("shown", Text, nullable=False),  # the words that the person was shown
     Column("proof", Text, nullable=False, server_default="{}"),  # JSON: where it came from
     Index(None, "account_id", "recipient", "at"),
+)
+
+secret = Table(
+    "secret",
+    metadata,
+    Column("name", Text, primary_key=True),  # veil: the key of digests of erased addresses
+    Column("value", LargeBinary, nullable=False),
 )
 
 retention = Table(

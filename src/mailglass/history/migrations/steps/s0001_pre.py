@@ -106,6 +106,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("number", name=op.f("pk_schema_step")),
     )
     op.create_table(
+        "secret",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("value", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_secret")),
+    )
+    op.create_table(
         "target_rollup",
         sa.Column("message_id", sa.BigInteger(), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
@@ -199,6 +205,7 @@ def upgrade() -> None:
         sa.Column("scope", sa.Text(), nullable=False),
         sa.Column("subject", sa.Text(), nullable=False),
         sa.Column("mode", sa.Text(), nullable=False),
+        sa.Column("without_consent", sa.Text(), nullable=True),
         sa.Column("on_withdrawal", sa.Text(), nullable=True),
         sa.Column("set_at", sa.Float(), nullable=False),
         sa.Column("set_by", sa.Text(), nullable=False),
@@ -550,9 +557,11 @@ def upgrade() -> None:
             "account_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
         ),
         sa.Column("recipient", sa.Text(), nullable=False),
+        sa.Column("person", sa.Text(), nullable=False),
         sa.Column(
             "domain_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
         ),
+        sa.Column("policy", sa.Text(), nullable=True),
         sa.Column("delivered_at", sa.Float(), nullable=True),
         sa.Column("last_event_at", sa.Float(), nullable=True),
         sa.Column("level", sa.SmallInteger(), nullable=False),
@@ -589,7 +598,7 @@ def upgrade() -> None:
     op.create_index(
         op.f("ix_delivery_message_id_id"), "delivery", ["message_id", "id"], unique=False
     )
-    op.create_index(op.f("ix_delivery_recipient"), "delivery", ["recipient"], unique=False)
+    op.create_index(op.f("ix_delivery_person"), "delivery", ["person"], unique=False)
     op.create_index(
         "ix_delivery_unsettled",
         "delivery",

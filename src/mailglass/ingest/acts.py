@@ -1,0 +1,97 @@
+"""What recipients ask for on the collector's pages: to get no more mail, or not to be tracked.
+
+An act is carried out before the hits of its batch are written, so that nothing of whoever said no
+is written under their name, not even what came in with the no.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from ..history import StoredDelivery, StoredEvent, Suppression, Transaction
+from ..model import Event, EventType, Evidence, Hit, TrackingPolicy
+from ..spool import Spool
+
+__all__ = ["Act", "acts_among", "carry_out"]
+
+_log = logging.getLogger("mailglass.ingest")
+
+Act = tuple[StoredDelivery, Hit]
+
+# The page is `notice` of collector/pages.toml; its words change with the program, so the proof
+# keeps which language was asked for and when.
+_NOTICE = "the notice page of the message (/n/): what is recorded, and that a no stops it"
+
+
+def carry_out(t: Transaction, spool: Spool, acts: Sequence[Act], now: datetime) -> set[int]:
+    """Carry out what recipients asked for; returns the deliveries with news."""
+    touched: set[int] = set()
+    for delivery, hit in acts:
+        if hit.action == "object":
+            touched |= _object(t, spool, delivery, hit)
+    for delivery, hit in acts:
+        if hit.action == "unsubscribe":
+            touched |= _unsubscribe(t, delivery, hit, now)
+    return touched
+
+
+def _object(t: Transaction, spool: Spool, delivery: StoredDelivery, hit: Hit) -> set[int]:
+    if not delivery.recipient:  # erased since: there is nobody whom the no could be about
+        return set()
+    done = t.withdraw(
+        delivery.account_id,
+        delivery.recipient,
+        hit.at,
+        how="notice page",
+        shown=_NOTICE,
+        proof={
+            "delivery_id": str(delivery.id),
+            "accept_language": hit.headers.get("accept-language", ""),
+        },
+    )
+    spool.tighten(delivery.recipient, delivery.account_id, TrackingPolicy.OFF)
+    t.add_events([_told(delivery.id, EventType.OBJECTED, hit.at, "On the notice page.")])
+    _log.info(
+        "a recipient said no to being tracked: %d deliveries, %d earlier hits %s",
+        len(done.deliveries),
+        done.events,
+        done.what.value,
+        extra={"action": "withdrawn", "account_id": delivery.account_id},
+    )
+    return set(done.deliveries)
+
+
+def _unsubscribe(t: Transaction, delivery: StoredDelivery, hit: Hit, now: datetime) -> set[int]:
+    if not delivery.recipient:
+        return set()
+    t.suppress(
+        Suppression(
+            account_id=delivery.account_id,
+            recipient=delivery.recipient,
+            reason="unsubscribed",
+            evidence=f"asked for at {hit.at.isoformat(timespec='seconds')} by the message's link",
+            since=now,
+        )
+    )
+    _log.info("a recipient is suppressed: unsubscribed", extra={"action": "suppressed"})
+    (current,) = t.deliveries([delivery.id])
+    if current.policy is TrackingPolicy.IDENTIFIED:
+        return set()  # its hit tells it
+    t.add_events([_told(delivery.id, EventType.UNSUBSCRIBED, hit.at, "By the message's link.")])
+    return {delivery.id}
+
+
+def _told(delivery_id: int, type_: EventType, at: datetime, text: str) -> StoredEvent:
+    evidence = (Evidence(signal="asked", weight=0.0, text=text),)
+    return StoredEvent(delivery_id=delivery_id, event=Event(type=type_, at=at, evidence=evidence))
+
+
+def acts_among(hits: Iterable[Hit], known: dict[int, StoredDelivery]) -> list[Act]:
+    """The acts among some hits, by deliveries that are known."""
+    return [
+        (known[hit.delivery_id], hit)
+        for hit in hits
+        if hit.action is not None and not hit.anonymous and hit.delivery_id in known
+    ]

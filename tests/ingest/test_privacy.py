@@ -1,0 +1,286 @@
+"""Ingest and a person's rights: who is not to be told apart is not, whatever order news come in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from mailglass.evidence import load_rules
+from mailglass.history import (
+    Dimension,
+    History,
+    Policy,
+    PolicyScope,
+    StoredDelivery,
+    StoredEvent,
+    Suppression,
+)
+from mailglass.ingest import Ingest
+from mailglass.journal import Writer, encode
+from mailglass.model import Delivery, EventType, Hit, TrackingPolicy, VerdictLevel
+from mailglass.spool import Spool, Submission
+
+SENT_AT = datetime(2026, 11, 28, 12, tzinfo=UTC)
+GMAIL = "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)"
+OFF, ANONYMOUS, IDENTIFIED = TrackingPolicy
+MANY = tuple(f"r{n}@many.test" for n in range(6))
+
+
+class House:
+    """A spool, a journal and a history with an ingest between them."""
+
+    def __init__(self, folder: Path, address: str) -> None:
+        (folder / "journal").mkdir()
+        self.spool = Spool(folder / "spool.db")
+        self.history = History(address)
+        with self.history.transaction() as t:
+            self.account_id = t.add_account("default", SENT_AT).id
+        self.writer = Writer(folder / "journal")
+        self.ingest = Ingest(
+            history=self.history,
+            spool=self.spool,
+            journal_directory=folder / "journal",
+            rules=load_rules(),
+            clock=lambda: SENT_AT + timedelta(days=1),
+        )
+
+    def send(
+        self,
+        number: int,
+        *recipients: str,
+        policies: dict[int, TrackingPolicy] | None = None,
+        is_held: bool = False,
+    ) -> None:
+        deliveries = tuple(
+            Delivery(id=number * 100 + n, message_id=number, recipient=r)
+            for n, r in enumerate(recipients)
+        )
+        facts = {
+            "account_id": self.account_id,
+            "submitter": "me",
+            "author": "me@home.test",
+            "author_domain": "home.test",
+            "subject": "x",
+            "message_id_field": f"<{number}@home.test>",
+            "tag": None,
+            "campaign": "spring",
+            "targets": [{"number": 0, "kind": "beacon"}],
+        }
+        self.spool.accept(
+            Submission(
+                message_id=number,
+                accepted_at=SENT_AT - timedelta(seconds=1),
+                return_path="me@home.test",
+                raw=b"Subject: x\r\n\r\n",
+                deliveries=deliveries,
+                tracking={},
+                facts=facts,
+                policies=policies or {},
+                is_held=is_held,
+            )
+        )
+        if not is_held:
+            for one in deliveries:
+                self.spool.end(one, EventType.DELIVERED, SENT_AT, {"reply_code": 250})
+
+    def see(self, *hits: Hit) -> None:
+        self.writer.commit([encode(hit) for hit in hits])
+
+    def run(self) -> None:
+        while self.ingest.step():
+            pass
+
+    def copies(self, message_id: int) -> dict[int, StoredDelivery]:
+        with self.history.reading() as t:
+            return {d.id: d for d in t.deliveries_of([message_id])}
+
+    def events(self, delivery_id: int) -> list[StoredEvent]:
+        with self.history.reading() as t:
+            return t.events_of([delivery_id])
+
+    def types(self, delivery_id: int) -> list[str]:
+        return [e.event.type.value for e in self.events(delivery_id)]
+
+    def opened(self) -> int:
+        with self.history.reading() as t:
+            return sum(c["opened"] for c in t.counts(self.account_id, Dimension.CAMPAIGN))
+
+    def hits(self) -> list[Hit]:
+        with self.history.reading() as t:
+            copies = [d.id for n in (1, 2) for d in t.deliveries_of([n])]
+            return [s.hit for s in t.hits_of(copies)]
+
+
+def hit(delivery_id: int, minutes: float = 60, **facts: object) -> Hit:
+    values: dict[str, object] = {
+        "at": SENT_AT + timedelta(minutes=minutes),
+        "path_kind": "o",
+        "method": "GET",
+        "token": "a" * 29,
+        "delivery_id": delivery_id,
+        "target": 0,
+        "address": "66.249.84.1",
+        "http_version": "1.1",
+        "headers": {"user-agent": GMAIL},
+    }
+    return Hit(**{**values, **facts})  # type: ignore[arg-type]
+
+
+def no(delivery_id: int, minutes: float = 60) -> Hit:
+    return hit(delivery_id, minutes, path_kind="n", method="POST", action="object")
+
+
+@pytest.fixture
+def house(tmp_path: Path, history_address: str) -> Iterator[House]:
+    house = House(tmp_path, history_address)
+    yield house
+    house.writer.close()
+    house.history.close()
+
+
+def test_anonymous_hits_count_for_the_message_and_say_nothing_of_who(house: House) -> None:
+    house.send(1, *MANY, policies={100 + n: ANONYMOUS for n in range(6)})
+    house.run()
+    house.see(hit(1, anonymous=True), hit(1, 61, anonymous=True))
+    house.run()
+    crowd = house.copies(1)[1]
+    assert crowd.is_crowd
+    assert crowd.hits == {"beacon_human": 2}
+    assert house.types(1) == ["opened", "opened"]
+    assert house.opened() == 2
+    assert house.hits() == []
+    raw = house.events(1)[0].event.raw
+    assert "address" not in raw
+    assert "user_agent" not in raw
+
+
+def test_an_anonymous_hit_of_a_message_to_one_is_kept_and_leads_to_nobody(house: House) -> None:
+    house.send(1, "a@one.test", policies={100: ANONYMOUS})
+    house.run()
+    house.see(hit(1, anonymous=True))
+    house.run()
+    assert house.types(100) == ["queued", "delivered"]
+    assert house.opened() == 0
+    with house.history.reading() as t:
+        assert t.hits_since(SENT_AT, 10) == []
+
+
+def test_a_no_on_the_notice_page_reaches_all_mail_already_sent(house: House) -> None:
+    house.send(1, *MANY)
+    house.send(2, "R0@many.test", *MANY[1:])
+    house.run()
+    house.see(hit(100), hit(200), hit(101))
+    house.run()
+    assert house.copies(2)[200].verdict.level is VerdictLevel.OPENED
+    house.see(no(100, 70), hit(200, 80), hit(101, 80))
+    house.run()
+    first, second, other = house.copies(1)[100], house.copies(2)[200], house.copies(1)[101]
+    assert (first.policy, second.policy, other.policy) == (ANONYMOUS, ANONYMOUS, IDENTIFIED)
+    assert "objected" in house.types(100)
+    assert house.types(200) == ["queued", "delivered"]
+    assert second.verdict.level is not VerdictLevel.OPENED
+    assert house.types(2) == ["opened", "opened"]  # earlier and later, of the crowd
+    assert {h.delivery_id for h in house.hits()} == {101}
+    with house.history.reading() as t:
+        (said,) = t.consents(house.account_id, "r0@many.test")
+    assert (said.state, said.how, said.at) == (
+        "withdrawn",
+        "notice page",
+        SENT_AT + timedelta(minutes=70),
+    )
+
+
+def test_what_comes_with_a_no_is_not_written_under_their_name(house: House) -> None:
+    house.send(1, *MANY)
+    house.see(hit(100, 60), hit(100, 61, path_kind="n"), no(100, 62), hit(100, 63))
+    house.run()
+    assert house.types(100) == ["queued", "delivered", "objected"]
+    assert len(house.types(1)) == 3
+    assert house.hits() == []
+
+
+def test_a_no_holds_for_mail_that_is_still_waiting_and_for_mail_told_of_later(
+    house: House,
+) -> None:
+    house.send(1, *MANY)
+    house.send(2, "r0@many.test", is_held=True)
+    house.spool.release(2, SENT_AT, policies={}, suppressed={})
+    house.see(no(100))
+    house.run()
+    assert [job.policy for job in house.spool.due(SENT_AT, 10)] == [OFF]
+    house.send(3, *MANY)  # frozen as identified, before the gateway knew
+    house.run()
+    house.see(hit(300), hit(301))
+    house.run()
+    assert house.copies(3)[300].policy is ANONYMOUS
+    assert house.types(300) == ["queued", "delivered"]
+    assert "opened" in house.types(301)
+
+
+def test_whoever_unsubscribes_on_the_page_gets_no_more_mail(house: House) -> None:
+    leave = {"path_kind": "u", "method": "POST", "action": "unsubscribe"}
+    house.send(1, "Me@x.test", *MANY)
+    house.run()
+    house.see(hit(100, **leave))
+    house.run()
+    assert "unsubscribed" in house.types(100)
+    with house.history.reading() as t:
+        (entry,) = t.suppressions(SENT_AT + timedelta(days=2), recipients=["me@x.test"])
+    assert entry.reason == "unsubscribed"
+    house.see(no(101), hit(101, 90, **leave))
+    house.run()
+    assert house.types(101)[2:] == ["objected", "unsubscribed"]
+    assert house.hits() == [hit(100, **leave)]
+
+
+def test_a_held_message_goes_with_the_policies_that_hold_now(house: House) -> None:
+    with house.history.transaction() as t:
+        t.set_policy(
+            Policy(
+                account_id=house.account_id,
+                scope=PolicyScope.DOMAIN,
+                subject="home.test",
+                mode=ANONYMOUS,
+                set_at=SENT_AT,
+                set_by="test",
+            )
+        )
+        t.suppress(
+            Suppression(
+                account_id=house.account_id,
+                recipient="r1@many.test",
+                reason="complaint",
+                evidence="",
+                since=SENT_AT,
+            )
+        )
+    house.send(1, *MANY, is_held=True)
+    house.run()
+    jobs = house.spool.due(SENT_AT, 10)
+    assert {job.policy for job in jobs} == {ANONYMOUS}
+    assert len(jobs) == 5
+    assert house.copies(1)[100].policy is ANONYMOUS
+    assert house.types(101) == ["queued", "suppressed"]
+
+
+def test_the_counts_stay_those_of_the_events_through_it_all(house: House) -> None:
+    house.send(1, *MANY)
+    house.see(*(hit(100 + n) for n in range(6)), hit(100, 65), hit(1, anonymous=True))
+    house.run()
+    house.see(no(100), hit(100, 70), no(101))
+    house.run()
+    house.ingest.settle()
+    with house.history.reading() as t:
+        copies = t.deliveries_of([1])
+        events = t.events_of(d.id for d in copies)
+        (counts,) = t.counts(house.account_id, Dimension.MESSAGE, keys=[1])
+        targets = t.target_counts(1)
+    for type_ in ("delivered", "opened", "objected", "queued"):
+        assert counts[type_] == sum(e.event.type == type_ for e in events), type_
+    levels = {k: n for k, n in counts.counts.items() if k.startswith("level_")}
+    assert sum(levels.values()) == 6
+    told = sum(d.hits.get("beacon_human", 0) for d in copies)
+    assert told == counts["beacon_human"] == targets[0]["human"]
