@@ -116,7 +116,9 @@ class BrowsingStatements(EventStatements, MessageStatements):
 def _conditions(account_id: int, search: MessageSearch) -> Iterable[sa.ColumnElement[bool]]:
     m, d = schema.message.c, schema.delivery.c
     if words := search.words.strip():
-        to_them = sa.select(d.message_id).where(d.person == words.lower(), d.account_id == account_id)
+        to_them = sa.select(d.message_id).where(
+            d.person == words.lower(), d.account_id == account_id
+        )
         yield sa.or_(
             m.subject.icontains(words, autoescape=True),
             m.author.icontains(words, autoescape=True),

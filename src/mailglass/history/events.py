@@ -287,7 +287,7 @@ def _key(one: JudgedDelivery, hit: JudgedHit) -> JudgementKey | None:
 def _counters(one: JudgedDelivery) -> dict[str, int]:
     counters: dict[str, int] = {}
     seen = [(hit.stored.hit.path_kind, hit.who) for hit in one.hits]
-    seen += [(str(e.event.raw["path_kind"]), Who(e.event.raw["who"])) for e in one.kept]
+    seen += [(str(e.event.raw["path_kind"]), Who(str(e.event.raw["who"]))) for e in one.kept]
     for path_kind, who in seen:
         name = hit_counter(path_kind, who)
         if name is not None:

@@ -17,6 +17,8 @@ import sqlalchemy as sa
 
 from ..model import TrackingPolicy
 from . import schema
+from .accounts import AccountStatements
+from .messages import MessageStatements
 from .records import StoredDelivery
 from .returns import ReturnStatements
 from .rights import Consent, ConsentState, OnWithdrawal, PolicyScope
@@ -48,7 +50,13 @@ class Erased:
     counts: Mapping[str, int] = field(default_factory=dict)
 
 
-class PersonStatements(UnnamedStatements, SuppressionStatements, ReturnStatements):
+class PersonStatements(
+    UnnamedStatements,
+    MessageStatements,
+    SuppressionStatements,
+    ReturnStatements,
+    AccountStatements,
+):
     """What a transaction can do about one person."""
 
     def withdraw(

@@ -141,7 +141,7 @@ class RightsStatements(Statements):
         addresses = sorted({r.lower() for r in recipients})
         by_subject = self._applying(account_id, author_domain, campaign, addresses)
         said = self.consent_states(account_id, addresses)
-        found = {}
+        found: dict[str, TrackingPolicy] = {}
         for address in addresses:
             applying = _of(by_subject, address, author_domain, campaign)
             mode = TrackingPolicy.strictest(_modes(applying, said.get(address)))

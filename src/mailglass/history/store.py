@@ -15,7 +15,6 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from ..errors import ConfigurationError, StorageUnavailable
-from .accounts import AccountStatements
 from .browsing import BrowsingStatements
 from .counting import Place
 from .memory import Memory
@@ -28,7 +27,6 @@ __all__ = ["History", "Transaction"]
 
 
 class Transaction(
-    AccountStatements,
     SessionStatements,
     BrowsingStatements,
     PersonStatements,
