@@ -12,6 +12,7 @@ from mailglass.mime import (
     TokenKind,
     conditional_content,
     tokenize,
+    tokenize_around,
     unescape_attribute,
 )
 
@@ -121,14 +122,16 @@ TAGS = [*WORDS, *('<a href="x">', '<a alt="y" href="x">', '<a href="x" >', '="<a
 @given(st.lists(st.sampled_from(TAGS), max_size=25).map("".join))
 def test_a_shortcut_finds_the_same_tags_and_values(markup: str) -> None:
     names = {"a", "area", "b"}
-    fast = list(tokenize(markup, names=names, ends=set(), shortcut=ORDINARY))
-    assert [t._replace(value=None) for t in fast] == list(tokenize(markup, names=names, ends=set()))
-    for token in fast:
-        if token.value is not None:
-            href = token.attribute(markup, "href")
-            assert href is not None
-            assert token.value == (href.value_start, href.value_end)
-            assert markup[href.start : token.value[0]] == 'href="'
+    tokens, values = tokenize_around(markup, names, set(), ORDINARY)
+    full = list(tokenize(markup, names=names, ends=set()))
+    assert [token for token in full if token in tokens] == tokens
+    short = [token for token in full if token not in tokens]
+    assert len(short) == len(values)
+    for token, value in zip(short, values, strict=True):
+        href = token.attribute(markup, "href")
+        assert href is not None
+        assert value == (href.value_start, href.value_end)
+        assert markup[href.start : value[0]] == 'href="'
 
 
 @pytest.mark.parametrize(

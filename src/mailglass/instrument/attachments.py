@@ -140,7 +140,7 @@ def card(linked: list[Linked]) -> Pieces:
     pieces: list[str | Hole | Room] = ['<div style="margin:12px 0;font-size:14px">']
     for item in linked:
         name = html.escape(item.name).encode("ascii", "xmlcharrefreplace").decode()
-        pieces += ['<p style="margin:4px 0"><a href="', *item.stamp.pieces]
+        pieces += ['<p style="margin:4px 0"><a href="', *item.stamp]
         pieces.append(f'">{name}</a> ({_size(item.size_bytes)})</p>')
     pieces.append("</div>")
     return tuple(pieces)
@@ -152,7 +152,7 @@ def text_lines(linked: list[Linked], can_hold: Callable[[str], bool], newline: s
     for item in linked:
         name = item.name if can_hold(item.name) else percent_encode(item.name)
         pieces += [f"{newline}{newline}{name} ({_size(item.size_bytes)}):{newline}"]
-        pieces += item.stamp.pieces
+        pieces += item.stamp
     return tuple(pieces)
 
 

@@ -20,11 +20,10 @@ from ..mime import (
     standings,
     walk,
 )
-from ..model import TargetKind
 from ..tokens import Ring
 from .attachments import Linked, Store, card, link_attachments, text_lines
 from .document import Additions, DocumentRules, instrument_document
-from .drafts import Draft, draft_changes
+from .drafts import Draft, Drafts
 from .headers import broken_signatures, draft_headers
 from .links import list_unsubscribe_urls
 from .options import Options, read_control_headers
@@ -88,7 +87,7 @@ class _Job:
     store: Store | None
     stamps: Stamps = field(init=False)
     standings: list[Standing] = field(init=False)
-    drafts: list[Draft] = field(default_factory=list)
+    drafts: Drafts = field(default_factory=Drafts)
     left: list[LeftAlone] = field(default_factory=list)
     unsubscribes: frozenset[str] = field(init=False)
 
@@ -109,16 +108,16 @@ class _Job:
             alone = number == 0 and not documents
             placed |= self._text(part, content, number == 0, linked, alone)
         if linked and placed:
-            self.drafts += [item.removal for item in linked]
+            self.drafts.add(item.removal for item in linked)
             gone = {item.where for item in linked}
             self.left = [item for item in self.left if item.where not in gone]
         elif linked:
             self.left += [_unlinked(item) for item in linked]
         headers, left = draft_headers(self.message, self.options, self.stamps)
-        self.drafts += headers
+        self.drafts.add(headers)
         self.left += left
-        self.drafts.sort(key=lambda draft: draft.patch.offset)
-        self.left += broken_signatures(self.message, self.drafts)
+        self.drafts.sort()
+        self.left += broken_signatures(self.message, self.drafts.patches)
 
     def _beacon(self) -> Stamp | None:
         """A beacon if it is wanted and a number is left for it."""
@@ -198,15 +197,15 @@ class _Job:
         rules = self._rules(part, self.options.links)
         reported = len(self.left)
         try:
-            wishes = instrument_document(content, rules, additions)
+            wishes, links = instrument_document(content, rules, additions)
             try:
-                self.drafts += draft_changes(content, wishes)
+                self.drafts.add_part(content, wishes, links)
             except NotEditable:
                 if not content.wants_room:
                     raise
                 del self.left[reported:]
-                wishes = instrument_document(content, rules, additions)
-                self.drafts += draft_changes(content, wishes)
+                wishes, links = instrument_document(content, rules, additions)
+                self.drafts.add_part(content, wishes, links)
         except NotEditable as error:
             self._leave(part, str(error))
             return False
@@ -216,7 +215,7 @@ class _Job:
         honeypot = None
         if self.options.honeypot and first:
             root = self.options.base_url.rstrip("/") + "/"
-            honeypot = self.stamps.link(root, TargetKind.HONEYPOT)
+            honeypot = self.stamps.honeypot(root)
         return Additions(
             beacon=beacon, honeypot=honeypot, card=card(linked) if linked and first else ()
         )
@@ -236,7 +235,9 @@ class _Job:
                 rules = self._rules(part, self.options.links)
                 before, behind = draft_alternative(self.message, part, content, rules, additions)
             wishes = instrument_text(content, self._rules(part, self.options.text_links), lines)
-            self.drafts += [*before, *draft_changes(content, wishes), *behind]
+            self.drafts.add(before)
+            self.drafts.add_part(content, wishes, None)
+            self.drafts.add(behind)
         except NotEditable as error:
             self._leave(part, str(error))
             return False

@@ -7,27 +7,30 @@ for links stand in `links.py`.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 from ..mime import (
     ROOM,
     Attribute,
-    Change,
     Content,
     Pieces,
+    Run,
     Token,
     TokenKind,
     conditional_content,
     tokenize,
+    tokenize_around,
 )
 from ..tokens import Kind, Ring
-from .drafts import Wish, line_break
+from .drafts import TRACKED, Links, Wish, line_break
 from .links import (
     ORDINARY_LINK,
+    SHORT_URL,
     clean_url,
     is_named,
-    read_matched,
     read_ordinary,
     read_own,
     why_untracked,
@@ -39,7 +42,6 @@ __all__ = ["Additions", "DocumentRules", "added_pieces", "instrument_document"]
 # Gmail shows the first 102 kB of a message's HTML and hides the rest behind a link, images too
 # (observed for years, not documented by Google); 2 kB are left for what it adds itself.
 _CLIP = 100_000
-_TRACKED = "tracked link"
 _FRAME = 100  # bytes of a line around a link's destination: our base URL and token, `href=""`
 _LINKS = frozenset(("a", "area"))
 # Outlook's vector shapes carry the link of a button on the shape itself.
@@ -84,7 +86,8 @@ class Additions:
 class _Seen:
     """What one pass over the markup found."""
 
-    links: list[Token] = field(default_factory=list)
+    values: list[tuple[int, int]] = field(default_factory=list)  # the URLs of ordinary links
+    links: list[Token] = field(default_factory=list)  # all others
     images: list[Token] = field(default_factory=list)
     body_start: int | None = None
     body_end: int | None = None
@@ -92,40 +95,39 @@ class _Seen:
     open_from: int | None = None  # where a tag, comment, raw text or template begins and never ends
     has_frames: bool = False
     templates: list[int] = field(default_factory=list)  # where the open ones begin
+    hidden: list[tuple[int, int]] = field(default_factory=list)  # the outermost, whole
 
 
-def instrument_document(content: Content, rules: DocumentRules, additions: Additions) -> list[Wish]:
-    """The changes of one HTML part, in their order."""
+def instrument_document(
+    content: Content, rules: DocumentRules, additions: Additions
+) -> tuple[list[Wish], Links | None]:
+    """The changes of one HTML part, in their order, and those of its ordinary links."""
     markup = content.markup
     seen = _look(markup)
-    wishes: list[Wish] = []
+    wishes, links = _ordinary_links(content, seen.values, rules)
     for token in seen.links:
-        wish = _ordinary_link(content, token, rules)
-        wishes += _link(content, token, rules) if wish is None else [wish]
+        href = token.attribute(markup, "href")
+        if href is not None:
+            wishes += _link(content, token.start, href, rules, _is_excepted(markup, token))
     wishes += [wish for token in seen.images for wish in _old_beacon(content, token, rules)]
     added = _added(additions)
     if added:
-        place = None if seen.has_frames else _place(markup, seen, _growth(wishes))
+        place = None if seen.has_frames else _place(markup, seen, _growth(wishes, links))
         if place is None:
             rules.report("document", 0, "it displays no text of its own, so no beacon stands in it")
             added, place = [], 0
-        wishes += [
-            Wish(Change(place, place, new), kind, None, reason) for new, kind, reason in added
-        ]
-    wishes.sort(key=lambda wish: wish.change.start)
-    return wishes
+        wishes += [Wish(place, place, new, kind, None, reason) for new, kind, reason in added]
+    wishes.sort(key=_start)
+    return wishes, links
 
 
 def _look(markup: str) -> _Seen:
     seen = _Seen()
     names = _NAMES | {"img"} if _OWN_IMAGE.search(markup) else _NAMES
     last_start = 0
-    for token in tokenize(markup, names=names, ends=_PLACES, shortcut=ORDINARY_LINK):
+    tokens, seen.values = tokenize_around(markup, names, _PLACES, ORDINARY_LINK)
+    for token in tokens:
         kind = token.kind
-        if token.value is not None:  # an ordinary link, whole
-            if not seen.templates:
-                seen.links.append(token)
-            continue
         if kind is TokenKind.START:
             last_start = token.start
             _note_start(seen, token)
@@ -140,7 +142,21 @@ def _look(markup: str) -> _Seen:
                 seen.open_from = token.start
     if seen.templates:
         seen.open_from = seen.templates[0]
+        seen.hidden.append((seen.open_from, len(markup)))
+    if seen.hidden:
+        seen.values = _outside(seen.values, seen.hidden)
     return seen
+
+
+def _outside(values: list[tuple[int, int]], spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The values that stand in none of the spans; both are in order."""
+    starts = [start for start, _ in spans]
+    found = []
+    for value in values:
+        number = bisect_right(starts, value[0]) - 1
+        if number < 0 or spans[number][1] <= value[0]:
+            found.append(value)
+    return found
 
 
 def _note_start(seen: _Seen, token: Token) -> None:
@@ -160,7 +176,9 @@ def _note_start(seen: _Seen, token: Token) -> None:
 
 def _note_end(seen: _Seen, token: Token) -> None:
     if token.name == "template" and seen.templates:
-        seen.templates.pop()
+        start = seen.templates.pop()
+        if not seen.templates:
+            seen.hidden.append((start, token.end))
     elif token.name == "body" and not seen.templates:
         seen.body_end = token.start
     elif token.name == "html" and not seen.templates:
@@ -177,63 +195,111 @@ def _look_inside(markup: str, comment: Token, seen: _Seen) -> None:
             seen.links.append(token)
 
 
-def _ordinary_link(content: Content, token: Token, rules: DocumentRules) -> Wish | None:
-    """The change of a link that nothing speaks against; None where `_link` must look closer.
+def _ordinary_links(
+    content: Content, values: Sequence[tuple[int, int]], rules: DocumentRules
+) -> tuple[list[Wish], Links | None]:
+    """The changes of the links that ORDINARY_LINK found: of a few by themselves, of most in one.
 
-    Most links of a newsletter are of this kind, and their number decides how long a message takes.
+    Nearly all links of a newsletter are of this kind, and how long a message takes is decided by
+    what is done for each of them: so what speaks against one is looked for in all at once.
     """
-    if token.value is None or content.wants_room or not rules.links or rules.stamps.is_full:
-        return None
-    start, end = token.value
-    url = read_matched(content.markup[start:end])
-    if url is None or _OWN_LINK.search(url):
-        return None
-    if rules.unsubscribes and is_named(url, rules.unsubscribes):
-        return None
-    pieces = rules.stamps.link(url).pieces
-    longest = content.longest_run
-    if longest is not None and len(pieces[2]) > longest - _FRAME:
-        return None
-    return Wish(Change(start, end, pieces), "link", url, _TRACKED)
-
-
-def _link(content: Content, token: Token, rules: DocumentRules) -> list[Wish]:
     markup = content.markup
-    href = _href(markup, token)
-    if href is None:
-        return []
-    url = read_ordinary(markup[href.value_start : href.value_end])
+    text = "\n".join([markup[start:end] for start, end in values])
+    if "&" in text:
+        text = text.replace("&amp;", "&")
+    urls = text.split("\n") if values else []
+    wishes: list[Wish] = []
+    if _needs_look(text, urls, content, rules):
+        is_crowded = len(urls) > rules.stamps.room
+        careful = [is_crowded or _is_careful(url, content, rules) for url in urls]
+        for (start, end), is_careful in zip(values, careful, strict=True):
+            if is_careful:
+                tag = markup.rfind("<", 0, start)
+                wishes += _link(content, tag, _ordinary_href(start, end), rules, False)
+        kept = [number for number, is_careful in enumerate(careful) if not is_careful]
+        values, urls = [values[number] for number in kept], [urls[number] for number in kept]
+    if not urls:
+        return wishes, None
+    stamps = rules.stamps.links(urls)
+    if content.wants_room and not content.pads:
+        for (start, end), stamp, url in zip(values, stamps, urls, strict=True):
+            wishes += _new_value(content, _ordinary_href(start, end), stamp, "link", url, TRACKED)
+        return wishes, None
+    holes, ends = [stamp[1] for stamp in stamps], [stamp[2] for stamp in stamps]
+    if content.pads:  # behind the quote
+        values = [(start, end + 1) for start, end in values]
+        ends = [f'{end}"' for end in ends]
+    return wishes, Links(Run(values, stamps[0][0], holes, ends), urls)
+
+
+def _ordinary_href(start: int, end: int) -> Attribute:
+    """The attribute around a value as ORDINARY_LINK has it: `href="` right before it."""
+    return Attribute("href", start - 6, start - 2, start, end, '"')
+
+
+def _needs_look(text: str, urls: list[str], content: Content, rules: DocumentRules) -> bool:
+    """Whether one of the URLs, or of the text that they make, may be no plain link to track."""
+    if not rules.links or len(urls) > rules.stamps.room:
+        return True
+    if max(map(len, urls), default=0) > _short(content) or _OWN_LINK.search(text):
+        return True
+    if not rules.unsubscribes:
+        return False
+    lowered = text.lower()
+    return len(rules.unsubscribes) > 4 or any(u.lower() in lowered for u in rules.unsubscribes)
+
+
+def _is_careful(url: str, content: Content, rules: DocumentRules) -> bool:
+    return (
+        not rules.links
+        or len(url) > _short(content)
+        or _OWN_LINK.search(url) is not None
+        or is_named(url, rules.unsubscribes)
+    )
+
+
+def _short(content: Content) -> int:
+    """Characters of a URL that surely has place: percent-encoding makes three of each at most."""
+    longest = content.longest_run
+    return SHORT_URL if longest is None else min(SHORT_URL, (longest - _FRAME) // 3)
+
+
+def _link(
+    content: Content, tag: int, href: Attribute, rules: DocumentRules, is_excepted: bool
+) -> list[Wish]:
+    """One link, whose tag begins at character `tag`."""
+    url = read_ordinary(content.markup[href.value_start : href.value_end])
     if url is None or _OWN_LINK.search(url):
-        found = _unusual_link(content, token, href, rules)
+        found = _unusual_link(content, tag, href, rules)
         if not isinstance(found, str):
             return found
         url = found
     elif not rules.links or is_named(url, rules.unsubscribes):
         if rules.links:
-            rules.report(f"link {url}", token.start, "the sender's List-Unsubscribe names it")
+            rules.report(f"link {url}", tag, "the sender's List-Unsubscribe names it")
         return []
-    if rules.stamps.is_full or _is_excepted(markup, token):
+    if rules.stamps.is_full or is_excepted:
         reason = "more links than can be numbered" if rules.stamps.is_full else "data-no-track"
-        rules.report(f"link {url[:200]}", token.start, reason)
+        rules.report(f"link {url[:200]}", tag, reason)
         return []
     stamp = rules.stamps.link(url)
-    if content.longest_run is not None and len(stamp.pieces[2]) > content.longest_run - _FRAME:
-        rules.report(f"link {url[:200]}", token.start, "its line would grow past 998 characters")
+    if content.longest_run is not None and len(stamp[2]) > content.longest_run - _FRAME:
+        rules.report(f"link {url[:200]}", tag, "its line would grow past 998 characters")
         return []
-    return _new_value(content, href, stamp.pieces, "link", url, _TRACKED)
+    return _new_value(content, href, stamp, "link", url, TRACKED)
 
 
 def _unusual_link(
-    content: Content, token: Token, href: Attribute, rules: DocumentRules
+    content: Content, tag: int, href: Attribute, rules: DocumentRules
 ) -> str | list[Wish]:
     """The destination of a link that deserves a second look, or what to do with it instead."""
     if href.value_start < 0:
-        rules.report("link", token.start, "empty")
+        rules.report("link", tag, "empty")
         return []
     try:
         url = clean_url(content.text(href.value_start, href.value_end, "strict"))
     except UnicodeDecodeError:
-        rules.report("link", token.start, "its bytes are not of the part's charset")
+        rules.report("link", tag, "its bytes are not of the part's charset")
         return []
     if _OWN_LINK.search(url):
         own = _own_link(content, href, url, rules)
@@ -244,15 +310,8 @@ def _unusual_link(
     reason = why_untracked(url, rules.unsubscribes)
     if reason is None:
         return url
-    rules.report(f"link {url[:200]}" if url else "link", token.start, reason)
+    rules.report(f"link {url[:200]}" if url else "link", tag, reason)
     return []
-
-
-def _href(markup: str, token: Token) -> Attribute | None:
-    if token.value is None:
-        return token.attribute(markup, "href")
-    start, end = token.value  # `href="` before it, as ORDINARY_LINK has it
-    return Attribute("href", start - 6, start - 2, start, end, '"')
 
 
 def _is_excepted(markup: str, token: Token) -> bool:
@@ -269,17 +328,19 @@ def _new_value(
     reason: str,
 ) -> list[Wish]:
     """The attribute with another value, and the places where its line may be broken."""
-    pieces = new if attribute.quote else ('"', *new, '"')
-    change = Change(attribute.value_start, attribute.value_end, pieces)
-    wish = Wish(change, kind, target, reason)
+    start, end = attribute.value_start, attribute.value_end
+    if content.pads:
+        end += len(attribute.quote)
+        quote = attribute.quote or '"'
+        new = (*new, quote, ROOM) if attribute.quote else (quote, *new, quote, ROOM)
+        return [Wish(start, end, new, kind, target, reason)]
+    wish = Wish(start, end, new if attribute.quote else ('"', *new, '"'), kind, target, reason)
     if not content.wants_room:
         return [wish]
-    start, end = attribute.start, attribute.end
-    return [
-        line_break(Change(start, start, (ROOM,))),
-        wish,
-        line_break(Change(end, end, (ROOM,))),
-    ]
+    return [line_break(attribute.start), wish, line_break(attribute.end)]
+
+
+_start = itemgetter(0)
 
 
 def _own_link(
@@ -296,7 +357,7 @@ def _own_link(
     if own.kind is Kind.CLICK and locator.to is not None:
         reason = why_untracked(locator.to, rules.unsubscribes)
         if reason is None and rules.links and not rules.stamps.is_full:
-            pieces = rules.stamps.link(locator.to).pieces
+            pieces = rules.stamps.link(locator.to)
             text = "quoted link of ours, now with this message's token"
             return _new_value(content, href, pieces, "quoted-link", locator.to, text)
         text = "quoted link of ours, its target given back"
@@ -305,7 +366,7 @@ def _own_link(
     if own.kind is Kind.ATTACHMENT and locator.digest and locator.name:
         stamp = rules.stamps.attachment(locator.digest, locator.name, None)
         text = "quoted attachment of ours, now with this message's token"
-        return _new_value(content, href, stamp.pieces, "quoted-attachment", locator.digest, text)
+        return _new_value(content, href, stamp, "quoted-attachment", locator.digest, text)
     text = "quoted link of ours to a page about the earlier recipient"
     return _new_value(content, href, ("#",), "quoted-link", url, text)
 
@@ -326,7 +387,7 @@ def _old_beacon(content: Content, token: Token, rules: DocumentRules) -> list[Wi
     if own is None or own.kind is not Kind.OPEN:
         return []
     reason = "quoted beacon of ours: it names another delivery"
-    return [Wish(Change(token.start, token.end, ()), "quoted-beacon", None, reason)]
+    return [Wish(token.start, token.end, (), "quoted-beacon", None, reason)]
 
 
 def _added(additions: Additions) -> list[tuple[Pieces, str, str]]:
@@ -335,7 +396,7 @@ def _added(additions: Additions) -> list[tuple[Pieces, str, str]]:
     if additions.card:
         found.append((additions.card, "card", "download card of the linked attachments"))
     if additions.honeypot is not None:
-        url = additions.honeypot.pieces
+        url = additions.honeypot
         link: Pieces = ("<a ", ROOM, 'href="', *url, '" ', ROOM, _HIDDEN, ROOM, "></a>")
         found.append((link, "honeypot", "link that no person can see"))
     if additions.beacon is not None:
@@ -351,21 +412,26 @@ def added_pieces(additions: Additions) -> Pieces:
 def _beacon(stamp: Stamp) -> Pieces:
     size = '" alt="" width="1" height="1" border="0" '
     return (
-        *("<img ", ROOM, 'src="', *stamp.pieces, size),
+        *("<img ", ROOM, 'src="', *stamp, size),
         *(ROOM, f'style="{_BEACON_STYLE}"', ROOM, ">"),
     )
 
 
-def _growth(wishes: Sequence[Wish]) -> int:
-    """Characters that the wishes add to the document."""
+def _growth(wishes: Sequence[Wish], links: Links | None) -> int:
+    """Characters that the changes add to the document."""
     growth = 0
-    for (start, end, new), _, _, _ in wishes:
+    for start, end, new, _, _, _ in wishes:
         growth += start - end
         for piece in new:
             if isinstance(piece, str):
                 growth += len(piece)
             elif piece is not ROOM:
                 growth += piece.length
+    if links is not None:
+        spans, before, holes, ends = links.run
+        growth += sum(map(len, ends)) + len(spans) * len(before)
+        growth += sum([hole.length for hole in holes])
+        growth += sum([start - end for start, end in spans])
     return growth
 
 

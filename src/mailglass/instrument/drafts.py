@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import repeat
+from operator import itemgetter
 from typing import NamedTuple
 
-from ..mime import Change, Content, Filling, Patch
+from ..mime import ROOM, Content, Patch, Pieces, Run
 
-__all__ = ["Draft", "Wish", "draft_changes"]
+__all__ = ["Draft", "Drafts", "Links", "Note", "Wish", "line_break"]
+
+Note = tuple[str, str | None, str]  # kind, target and reason of a change
+TRACKED = "tracked link"
+
+
+class Links(NamedTuple):
+    """The ordinary links of a part, all in one."""
+
+    run: Run
+    urls: Sequence[str]  # where each leads
 
 
 class Wish(NamedTuple):
-    """A change of a part's text."""
+    """A change of a part's text: characters `start` to `end` give way to `new`."""
 
-    change: Change
+    start: int
+    end: int
+    new: Pieces
     kind: str
     target: str | None
     reason: str
@@ -28,27 +42,51 @@ class Draft(NamedTuple):
     reason: str
 
 
-_LINE_BREAK = "keeps the line within the length it may have"
+class Drafts:
+    """The changes of a message, gathered part by part, and why each is made."""
+
+    def __init__(self) -> None:
+        self.patches: list[Patch] = []  # each names its changes by their place in `notes`
+        self.notes: list[Note] = []
+
+    def add(self, drafts: Iterable[Draft]) -> None:
+        """Changes that are ready."""
+        for patch, kind, target, reason in drafts:
+            self.patches.append(patch._replace(changes=(len(self.notes),)))
+            self.notes.append((kind, target, reason))
+
+    def add_part(self, content: Content, wishes: Sequence[Wish], links: Links | None) -> None:
+        """The changes of one part; raises NotEditable as `Content.patches` does, and adds none."""
+        run = None if links is None else links.run
+        made = content.patches([wish[:3] for wish in wishes], run, first=len(self.notes))
+        self.patches += made
+        self.notes += [wish[3:] for wish in wishes]
+        if links is not None:
+            self.notes += zip(repeat("link"), links.urls, repeat(TRACKED), strict=False)
+
+    def sort(self) -> None:
+        """Put them in the order of their offsets; insertions at one place keep theirs."""
+        self.patches.sort(key=itemgetter(0))
+
+    def edits(self) -> list[Draft]:
+        """Each change by itself."""
+        found: list[Draft] = []
+        for patch in self.patches:
+            made = [self.notes[number] for number in patch.changes]
+            named = [note for note in made if note[0] != _LINE_BREAK] or made[:1]
+            for note, piece in zip(named, _divide(patch, len(named)), strict=True):
+                found.append(Draft(piece, *note))
+        return found
 
 
-def draft_changes(content: Content, wishes: Sequence[Wish]) -> list[Draft]:
-    """The wishes as changes of the message; raises NotEditable as `Content.patches` does."""
-    found: list[Draft] = []
-    for patch in content.patches([wish.change for wish in wishes]):
-        if len(patch.changes) == 1:
-            _, kind, target, reason = wishes[patch.changes[0]]
-            found.append(Draft(patch, kind, target, reason))
-            continue
-        made = [wishes[number] for number in patch.changes]
-        named = [wish for wish in made if wish.kind != "line-break"] or made[:1]
-        for wish, piece in zip(named, _divide(patch, len(named)), strict=True):
-            found.append(Draft(piece, wish.kind, wish.target, wish.reason))
-    return found
+_LINE_BREAK = "line-break"
 
 
-def line_break(change: Change) -> Wish:
+def line_break(place: int) -> Wish:
     """White space that is added only where a line would grow too long."""
-    return Wish(change, "line-break", None, _LINE_BREAK)
+    return Wish(
+        place, place, (ROOM,), _LINE_BREAK, None, "keeps the line within the length it may have"
+    )
 
 
 def _divide(patch: Patch, count: int) -> list[Patch]:
@@ -66,8 +104,3 @@ def _divide(patch: Patch, count: int) -> list[Patch]:
     end = patch.offset + patch.length
     of_the_old = [Patch(end - n, 1, (), patch.changes) for n in range(taken, 0, -1)]
     return [first, *of_the_old, *[Patch(end, 0, (), patch.changes)] * (rest - taken)]
-
-
-def holes(patch: Patch) -> list[int]:
-    """The numbers of the holes in a patch."""
-    return [piece.number for piece in patch.pieces if isinstance(piece, Filling)]

@@ -45,12 +45,12 @@ def draft_headers(
 def _ways_out(message: Message, options: Options, stamps: Stamps) -> tuple[str | Hole, ...]:
     """List-Unsubscribe with the URL first, which one-click asks for, and an address behind it."""
     stamp = stamps.unsubscribe()
-    pieces = ("List-Unsubscribe: <", *stamp.pieces, ">")
+    pieces = ("List-Unsubscribe: <", *stamp, ">")
     if options.unsubscribe_domain is None:
         return pieces
     before, after = unsubscribe_mailto("\0", options.unsubscribe_domain).split("\0")
     fold = message.line_end.decode("ascii")
-    return (*pieces, f",{fold} <{before}", stamp.pieces[1], f"{after}>")
+    return (*pieces, f",{fold} <{before}", stamp[1], f"{after}>")
 
 
 def _is_control(field: Field) -> bool:
@@ -104,8 +104,8 @@ def _label(message: Message, label: str, left: list[LeftAlone]) -> list[Draft]:
     return [Draft(patch, "header", None, f"the label {label} was asked for")]
 
 
-def broken_signatures(message: Message, drafts: Sequence[Draft]) -> list[LeftAlone]:
-    """The DKIM signatures (RFC 6376) whose signed content the drafts change.
+def broken_signatures(message: Message, patches: Sequence[Patch]) -> list[LeftAlone]:
+    """The DKIM signatures (RFC 6376) whose signed content the patches change.
 
     Signatures belong after instrumentation; one that is there already is left in place and named.
     """
@@ -113,8 +113,8 @@ def broken_signatures(message: Message, drafts: Sequence[Draft]) -> list[LeftAlo
     if not signatures:
         return []
     body = message.root.body_start
-    body_changes = any(draft.patch.offset >= body for draft in drafts)
-    touched = _touched_fields(message, [draft for draft in drafts if draft.patch.offset < body])
+    body_changes = any(patch.offset >= body for patch in patches)
+    touched = _touched_fields(message, [patch for patch in patches if patch.offset < body])
     found = []
     for field in signatures:
         tags = parse_parameters(f"x;{field.value(message.raw)}")[1]
@@ -131,16 +131,16 @@ def broken_signatures(message: Message, drafts: Sequence[Draft]) -> list[LeftAlo
     return found
 
 
-def _touched_fields(message: Message, drafts: Sequence[Draft]) -> set[str]:
-    """The names of the fields that drafts of the header add, change or remove."""
+def _touched_fields(message: Message, patches: Sequence[Patch]) -> set[str]:
+    """The names of the fields that patches of the header add, change or remove."""
     fields = message.root.fields
     starts = [field.start for field in fields]
     touched = set()
-    for draft in drafts:
-        text = b"".join(p for p in draft.patch.pieces if isinstance(p, bytes))
-        if draft.patch.length == 0:
+    for patch in patches:
+        text = b"".join(p for p in patch.pieces if isinstance(p, bytes))
+        if patch.length == 0:
             touched.add(text.partition(b":")[0].strip().decode("latin-1").lower())
-        place = bisect_right(starts, draft.patch.offset) - 1
-        if place >= 0 and draft.patch.offset < fields[place].end:
+        place = bisect_right(starts, patch.offset) - 1
+        if place >= 0 and patch.offset < fields[place].end:
             touched.add(fields[place].name)
     return touched

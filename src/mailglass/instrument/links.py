@@ -17,13 +17,13 @@ from ..tokens import Kind, Locator, Ring, percent_encode, read_url
 
 __all__ = [
     "ORDINARY_LINK",
+    "SHORT_URL",
     "Own",
     "clean_url",
     "find_text_urls",
     "goes_on",
     "is_named",
     "list_unsubscribe_urls",
-    "read_matched",
     "read_ordinary",
     "read_own",
     "why_untracked",
@@ -64,7 +64,7 @@ _HOST = re.compile(r"https?:[/\\]{2,}[^/\\?#]*+", re.IGNORECASE)
 # Octets of a destination, percent-encoded: servers should take request lines of 8000 octets (RFC
 # 9110 section 4.1), and our own path and host need a few of them.
 _MAX_URL = 7800
-_SHORT_URL = _MAX_URL // 9  # characters that cannot become more: three bytes each, as %XX
+SHORT_URL = _MAX_URL // 9  # characters that cannot become more: three bytes each, as %XX
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +86,9 @@ def clean_url(value: str) -> str:
 
 def read_ordinary(value: str) -> str | None:
     """The URL of a value that needs no second look: plain http or https, no placeholder."""
-    return read_matched(value) if _ORDINARY.fullmatch(value) else None
-
-
-def read_matched(value: str) -> str | None:
-    """The same of a value that ORDINARY_LINK found."""
-    if len(value) > _SHORT_URL:
+    if len(value) > SHORT_URL or not _ORDINARY.fullmatch(value):
         return None
-    return value.replace("&amp;", "&") if "&" in value else value
+    return value.replace("&amp;", "&")
 
 
 def why_untracked(url: str, unsubscribes: Collection[str]) -> str | None:
@@ -105,7 +100,7 @@ def why_untracked(url: str, unsubscribes: Collection[str]) -> str | None:
     if unsubscribes and is_named(url, unsubscribes):
         return "the sender's List-Unsubscribe names it"
     try:
-        if len(url) > _SHORT_URL and len(percent_encode(url)) > _MAX_URL:
+        if len(url) > SHORT_URL and len(percent_encode(url)) > _MAX_URL:
             return "longer than servers take when it stands inside another URL"
         url.encode()
     except UnicodeEncodeError:

@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from ..mime import Filling
 from ..model import Target
 from ..tokens import Kind, Ring
-from .drafts import Draft
+from .drafts import Drafts
 from .options import Options
 from .plan import LeftAlone, Plan, PlannedEdit, digest
 from .stamps import Stamps
 
 __all__ = ["Template"]
 
-_COMPACT = 1 << 20  # bytes up to which neighbouring pieces are copied together for speed
+_SMALL = 1 << 16  # bytes up to which neighbouring pieces are copied together for speed
 
 
 class Template:
@@ -27,7 +27,7 @@ class Template:
     def __init__(
         self,
         raw: bytes,
-        drafts: Sequence[Draft],
+        drafts: Drafts,
         *,
         stamps: Stamps,
         left_alone: Sequence[LeftAlone],
@@ -35,55 +35,57 @@ class Template:
         tag: str | None,
         campaign: str | None,
     ) -> None:
-        """`drafts` in the order of their offsets; `options` as the message's control fields left
-        them."""
+        """`drafts` sorted; `options` as the message's control fields left them."""
         self._raw = raw
-        self._drafts = tuple(drafts)
+        self._drafts = drafts
         self._stamps = stamps
         self.left_alone = tuple(left_alone)
         self.options = options
         self.tag = tag
         self.campaign = campaign
-        self._frame, self._plain, self._coded = self._compile()
-        used = {n for _, n in self._plain}.union(f.number for _, f in self._coded)
-        self._used = sorted(used)
-        chosen = [stamps.stamps[number] for number in self._used]
-        self._wanted = [(stamp.kind, stamp.target, stamp.bound) for stamp in chosen]
+        self._frame, self._gaps, fillings = self._compile()
+        numbers = [filling.number for filling in fillings]
+        self._used = sorted(set(numbers))
+        self._wanted = [stamps.wanted[number] for number in self._used]
+        places = {number: place for place, number in enumerate(self._used)}
+        # Which of the tokens stands in each gap, and in which gaps it is not as it is.
+        self._order = [places[number] for number in numbers]
+        self._coded = [
+            (gap, places[filling.number], filling)
+            for gap, filling in zip(self._gaps, fillings, strict=True)
+            if not filling.is_plain
+        ]
 
     @property
     def targets(self) -> tuple[Target, ...]:
         """What the tokens point at; beacons first."""
         return tuple(map(self._stamps.target, self._used))
 
-    def _compile(
-        self,
-    ) -> tuple[list[bytes | memoryview], list[tuple[int, int]], list[tuple[int, Filling]]]:
-        """The pieces with gaps, the gaps that take a token as it is, and those that encode it."""
-        compact = len(self._raw) <= _COMPACT
-        source = self._raw if compact else memoryview(self._raw)
+    def _compile(self) -> tuple[list[bytes | memoryview], list[int], list[Filling]]:
+        """The pieces with gaps for the tokens, where the gaps are, and the form of each token."""
+        raw, view = self._raw, memoryview(self._raw)
         frame: list[bytes | memoryview] = []
-        plain: list[tuple[int, int]] = []
-        coded: list[tuple[int, Filling]] = []
-        run: list[bytes | memoryview] = []
+        gaps: list[int] = []
+        fillings: list[Filling] = []
+        text = b""
         position = 0
-        for (offset, length, pieces, _), _, _, _ in self._drafts:
-            if offset > position:
-                run.append(source[position:offset])
+        for offset, length, pieces, _ in self._drafts.patches:
+            if offset - position + len(text) <= _SMALL:
+                text += raw[position:offset]
+            else:
+                frame += (text, view[position:offset])
+                text = b""
             position = offset + length
             for piece in pieces:
                 if isinstance(piece, bytes):
-                    run.append(piece)
+                    text += piece
                     continue
-                frame += [b"".join(run)] if compact else run
-                run = []
-                if piece.is_plain:
-                    plain.append((len(frame), piece.number))
-                else:
-                    coded.append((len(frame), piece))
-                frame.append(b"")
-        run.append(source[position:])
-        frame += [b"".join(run)] if compact else run
-        return frame, plain, coded
+                frame.append(text)
+                gaps.append(len(frame))
+                frame.append(text := b"")
+                fillings.append(piece)
+        frame += (text, view[position:])
+        return frame, gaps, fillings
 
     def render(self, delivery_id: int, ring: Ring, *, unsubscribe_id: int | None = None) -> bytes:
         """The message for one delivery; with anonymous tokens `delivery_id` is the message's.
@@ -98,18 +100,19 @@ class Template:
         """What `render` joins, for a caller that writes a large message out."""
         tokens = self._tokens(delivery_id, ring, unsubscribe_id)
         pieces = self._frame.copy()
-        for place, number in self._plain:
-            pieces[place] = tokens[number].encode("ascii")
-        for place, filling in self._coded:
-            pieces[place] = filling.fill(tokens[filling.number])
+        for gap, place in zip(self._gaps, self._order, strict=True):
+            pieces[gap] = tokens[place].encode("ascii")
+        for gap, place, filling in self._coded:
+            pieces[gap] = filling.fill(tokens[place])
         return pieces
 
     def plan(self, delivery_id: int, ring: Ring, *, unsubscribe_id: int | None = None) -> Plan:
         """What `render` changes, edit by edit; refers to the original's bytes without a copy."""
-        tokens = self._tokens(delivery_id, ring, unsubscribe_id)
+        minted = self._tokens(delivery_id, ring, unsubscribe_id)
+        tokens = dict(zip(self._used, minted, strict=True))
         view = memoryview(self._raw)
         edits = []
-        for draft in self._drafts:
+        for draft in self._drafts.edits():
             edit = draft.patch.edit(tokens)
             edits.append(
                 PlannedEdit(
@@ -132,13 +135,11 @@ class Template:
             ),
         )
 
-    def _tokens(
-        self, delivery_id: int, ring: Ring, unsubscribe_id: int | None = None
-    ) -> dict[int, str]:
-        minted = ring.mint_all(delivery_id, self._wanted, anonymous=self.options.anonymous)
-        tokens = dict(zip(self._used, minted, strict=True))
+    def _tokens(self, delivery_id: int, ring: Ring, unsubscribe_id: int | None = None) -> list[str]:
+        """The tokens in the order of `_used`."""
+        tokens = ring.mint_all(delivery_id, self._wanted, anonymous=self.options.anonymous)
         if self.options.anonymous and unsubscribe_id is not None:
-            for number, (kind, target, bound) in zip(self._used, self._wanted, strict=True):
+            for place, (kind, target, bound) in enumerate(self._wanted):
                 if kind is Kind.UNSUBSCRIBE:
-                    tokens[number] = ring.mint(kind, unsubscribe_id, target, bound=bound)
+                    tokens[place] = ring.mint(kind, unsubscribe_id, target, bound=bound)
         return tokens

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from hashlib import blake2b
 
 from ..mime import (
-    Change,
     Content,
     Filling,
     Hole,
@@ -44,7 +43,7 @@ def instrument_text(content: Content, rules: DocumentRules, lines: Pieces) -> li
     if lines:
         end = len(markup.rstrip())
         reason = "download lines of the linked attachments"
-        wishes.append(Wish(Change(end, end, lines), "text-line", None, reason))
+        wishes.append(Wish(end, end, lines, "text-line", None, reason))
     return wishes
 
 
@@ -55,8 +54,7 @@ def _url(markup: str, start: int, end: int, rules: DocumentRules) -> list[Wish]:
         locator = own.locator
         stamp = rules.stamps.attachment(locator.digest or "", locator.name or "", None)
         reason = "quoted attachment of ours, now with this message's token"
-        change = Change(start, end, stamp.pieces)
-        return [Wish(change, "quoted-attachment", locator.digest, reason)]
+        return [Wish(start, end, stamp, "quoted-attachment", locator.digest, reason)]
     to = url if own is None else own.locator.to or ""
     why = why_untracked(to, rules.unsubscribes)
     if own is None and goes_on(markup, end):
@@ -64,15 +62,15 @@ def _url(markup: str, start: int, end: int, rules: DocumentRules) -> list[Wish]:
     if not rules.links or why is not None or rules.stamps.is_full:
         if own is not None:
             reason = "quoted link of ours, its target given back"
-            return [Wish(Change(start, end, (_as_text(to),)), "quoted-link", to, reason)]
+            return [Wish(start, end, (_as_text(to),), "quoted-link", to, reason)]
         if rules.links:
             rules.report(f"link {url[:200]}", start, why or "more links than can be numbered")
         return []
-    change = Change(start, end, rules.stamps.link(to).pieces)
+    new = rules.stamps.link(to)
     if own is not None:
         text = "quoted link of ours, now with this message's token"
-        return [Wish(change, "quoted-link", to, text)]
-    return [Wish(change, "text-link", to, "tracked link in a text part")]
+        return [Wish(start, end, new, "quoted-link", to, text)]
+    return [Wish(start, end, new, "text-link", to, "tracked link in a text part")]
 
 
 def _as_text(url: str) -> str:
@@ -184,7 +182,7 @@ def _html(content: Content, rules: DocumentRules, additions: Additions) -> Piece
         url = text[start:end]
         pieces.append(html.escape(text[position:start]))
         if rules.links and why_untracked(url, rules.unsubscribes) is None:
-            href: Sequence[str | Hole] = rules.stamps.link(url).pieces
+            href: Sequence[str | Hole] = rules.stamps.link(url)
         else:
             href = (html.escape(url),)
         pieces += ['<a href="', *href, f'">{html.escape(url)}</a>']

@@ -5,7 +5,17 @@ the guard, which takes away from it.
 """
 
 from .charsets import Charset, find_charset
-from .content import ROOM, Change, Content, NotEditable, Pieces, Room, decoded_body, read_content
+from .content import (
+    ROOM,
+    Change,
+    Content,
+    NotEditable,
+    Pieces,
+    Room,
+    Run,
+    decoded_body,
+    read_content,
+)
 from .fields import Field, parse_parameters
 from .fillings import Filling, Hole, Patch
 from .html import (
@@ -15,6 +25,7 @@ from .html import (
     TokenKind,
     conditional_content,
     tokenize,
+    tokenize_around,
     unescape_attribute,
 )
 from .shown import Standing, standings
@@ -39,6 +50,7 @@ __all__ = [
     "Patch",
     "Pieces",
     "Room",
+    "Run",
     "Shortcut",
     "Standing",
     "Token",
@@ -53,6 +65,7 @@ __all__ = [
     "splice",
     "standings",
     "tokenize",
+    "tokenize_around",
     "unescape_attribute",
     "walk",
 ]

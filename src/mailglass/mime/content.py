@@ -14,13 +14,15 @@ from __future__ import annotations
 
 import re
 from binascii import a2b_base64, a2b_qp
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import Enum
+from itertools import count, repeat
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 from ..errors import InputError
 from .charsets import Charset, find_charset
-from .fillings import Filling, Hole, Patch, Unit
+from .fillings import Filling, Hole, Patch, Span, Unit, plain_filling
 from .plain import Identity, NeedsRoom
 from .transfer import coding_of
 from .walk import Message, Part
@@ -32,6 +34,7 @@ __all__ = [
     "NotEditable",
     "Pieces",
     "Room",
+    "Run",
     "decoded_body",
     "read_content",
 ]
@@ -53,6 +56,7 @@ class Room(Enum):
 
 
 ROOM: Final = Room.ROOM
+_start = itemgetter(0)
 _META_CHARSET = re.compile(
     r"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([\w.:-]{1,40})", re.IGNORECASE
 )
@@ -68,6 +72,26 @@ class Change(NamedTuple):
     start: int
     end: int
     new: Pieces
+
+
+class Run(NamedTuple):
+    """Changes of one form, told all in one: each span gives way to `before`, a hole, and its end.
+
+    There may be white space behind each.  What all have in common is done once, and a message has
+    many links (bench/instrument.py).
+    """
+
+    spans: Sequence[tuple[int, int]]  # in order
+    before: str
+    holes: Sequence[Hole]
+    ends: Sequence[str]  # without line breaks
+
+    def changes(self) -> list[Change]:
+        """The same, one by one."""
+        return [
+            Change(start, stop, (self.before, hole, end, ROOM))
+            for (start, stop), hole, end in zip(self.spans, self.holes, self.ends, strict=True)
+        ]
 
 
 class Content:
@@ -101,6 +125,11 @@ class Content:
         return self._coding.uses_room
 
     @property
+    def pads(self) -> bool:
+        """Whether `ROOM` is for padding, so that one behind a change serves, within the tag."""
+        return self._coding.pads
+
+    @property
     def longest_run(self) -> int | None:
         """Bytes that may stand together where no line break can (RFC 5322 section 2.1.1)."""
         return self._coding.longest_run
@@ -123,28 +152,57 @@ class Content:
             return False
         return data.isascii() or self._part.transfer_encoding != "7bit"
 
-    def patches(self, changes: Sequence[Change]) -> list[Patch]:
-        """The changes as edits of the message, in order; changes do not overlap.
+    def patches(
+        self,
+        changes: Sequence[tuple[int, int, Pieces]],
+        run: Run | None = None,
+        first: int = 0,
+    ) -> list[Patch]:
+        """The changes (`Change` or their like) and those of the run as edits of the message.
 
-        Raises NotEditable when a change cannot be expressed: the charset lacks a character, its
-        bytes there are not the ones that its codec would write, or a line would grow too long; in
-        that case `wants_room` is true from then on, and another attempt may succeed.
+        The changes are in order, and none overlaps another.  They are numbered as they stand, those
+        of the run behind them, from `first` on.  Raises NotEditable when one cannot be expressed:
+        the charset lacks a character, its bytes there are not the ones that its codec would write,
+        or a line would grow too long; in that case `wants_room` is true from then on, and another
+        attempt may succeed.
         """
-        units = self._units
         if self._transparent:
-            spans = [(start, end, units(new)) for start, end, new in changes]
-        else:
-            offsets = self._byte_offsets(changes)
-            spans = [
-                (start, end, units(change.new))
-                for (start, end), change in zip(offsets, changes, strict=True)
+            units = self._units
+            spans: list[Span] = [
+                (start, end, units(new), number)
+                for number, (start, end, new) in enumerate(changes, first)
             ]
+            if run is not None:
+                spans += self._run_spans(run, first + len(changes))
+                spans.sort(key=_start)
+        else:
+            spans = self._decoded_spans([*changes, *(run.changes() if run else ())], first)
         try:
             return self._coding.patches(spans, self._part.body_start)
         except NeedsRoom as error:
             raise NotEditable("a line would grow too long; make the changes with room") from error
         except ValueError as error:
             raise NotEditable(str(error)) from error
+
+    def _run_spans(self, run: Run, first: int) -> Iterable[Span]:
+        codec = self._codec or "ascii"
+        try:
+            before = repeat(run.before.encode(codec))
+            ends = "\n".join(run.ends).encode(codec).split(b"\n")
+        except UnicodeError as error:
+            raise NotEditable(f"the charset {codec} lacks a character of the change") from error
+        units = zip(before, map(plain_filling, run.holes), ends, strict=False)
+        starts, stops = zip(*run.spans, strict=True)
+        return zip(starts, stops, units, count(first), strict=False)
+
+    def _decoded_spans(self, changes: Sequence[tuple[int, int, Pieces]], first: int) -> list[Span]:
+        """The spans of a text that had to be decoded."""
+        order = sorted(range(len(changes)), key=lambda number: changes[number][0])
+        offsets = self._byte_offsets([changes[number] for number in order])
+        return [
+            (start, end, self._units(changes[number][2]), first + number)
+            for (start, end), number in zip(offsets, order, strict=True)
+        ]
 
     def _text_codec(self) -> str:
         """The codec for reading; without a label UTF-8, else what the document's meta names."""
@@ -174,11 +232,11 @@ class Content:
             raise NotEditable(f"the charset {codec} lacks a character of the change") from error
         return units
 
-    def _byte_offsets(self, changes: Sequence[Change]) -> list[tuple[int, int]]:
+    def _byte_offsets(self, changes: Sequence[tuple[int, int, Pieces]]) -> list[tuple[int, int]]:
         codec, data = self._codec or "ascii", self._data
         characters = position = 0
         found: list[int] = []
-        for bound in (b for change in changes for b in (change.start, change.end)):
+        for bound in (bound for change in changes for bound in change[:2]):
             segment = self.markup[characters:bound].encode(codec)
             if not data.startswith(segment, position):
                 raise NotEditable(f"the bytes are not what the charset {codec} would write")

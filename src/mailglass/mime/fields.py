@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from .charsets import find_charset
@@ -31,8 +31,7 @@ _COMMENT = re.compile(r"""("(?:[^"\\]|\\.)*+"?+)|(?<=[\s;])\((?:[^()\\]|\\.)*+\)
 _SEGMENT = re.compile(r"([^*]+)(?:\*(\d{1,3}))?(\*)?")
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(NamedTuple):
     """One header field, by offsets into the message."""
 
     name: str  # lower case

@@ -19,11 +19,13 @@ __all__ = [
     "Form",
     "Hole",
     "Patch",
+    "RunUnits",
     "Span",
     "Unit",
     "is_room",
     "joined",
     "length_of",
+    "plain_filling",
     "quote",
 ]
 
@@ -91,6 +93,15 @@ class Filling(NamedTuple):
         return len(self.fill("a" * self.length))
 
 
+_PLAIN = tuple(Filling(number, 29) for number in range(0x80))
+
+
+def plain_filling(hole: Hole) -> Filling:
+    """The filling of a hole whose value stands in the message as it is; most are made already."""
+    number, length = hole
+    return _PLAIN[number] if number < 0x80 and length == 29 else Filling(number, length)
+
+
 def quote(data: bytes) -> bytes:
     if _QP_ORDINARY.fullmatch(data):
         return data.replace(b"=", b"=3D")
@@ -98,7 +109,11 @@ def quote(data: bytes) -> bytes:
 
 
 Unit = bytes | Filling | None  # None: room for padding
-Span = tuple[int, int, list[Unit]]  # decoded start and end, and what shall stand there
+# Of a run's changes: bytes, a filling that stands as it is, and bytes without line breaks.  In a
+# padded coding there is room behind them.
+RunUnits = tuple[bytes, Filling, bytes]
+# Decoded start and end, what shall stand there, and the number of the change that wants it.
+Span = tuple[int, int, list[Unit] | RunUnits, int]
 
 
 class Patch(NamedTuple):
@@ -107,7 +122,7 @@ class Patch(NamedTuple):
     offset: int
     length: int
     pieces: tuple[bytes | Filling, ...]
-    changes: tuple[int, ...]  # numbers of the changes that it makes
+    changes: tuple[int, ...]  # numbers of the changes that it makes, as the caller counts them
 
     def edit(self, values: Mapping[int, str] | Sequence[str] = ()) -> Edit:
         """The edit for these values, by the holes' numbers."""

@@ -62,14 +62,20 @@ class Identity(Coding):
         return start, stop
 
     def patches(self, spans: Sequence[Span], base: int) -> list[Patch]:
-        if self.uses_room and any(None in units for _, _, units in spans):
+        if self.uses_room and any(None in units for _, _, units, _ in spans):
             return self._broken_patches(spans, base)
         limit = max(self.line_limit, _LONG_LINE)
         found: list[Patch] = []
         body, mark = self.body, self.mark
         line, room = -1, 0  # where the line being filled ends, and what may still be added to it
-        for number, (start, end, units) in enumerate(spans):
-            pieces = [unit for unit in units if unit is not None]
+        pieces: tuple[bytes | Filling, ...]
+        for start, end, units, number in spans:
+            if isinstance(units, tuple):
+                before, filling, ending = pieces = units
+                growth = len(before) + filling.length + len(ending)
+            else:
+                pieces = joined([unit for unit in units if unit is not None])
+                growth = sum(map(length_of, pieces))
             if start > line:
                 line = body.find(mark, end)
                 line = line if line >= 0 else len(body)
@@ -77,33 +83,33 @@ class Identity(Coding):
             elif end > line:
                 stop = self.line_stop(end)
                 room, line = room - stop + line, stop
-            room += end - start - sum(map(length_of, pieces))
+            room += end - start - growth
             if room < 0:
                 self.uses_room = True
                 raise NeedsRoom
             if pieces or end > start:
-                found.append(Patch(base + start, end - start, joined(pieces), (number,)))
+                found.append(Patch(base + start, end - start, pieces, (number,)))
         return found
 
     def _broken_patches(self, spans: Sequence[Span], base: int) -> list[Patch]:
         found: list[Patch] = []
         column, behind = 0, -1
-        for number, (start, end, units) in enumerate(spans):
+        for place_of_span, (start, end, units, number) in enumerate(spans):
             if behind < 0 or self.line_start(start) > behind:
                 column = start - self.line_start(start)
             else:
                 column += start - behind
-            pieces: list[bytes | Filling] = []
+            new: list[bytes | Filling] = []
             for place, unit in enumerate(units):
                 if unit is not None:
-                    pieces.append(unit)
+                    new.append(unit)
                     column = _column_behind(column, unit)
-                elif column and column + self._run(spans, number, place) > self.line_limit:
-                    pieces.append(self.line_end)
+                elif column and column + self._run(spans, place_of_span, place) > self.line_limit:
+                    new.append(self.line_end)
                     column = 0
             behind = end
-            if pieces or end > start:
-                found.append(Patch(base + start, end - start, joined(pieces), (number,)))
+            if new or end > start:
+                found.append(Patch(base + start, end - start, joined(new), (number,)))
         return found
 
     def _run(self, spans: Sequence[Span], number: int, place: int) -> int:
@@ -115,7 +121,7 @@ class Identity(Coding):
             number += 1
             if number == len(spans) or spans[number][0] > stop:
                 return length + stop - at
-            start, end, units = spans[number]
+            start, end, units, _ = spans[number]
             length += start - at
             at = end
             stop = stop if end <= stop else self.line_stop(end)
