@@ -125,6 +125,9 @@ def test_a_shortcut_finds_the_same_tags_and_values(markup: str) -> None:
     tokens, values = tokenize_around(markup, names, set(), ORDINARY)
     full = list(tokenize(markup, names=names, ends=set()))
     assert [token for token in full if token in tokens] == tokens
+    again = list(tokenize(markup, names=names, ends=set(), shortcut=ORDINARY))
+    assert [token._replace(value=None) for token in again] == full
+    assert [token.value for token in again if token.value] == values
     short = [token for token in full if token not in tokens]
     assert len(short) == len(values)
     for token, value in zip(short, values, strict=True):

@@ -103,6 +103,7 @@ class Token(NamedTuple):
     start: int
     end: int
     name: str = ""  # of a tag, or of the element around raw text; lower case
+    value: tuple[int, int] | None = None  # where a shortcut's group stands, if one found the tag
 
     def attributes(self, markup: str) -> list[Attribute]:
         """A tag's attributes in their order; of a repeated name only the first counts."""
@@ -161,6 +162,9 @@ class Shortcut(NamedTuple):
     rest: str  # an expression for all that follows the name, `>` included, with one group
 
 
+_Regs = tuple[tuple[int, int], ...]  # of a match for a shortcut: the tag, and its group
+
+
 class _Scan(NamedTuple):
     """The expressions of one way to scan."""
 
@@ -217,22 +221,23 @@ def _collect(
     start: int,
     stop: int,
     has_single: bool,
-    values: list[tuple[int, int]],
+    short: list[_Regs],
 ) -> re.Match[str] | None:
     """The next token of interest that is no shortcut's tag; `start` stands outside any tag.
 
-    Where the values of the shortcut's tags before it stand is added to `values`.  A tag's beginning
-    is found by a plain search, five times as fast as stepping over every tag; only where it might
-    lie inside a tag are the tags before it read one by one.  What is asked for each tag here is
-    written out, not called, because there are many: right behind a `>` a place is outside a tag
-    unless the last quote before it opens a value.
+    The shortcut's tags before it are added to `short`.  A tag's beginning is found by a plain
+    search, five times as fast as stepping over every tag; only where it might lie inside a tag are
+    the tags before it read one by one.  What is asked for each tag here is written out, not called,
+    because there are many: right behind a `>` a place is outside a tag unless the last quote before
+    it opens a value.
     """
     if scan.candidate is None:
         return scan.exact.match(markup, start, stop)
     rfind = markup.rfind
     position = start
     for found in scan.candidate.finditer(markup, start, stop):
-        (place, end), *value = found.regs
+        regs = found.regs
+        place, end = regs[0]
         quote = rfind('"', position, place)
         single = rfind("'", position, place) if has_single else -1
         if (
@@ -242,9 +247,9 @@ def _collect(
             or (single >= 0 and markup[single - 1] in _BEFORE_VALUE)
         ) and not _is_outside_tags(markup, position, place):
             break
-        if not value or value[0][0] < 0:
+        if len(regs) == 1 or regs[1][0] < 0:
             return scan.token.match(markup, place, stop)
-        values += value
+        short.append(regs)
         position = end
     else:
         if _is_outside_tags(markup, position, stop):
@@ -291,14 +296,28 @@ def tokenize(
     end: int | None = None,
     names: Collection[str] | None = None,
     ends: Collection[str] | None = None,
+    shortcut: Shortcut | None = None,
 ) -> Iterator[Token]:
     """The tokens from `start` to `end`; text between them is not reported.
 
     With `names` (lower case) only those tags are reported, which is faster, and of end tags only
     those in `ends` if it is given; raw text, comments and declarations are reported always.
+    A `shortcut` for one of the names saves the look at each attribute.
     """
     stop = len(markup) if end is None else end
-    return _tokens(markup, start, stop, _Wanted.of(names, ends, None), [])
+    name = "" if shortcut is None else shortcut.name
+    short: list[_Regs] = []
+    for token in _tokens(markup, start, stop, _Wanted.of(names, ends, shortcut), short):
+        if short:
+            yield from _short_tokens(short, name)
+            short.clear()
+        yield token
+    yield from _short_tokens(short, name)
+
+
+def _short_tokens(short: list[_Regs], name: str) -> Iterator[Token]:
+    for (start, end), value in short:
+        yield Token(TokenKind.START, start, end, name, value)
 
 
 def tokenize_around(
@@ -308,9 +327,10 @@ def tokenize_around(
 
     Of these comes only where their group's value stands, which takes a third of the time.
     """
-    values: list[tuple[int, int]] = []
+    short: list[_Regs] = []
     wanted = _Wanted.of(names, ends, shortcut)
-    return list(_tokens(markup, 0, len(markup), wanted, values)), values
+    tokens = list(_tokens(markup, 0, len(markup), wanted, short))
+    return tokens, [value for _, value in short]
 
 
 class _Wanted(NamedTuple):
@@ -335,7 +355,7 @@ class _Wanted(NamedTuple):
 
 
 def _tokens(
-    markup: str, start: int, stop: int, wanted: _Wanted, values: list[tuple[int, int]]
+    markup: str, start: int, stop: int, wanted: _Wanted, short: list[_Regs]
 ) -> Iterator[Token]:
     starts, ends, scan = wanted
     foreign: list[str] = []
@@ -343,7 +363,7 @@ def _tokens(
     has_single = markup.find("'", start, stop) >= 0
     while True:
         now = _ANY if foreign else scan
-        match = _collect(now, markup, position, stop, has_single, values)
+        match = _collect(now, markup, position, stop, has_single, short)
         if match is None:
             return
         position = match.end()
