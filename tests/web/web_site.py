@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from mailglass.history import History, StoredEvent, StoredMessage
 from mailglass.model import Delivery, Event, EventType
-from mailglass.web import Config, create_app
+from mailglass.web import Config, Outbox, create_app
 
 CONFIG = Config(host="127.0.0.1", port=1, url="http://127.0.0.1:1")
 
@@ -22,8 +22,10 @@ NOW = datetime.now(UTC)
 class Browser(TestClient):
     """Sends the form token that the page before it showed, as a browser's form does."""
 
-    def __init__(self, history: History, config: Config = CONFIG) -> None:
-        super().__init__(create_app(config, history), base_url=config.url)
+    def __init__(
+        self, history: History, config: Config = CONFIG, *, outbox: Outbox | None = None
+    ) -> None:
+        super().__init__(create_app(config, history, outbox=outbox), base_url=config.url)
 
     def submit(self, path: str, page: str = "/profile", **fields: Any) -> Response:
         """Fill in the form of a page and send it."""

@@ -92,6 +92,12 @@ class AccountStatements(Statements):
         )
         return bool(done.rowcount)
 
+    def set_role(self, user_id: int, role: Role) -> None:
+        """What a user may do from now on."""
+        self._db.execute(
+            schema.user.update().where(schema.user.c.id == user_id).values(role=role.value)
+        )
+
     def set_password(self, user_id: int, password_hash: str) -> None:
         """Another password for a user."""
         self._db.execute(

@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from ..errors import ConfigurationError, StorageUnavailable
 from .browsing import BrowsingStatements
 from .counting import Place
+from .drafts import DraftStatements
 from .memory import Memory
 from .persons import PersonStatements
 from .retention import RetentionStatements
@@ -31,6 +32,7 @@ class Transaction(
     BrowsingStatements,
     PersonStatements,
     RetentionStatements,
+    DraftStatements,
 ):
     """The named statements, inside one transaction."""
 

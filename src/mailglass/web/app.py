@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from fastapi import FastAPI, Request, Response
@@ -15,7 +14,8 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from ..errors import InputError, StorageUnavailable
 from ..history import History
-from .pages import deliverability, messages, overview, profile, signin
+from .pages import compose, deliverability, messages, overview, profile, signin
+from .shell import BodyLimit, Headers
 from .site import HERE, Config, NotAllowed, SignInNeeded, Site
 from .visitor import Visitor, visitor_of
 
@@ -25,26 +25,26 @@ _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+_HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
 _RETRY_SECONDS = 5
+_MOST_BYTES = 40 << 20  # a message of 25 MiB, its files as they are or as text, and the form
 
 
-def create_app(config: Config, history: History) -> FastAPI:
-    """All pages over one history."""
+def create_app(
+    config: Config, history: History, *, outbox: compose.Outbox | None = None
+) -> FastAPI:
+    """All pages over one history; without an outbox nothing can be sent from them."""
     app = FastAPI(title="Mailglass", docs_url=None, redoc_url=None, openapi_url=None)
     site = Site(config, history)
 
-    @app.middleware("http")
-    async def every_answer(
-        request: Request, call_next: Callable[[Request], Awaitable[Response]]
-    ) -> Response:
-        response = await call_next(request)
-        response.headers.setdefault("Content-Security-Policy", _POLICY)
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Referrer-Policy"] = "same-origin"
-        response.headers.setdefault("Cache-Control", "no-store")
-        return response
-
     app.add_middleware(GZipMiddleware, minimum_size=1024)
+    app.add_middleware(Headers, headers=_HEADERS)
+    app.add_middleware(BodyLimit, most_bytes=_MOST_BYTES)
     _answer_faults(app, site)
 
     @app.get("/healthz")
@@ -53,6 +53,7 @@ def create_app(config: Config, history: History) -> FastAPI:
 
     for page in (signin, profile, overview, messages, deliverability):
         app.include_router(page.routes(site))
+    app.include_router(compose.routes(site, outbox))
     app.mount("/static", _Static(directory=HERE / "static"))
     return app
 

@@ -119,10 +119,14 @@ def routes(site: Site) -> APIRouter:
         )
 
     @router.get("/{number}")
-    def message(number: str, after: int | None = None, visitor: Visitor = signed) -> Response:
+    def message(
+        number: str, after: int | None = None, sent: bool = False, visitor: Visitor = signed
+    ) -> Response:
         assert visitor.user is not None
         with site.history.reading() as t:
             found = t.message(visitor.user.account_id, number)
+            if found is None and sent:  # taken, and not yet told to the history
+                return site.page(visitor, "messages/on_its_way.html", here="/messages")
             if found is None:
                 raise HTTPException(404, _("There is no such message"))
             copies = t.deliveries_of([found.id], after=after, limit=_COPIES)
