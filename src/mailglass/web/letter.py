@@ -30,6 +30,7 @@ _TAGS = {
     *("tr", "u", "ul"),
 }
 _BLOCKS = {"p", "div", "li", "h1", "h2", "h3", "tr", "blockquote", "pre", "hr", "ul", "ol"}
+_LINES = {"li", "tr"}  # blocks without space around them
 _MANY_LINES = re.compile(r"\n{3,}")
 
 
@@ -169,11 +170,11 @@ def _collect(node: LexborNode, parts: list[str]) -> None:
             parts.append(re.sub(r"\s+", " ", child.text(deep=False)))
             continue
         if tag in _BLOCKS:
-            parts.append("\n" if tag == "li" or tag == "tr" else "\n\n")
+            parts.append("\n" if tag in _LINES else "\n\n")
         parts.append("- " if tag == "li" else "")
         _collect(child, parts)
         href = (child.attributes.get("href") or "") if tag == "a" else ""
         if href and href != (child.text() or "").strip():
             parts.append(f" <{href}>")
-        if tag == "br" or tag in _BLOCKS:
+        if tag == "br" or tag in _BLOCKS - _LINES:
             parts.append("\n")

@@ -14,6 +14,7 @@ import orjson
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData
 
 from ...errors import InputError
 from ...gateway import Composed, Intake, Submitter, Wishes, compose
@@ -61,16 +62,16 @@ def routes(site: Site, outbox: Outbox | None) -> APIRouter:
 
     @router.post("")
     async def act(request: Request, visitor: Visitor = posted) -> Response:
-        form = await request.form()
-        number = int(str(form.get("draft", "0")) or 0)
-        before = await run_in_threadpool(load, visitor, number)
-        letter = await read_letter(form, before)
-        return await run_in_threadpool(done, visitor, letter, number, str(form.get("action")))
+        async with request.form() as form:
+            number = _number(form)
+            before = await run_in_threadpool(load, visitor, number)
+            letter = await read_letter(form, before)
+            action = str(form.get("action"))
+        return await run_in_threadpool(done, visitor, letter, number, action)
 
     @router.post("/discard")
     async def discard(request: Request, visitor: Visitor = posted) -> Response:
-        user, form = _user(visitor), await request.form()
-        number = int(str(form.get("draft", "0")) or 0)
+        user, number = _user(visitor), _number(await request.form())
 
         def delete() -> None:
             with site.history.transaction() as t:
@@ -133,6 +134,12 @@ def routes(site: Site, outbox: Outbox | None) -> APIRouter:
         )
 
     return router
+
+
+def _number(form: FormData) -> int:
+    """Which draft it is; 0 for none yet."""
+    text = str(form.get("draft", "0"))
+    return int(text) if text.isdecimal() and len(text) < 19 else 0
 
 
 def _user(visitor: Visitor) -> User:
