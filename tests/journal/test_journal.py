@@ -20,7 +20,7 @@ from mailglass.journal import (
     Writer,
     decode,
     encode,
-    encode_prepared,
+    encode_beacon,
     expire,
     prepare,
     published_end,
@@ -84,8 +84,8 @@ def test_a_line_from_prepared_parts_is_the_line_of_the_same_hit(
 ) -> None:
     hit = make_hit(7, delivery_id=number, target=target, headers=headers)
     at, head = b"2026-11-22T08:00:00.007Z", prepare(hit.method, hit.http_version, headers)
-    says = (number, target)
-    assert decode(encode_prepared(at, b"o", hit.token.encode(), hit.address, says, head)) == hit
+    line = encode_beacon(at, hit.token.encode(), hit.address, number, target, head)
+    assert decode(line) == hit
 
 
 @given(any_hit, st.data())

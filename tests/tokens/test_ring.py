@@ -119,3 +119,38 @@ def test_wrong_keys_are_named(keys: list[bytes], complaint: str) -> None:
 def test_a_target_outside_its_bits_is_refused() -> None:
     with pytest.raises(BadToken, match="target 32768 is outside 0 to 32767"):
         RING.mint(Kind.CLICK, 1, 0x8000)
+
+
+@given(
+    st.sampled_from(Kind),
+    st.integers(0, (1 << 64) - 1),
+    st.integers(0, 300),
+    st.booleans(),
+    st.integers(1, 20),
+    st.data(),
+)
+def test_the_short_way_for_beacons_finds_what_the_long_one_does_or_nothing(
+    kind: Kind, number: int, target: int, anonymous: bool, count: int, data: st.DataObject
+) -> None:
+    keys = [bytes([n]) * 32 for n in range(count)]
+    made = data.draw(st.integers(1, count))
+    text = Ring(keys[:made]).mint(kind, number, target, anonymous=anonymous)
+    if data.draw(st.booleans()):
+        text = text.upper()
+    is_plain = kind is Kind.OPEN and target < 128 and not anonymous
+    assert Ring(keys).read_beacon(text.encode()) == ((number, target) if is_plain else None)
+
+
+@given(st.binary(min_size=29, max_size=29) | st.binary(max_size=40))
+def test_the_short_way_for_beacons_finds_nothing_in_other_bytes(text: bytes) -> None:
+    assert RING.read_beacon(text) is None
+
+
+@given(st.integers(0, (1 << 64) - 1), st.integers(0, 28), st.sampled_from("abz27-_+ A"))
+def test_the_short_way_for_beacons_refuses_one_other_character(
+    number: int, position: int, other: str
+) -> None:
+    token = RING.mint(Kind.OPEN, number)
+    changed = token[:position] + other + token[position + 1 :]
+    expected = (number, 0) if changed.lower() == token else None
+    assert RING.read_beacon(changed.encode()) == expected

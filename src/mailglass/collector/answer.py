@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from email.utils import formatdate
 from http import HTTPStatus
 
-from .request import Request
+from .request import Head
 
 __all__ = ["IMAGE", "Answers", "safe_location"]
 
@@ -64,19 +64,18 @@ class Answers:
             self._at_text = b"%b.%03dZ" % (at.strftime("%Y-%m-%dT%H:%M:%S").encode(), at_ms % 1000)
         return self._at_text
 
-    def image(self, request: Request, is_secure: bool) -> bytes:
+    def image(self, head: Head, is_secure: bool) -> bytes:
         """The transparent image; of HEAD its headers."""
-        head = request.head
         key = (head.keep_alive, is_secure, head.http_version, head.method == "HEAD")
         answer = self._images.get(key)
         if answer is None:
-            answer = self.make(request, is_secure, 200, _IMAGE_FIELDS, IMAGE)
+            answer = self.make(head, is_secure, 200, _IMAGE_FIELDS, IMAGE)
             self._images[key] = answer
         return answer
 
     def make(
         self,
-        request: Request,
+        head: Head,
         is_secure: bool,
         status: int,
         fields: Iterable[tuple[str, str]],
@@ -95,12 +94,10 @@ class Answers:
             self._date,
             _ALWAYS,
             _HSTS if is_secure else b"",
-            _CONNECTION.get(
-                (request.head.keep_alive, request.head.http_version), b"Connection: close\r\n"
-            ),
+            _CONNECTION.get((head.keep_alive, head.http_version), b"Connection: close\r\n"),
             lines,
             size,
-            b"" if request.head.method == "HEAD" else body,
+            b"" if head.method == "HEAD" else body,
         )
 
 

@@ -6,11 +6,9 @@ one address cannot fill the disk. IPv6 addresses count by their /64, which is wh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address
-
-from .request import Request
 
 __all__ = ["WINDOW_SECONDS", "Limiter", "Proxies"]
 
@@ -25,17 +23,16 @@ class Proxies:
         self._networks = tuple(networks)
         self._is_trusted = lru_cache(4096)(self._look_up)
 
-    def origin(self, request: Request) -> tuple[str, bool]:
-        """The client's address, and whether it came by TLS.
+    def origin(self, peer: str, is_tls: bool, control: Mapping[str, str]) -> tuple[str, bool]:
+        """The client's address, and whether it came by TLS; `control` is of the request's head.
 
         The address is the last one of X-Forwarded-For that is no trusted proxy, else the peer's.
         Only what trusted proxies added is read, from the right: the rest anybody can write.
         """
-        address = request.peer
+        address = peer
         if not self._networks or not self._is_trusted(address):
-            return address, request.is_tls
-        control = request.head.control
-        is_secure = request.is_tls or control.get("x-forwarded-proto", "").lower() == "https"
+            return address, is_tls
+        is_secure = is_tls or control.get("x-forwarded-proto", "").lower() == "https"
         for text in reversed(control.get("x-forwarded-for", "").split(",")):
             forwarded = _address(text.strip())
             if forwarded is None:

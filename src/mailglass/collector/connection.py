@@ -27,14 +27,14 @@ from .metrics import Counters
 from .request import Fields, Head, Request
 from .wire import Wire
 
-__all__ = ["Connection", "Site"]
+__all__ = ["AnswerBeacon", "Connection", "Site"]
 
 log = logging.getLogger("mailglass.collector")
 
 _MAX_URL_BYTES = 8192  # nginx's limit too; a link's destination has to fit in
 _MAX_HEAD_BYTES = 32768  # nginx: four buffers of 8 KiB; a hit's image is worth some cookies
 _MAX_BODY_BYTES = 16384  # a form with one button takes 30
-_MAX_PIPELINED = 32  # requests waiting on one connection; browsers do not pipeline at all
+_MAX_PIPELINED = 32  # requests waiting on one connection; then no more are read for a while
 _CHUNK_BYTES = 65536
 _LOOK_AGAIN_SECONDS = 0.01  # whether the end of a download was taken; TLS does not tell
 _LINGER_SECONDS = 2.0  # for a refused client to read its answer (RFC 9112 section 9.6)
@@ -42,6 +42,14 @@ _MAX_KNOWN = 4096  # heads that are remembered, of
 _MAX_KNOWN_BYTES = 2048  # each: 8 MiB in all
 _PLAIN_GET = re.compile(rb"GET (/[\w/.~%%?=&:+-]{0,%d})(?= HTTP/1\.)" % (_MAX_URL_BYTES - 1), re.A)
 _EIGHT_BIT = re.compile(rb"[\x80-\xff]")
+
+
+class AnswerBeacon(Protocol):
+    """What `Endpoints.answer_beacon` is."""
+
+    def __call__(
+        self, token: bytes, head: Head, peer: str, is_tls: bool
+    ) -> tuple[bytes, bytes | None] | None: ...
 
 
 class Submit(Protocol):
@@ -55,6 +63,7 @@ class Site:
     """What the connections of one listening port share."""
 
     answer: Callable[[Request], Answer]
+    answer_beacon: AnswerBeacon
     submit: Submit
     answers: Answers
     counters: Counters
@@ -114,10 +123,10 @@ class Connection(asyncio.Protocol):
     _transport: asyncio.Transport | Wire | None = None
     _parser: httptools.HttpRequestParser | None = None
     _arriving: _Arriving | None = None  # the request that is being read
-    _current: Request | None = None  # the one that is answered
+    _current: Head | None = None  # of the one that is answered
     _waiting: deque[Request] | None = None  # pipelined behind it
     _sending: _Sending | None = None
-    _is_last = False  # the answer under way ends the connection
+    _is_last = False  # nothing more is read; the last answer that is owed ends the connection
     _is_refused = False  # what still arrives is thrown away
     _last_head: Head | None = None  # of the request that was parsed last
 
@@ -140,15 +149,21 @@ class Connection(asyncio.Protocol):
         transport = self._transport
         if transport is None or current is None:
             return
+        is_last = self._is_last and not self._waiting
+        if is_last or not current.keep_alive or self._site.is_draining:
+            if isinstance(transport, Wire):
+                transport.finish(answer)
+            else:
+                transport.write(answer)
+                transport.close()
+            return
         transport.write(answer)
-        if self._is_last or not current.head.keep_alive or self._site.is_draining:
-            transport.close()
-        elif self._waiting:
-            self._begin(self._waiting.popleft())
+        if self._waiting:
+            self._current = self._waiting[0].head  # nothing that arrives may pass it
+            asyncio.get_running_loop().call_soon(self._begin_next)
         else:
             self.deadline = time.monotonic() + self._site.idle_seconds
-            if isinstance(transport, Wire):
-                transport.resume_reading()
+            transport.resume_reading()
 
     def expire(self) -> None:
         """The deadline has passed."""
@@ -210,6 +225,8 @@ class Connection(asyncio.Protocol):
         if self._is_refused:
             return
         if self._current is None and self._arriving is None:
+            if data[36:40] == b".gif" and data[:7] == b"GET /o/" and self._took_beacon(data):
+                return
             match = _PLAIN_GET.match(data)
             head = self._site.heads.get(data[match.end() :]) if match else None
             if match is not None and head is not None:  # nothing that the parser would add
@@ -235,6 +252,28 @@ class Connection(asyncio.Protocol):
         else:
             self._remember(data)
             self._bound_head(len(data))
+
+    def _took_beacon(self, data: bytes) -> bool:
+        """Whether it was a beacon of ours with a head that is known, and is under way."""
+        site = self._site
+        head = site.heads.get(data[40:])
+        if head is None:
+            return False
+        try:
+            found = site.answer_beacon(data[7:36], head, self._peer, self._is_tls)
+        except Exception as error:  # as in `_begin`
+            self._refuse_because(error)
+            return True
+        if found is None:
+            return False
+        self._current = head
+        self.deadline = math.inf
+        answer, line = found
+        if line is None:
+            self.reply(answer)
+        else:
+            site.submit(line, self, answer)
+        return True
 
     def _bound_head(self, more_bytes: int) -> None:
         """Refuse a head that does not end: the parser keeps an unfinished header to itself."""
@@ -312,12 +351,12 @@ class Connection(asyncio.Protocol):
             return
         if self._waiting is None:
             self._waiting = deque()
-        if len(self._waiting) >= _MAX_PIPELINED:
-            raise _Refused(429)
         self._waiting.append(request)
+        if len(self._waiting) == _MAX_PIPELINED and self._transport is not None:
+            self._transport.pause_reading()
 
     def _begin(self, request: Request) -> None:
-        self._current = request
+        self._current = request.head
         self.deadline = math.inf  # the commit has a patience of its own
         try:
             answer = self._site.answer(request)
@@ -332,6 +371,10 @@ class Connection(asyncio.Protocol):
             self.reply(answer.data)
         else:
             self._site.submit(answer.line, self, answer.data)
+
+    def _begin_next(self) -> None:
+        if self._waiting and self._transport is not None:
+            self._begin(self._waiting.popleft())
 
     def _refuse_because(self, cause: BaseException | None) -> None:
         if isinstance(cause, _Refused):
@@ -351,13 +394,12 @@ class Connection(asyncio.Protocol):
         if self._transport is None:
             return
         if self._current is not None:
-            self._is_last = True  # the answer under way is the end of it
+            self._is_last = True  # after the answers that are owed
             return
         head = Fields().head("GET", "1.1", keep_alive=False)
-        request = Request(0, self._peer, self._is_tls, b"", head)
         fields = (("Content-Type", "text/plain"),)
         text = f"{status} {HTTPStatus(status).phrase}\n".encode()
-        self._transport.write(self._site.answers.make(request, self._is_tls, status, fields, text))
+        self._transport.write(self._site.answers.make(head, self._is_tls, status, fields, text))
         if self._is_tls:
             self._transport.close()
         else:

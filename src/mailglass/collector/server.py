@@ -13,6 +13,7 @@ import resource
 import signal
 import socket
 import ssl
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -27,18 +28,21 @@ from .answer import Answers
 from .client import WINDOW_SECONDS, Proxies
 from .commit import Commits
 from .config import Config
-from .connection import Connection, Site
+from .connection import AnswerBeacon, Connection, Site
 from .endpoints import Answer, Endpoints
 from .metrics import Counters, exposition
-from .request import Request
+from .request import Head, Request
 from .switch import KillSwitch
 from .tls import Certificates
-from .wire import Door
+from .wire import Door, Watch
 
 __all__ = ["Collector", "run"]
 
 log = logging.getLogger("mailglass.collector")
 
+# How long the journal's thread waits for a busy event loop to let it go on: by default 5 ms, which
+# is ten commits. Of nginx 1.08 instead of 0.98 with keep-alive, p99 13 ms instead of 21 (2026-11-28).
+_SWITCH_SECONDS = 1e-4
 _SPARE_FILES = 200  # descriptors for everything that is no client
 
 
@@ -96,8 +100,11 @@ class Collector:
             counters=self.counters,
             is_failing=lambda: self._commits.fault is not None,
         )
-        self._site = self._new_site(self._endpoints.answer, _allowed_connections(config))
-        self._private_site = self._new_site(self._private_answer, 100)
+        self._watch = Watch(asyncio.get_running_loop())
+        self._site = self._new_site(
+            self._endpoints.answer, self._endpoints.answer_beacon, _allowed_connections(config)
+        )
+        self._private_site = self._new_site(self._private_answer, _no_beacon, 100)
         self.port = await self._serve(self._site, config.host, config.port)
         self.tls_port = self.metrics_port = 0
         if config.tls_port is not None and self._certificates:
@@ -126,6 +133,7 @@ class Collector:
         for site in (self._site, self._private_site):
             for connection in list(site.connections):
                 connection.abort()
+        self._watch.close()
         await asyncio.sleep(0)  # downloads that were cut record how far they came
         await self._commits.close(max(until - time.monotonic(), 1.0))
         if self._ticker:
@@ -146,10 +154,13 @@ class Collector:
         """Whether hits reach stable storage and connections are taken."""
         return self._commits.fault is None and not self._site.is_draining
 
-    def _new_site(self, answer: Callable[[Request], Answer], max_connections: int) -> Site:
+    def _new_site(
+        self, answer: Callable[[Request], Answer], answer_beacon: AnswerBeacon, max_connections: int
+    ) -> Site:
         config = self._config
         return Site(
             answer=answer,
+            answer_beacon=answer_beacon,
             submit=self._commits.submit,
             answers=self._answers,
             counters=self.counters,
@@ -166,7 +177,7 @@ class Collector:
         bound: int = listening.getsockname()[1]
         loop = asyncio.get_running_loop()
         if context is None:
-            self._doors.append(Door(loop, listening, partial(Connection, site)))
+            self._doors.append(Door(loop, self._watch, listening, partial(Connection, site)))
         else:
             self._doors.append(
                 await loop.create_server(partial(Connection, site), sock=listening, ssl=context)
@@ -202,7 +213,7 @@ class Collector:
     def _plain(
         self, request: Request, status: int, body: bytes, kind: str = "text/plain; charset=utf-8"
     ) -> Answer:
-        return Answer(self._answers.make(request, False, status, (("Content-Type", kind),), body))
+        return Answer(self._answers.make(request.head, False, status, (("Content-Type", kind),), body))
 
     def _gauges(self) -> dict[str, tuple[float, str]]:
         return {
@@ -221,6 +232,7 @@ def run(config: Config, on_ready: Callable[[], None] = lambda: None) -> None:
     Raises what `Collector` raises when it cannot start.
     """
     collector = Collector(config)
+    sys.setswitchinterval(_SWITCH_SECONDS)
     gc.collect()
     gc.freeze()  # what start-up made lives for ever; do not walk it again
     uvloop.run(_serve_until_told(collector, on_ready))
@@ -236,6 +248,10 @@ async def _serve_until_told(collector: Collector, on_ready: Callable[[], None]) 
     on_ready()
     await told.wait()
     await collector.stop()
+
+
+def _no_beacon(token: bytes, head: Head, peer: str, is_tls: bool) -> None:
+    """The private port has none."""
 
 
 def _bind(host: str, port: int) -> socket.socket:

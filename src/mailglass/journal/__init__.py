@@ -11,7 +11,7 @@ This room leaves to others what a hit means (evidence) and what becomes of it (h
 from __future__ import annotations
 
 from .attachments import Attachments
-from .codec import decode, encode, encode_prepared, prepare
+from .codec import decode, encode, encode_beacon, prepare
 from .layout import START, Cursor, published_end, whole_segments
 from .reader import Poison, read
 from .replay import follow, replay
@@ -31,7 +31,7 @@ __all__ = [
     "Writer",
     "decode",
     "encode",
-    "encode_prepared",
+    "encode_beacon",
     "expire",
     "follow",
     "prepare",

@@ -22,7 +22,7 @@ __all__ = [
     "MAX_LINE_BYTES",
     "decode",
     "encode",
-    "encode_prepared",
+    "encode_beacon",
     "prepare",
     "seal",
     "unseal",
@@ -36,27 +36,22 @@ _OPTIONAL = ("to", "name", "bytes_sent", "completed", "action")
 
 
 def prepare(method: str, http_version: str, headers: Mapping[str, str]) -> bytes:
-    """What hits with the same head have in common, encoded once (see `encode_prepared`)."""
+    """What hits with the same head have in common, encoded once (see `encode_beacon`)."""
     common = {"method": method, "http_version": http_version, "headers": headers}
     return orjson.dumps(common)[1:-1]
 
 
-def encode_prepared(
-    at: bytes,
-    path_kind: bytes,
-    token: bytes,
-    address: str,
-    token_says: tuple[int, int],
-    head: bytes,
+def encode_beacon(
+    at: bytes, token: bytes, address: str, delivery_id: int, target: int, head: bytes
 ) -> bytes:
-    """The line of a hit from its parts, for whoever counts microseconds: 1 instead of 5.
+    """The line of a beacon's hit from its parts, for whoever counts microseconds: 1 instead of 5.
 
     `at` is written as RFC 3339 with milliseconds, `token` has verified (so that none of the parts
-    needs escaping), `token_says` is the delivery and the target, `head` comes from `prepare`.
+    needs escaping), `head` comes from `prepare`.
     """
     text = (
-        b'{"at":"%b","path_kind":"%b","token":"%b","address":"%b","delivery_id":%d,"target":%d,%b}'
-        % (at, path_kind, token, address.encode(), *token_says, head)
+        b'{"at":"%b","path_kind":"o","token":"%b","address":"%b","delivery_id":%d,"target":%d,%b}'
+        % (at, token, address.encode(), delivery_id, target, head)
     )
     return b"%08x %b\n" % (crc32(text), text)
 

@@ -31,6 +31,7 @@ __all__ = ["Kind", "Ring", "Token"]
 _TAG_BYTES = 8  # 64 bits: a forger needs 2**63 requests on average, each one recorded
 _KEY_BYTES = 32
 _MAX_TARGET = 0x7FFF
+_ID_MASK = (1 << 64) - 1
 _DIGITS = "abcdefghijklmnopqrstuvwxyz234567"  # RFC 4648 section 6, in lower case
 _PAIRS = tuple(first + second for first in _DIGITS for second in _DIGITS)
 _BYTES = tuple(bytes((number,)) for number in range(256))
@@ -80,6 +81,8 @@ class Ring:
                 )
         self._states = [blake2b(key=key, digest_size=_TAG_BYTES) for key in keys]
         self._signing = len(keys) - 1
+        # By the number in a token: the keys that may have made it, the newest first.
+        self._verifying = tuple(tuple(self._states[number::8][::-1]) for number in range(8))
 
     @staticmethod
     def new_key() -> bytes:
@@ -147,14 +150,36 @@ class Ring:
         if first >> 7 or (first >> 3) & 7 != kind:
             raise BadToken("the token is of another version or kind")
         signed = head + bound
-        for number in range(self._signing - ((self._signing - first) & 7), -1, -8):
-            state = self._states[number].copy()
+        for key in self._verifying[first & 7]:
+            state = key.copy()
             state.update(signed)
             if hmac.compare_digest(state.digest(), tag):
                 return Token(
                     kind, int.from_bytes(head[1:9], "big"), _target(head), bool(first & 0x40)
                 )
         raise BadToken("no key of ours made this token")
+
+    def read_beacon(self, text: bytes) -> tuple[int, int] | None:
+        """The delivery and the target of a beacon's token of 29 characters; None for any other.
+
+        What `read` finds, in half the time, for the request that a mailing brings by the thousand;
+        what it does not know (anonymous tokens, targets above 127, forgeries) is for `read`.
+        """
+        try:
+            number = int(text.translate(_VALUES), 32)
+        except ValueError:
+            return None
+        if number & 1 or len(text) != 29:
+            return None
+        data = (number >> 1).to_bytes(18, "big")
+        if data[0] > 7 or data[9] > 127:  # version, anonymous and kind are 0; the target is short
+            return None
+        for key in self._verifying[data[0]]:
+            state = key.copy()
+            state.update(data[:10])
+            if hmac.compare_digest(state.digest(), data[10:]):
+                return number >> 73 & _ID_MASK, data[9]
+        return None
 
     def _tag(self, number: int, head: bytes, bound: bytes) -> bytes:
         state = self._states[number].copy()
