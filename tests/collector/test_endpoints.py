@@ -320,8 +320,19 @@ def test_a_link_without_its_destination_gets_a_page_and_is_recorded(running: Run
 def test_a_link_is_followed_by_get_and_head_alone(running: Running, method: str) -> None:
     answer = running.get(link(), method)
     assert answer.status == 405
-    assert answer.headers["allow"] == "GET, HEAD, POST"
+    assert answer.headers["allow"] == "GET, HEAD"
     assert running.hit().method == method
+
+
+@pytest.mark.parametrize("damage", ["c/x", "c/", "c/aaaa)", "c/%00", "C/" + "a" * 28])
+def test_a_link_with_a_damaged_token_shows_the_destination_that_it_names(
+    running: Running, damage: str
+) -> None:
+    answer = running.get(f"/{damage}?x=1&to=https%3A//shop.example/%3Cb%3E%E9&to=second")
+    assert answer.status == 404
+    assert "location" not in answer.headers
+    assert "<code>https://shop.example/&lt;b&gt;\ufffd</code>" in answer.body.decode()
+    assert running.hit().to == "https://shop.example/<b>\ufffd"
 
 
 # The attachment
@@ -393,6 +404,21 @@ def test_an_interrupted_attachment_is_resumed_with_its_etag(
     assert (changed.status, changed.body) == (200, CONTENT)
     assert (known.status, known.body) == (304, b"")
     assert [h.bytes_sent for h in running.hits()] == [0, len(CONTENT) - 1000, len(CONTENT), 0]
+
+
+def test_a_range_of_head_means_nothing(running: Running, attachment: str) -> None:
+    answer = running.get(attachment, "HEAD", Range="bytes=0-4")
+    assert (answer.status, answer.headers["content-length"]) == (200, str(len(CONTENT)))
+    assert "content-range" not in answer.headers
+
+
+def test_a_part_of_another_file_than_expected_is_not_sent(
+    running: Running, attachment: str
+) -> None:
+    etag = running.get(attachment, "HEAD").headers["etag"]
+    expected = {etag: 206, f'"x", {etag}': 206, "*": 206, '"x"': 412, f"W/{etag}": 412}
+    for if_match, status in expected.items():
+        assert running.get(attachment, Range="bytes=0-4", If_Match=if_match).status == status
 
 
 def test_head_of_an_attachment_sends_no_byte_of_it(running: Running, attachment: str) -> None:
@@ -527,6 +553,7 @@ def test_a_sender_marks_their_own_program(running: Running) -> None:
     assert answer.status == 200
     assert "set-cookie" not in answer.headers
     assert running.hit().path_kind == "s"
+    assert running.get(self_url("", RING.mint(Kind.SELF, ID)), "DELETE").status == 405
 
 
 @pytest.mark.parametrize(

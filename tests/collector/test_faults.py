@@ -106,6 +106,54 @@ def test_a_wish_that_may_be_lost_is_not_called_done(tmp_path: Path, kind: Kind) 
         assert [hit.action for hit in server.hits()][1:] in (["unsubscribe"], ["object"])
 
 
+@pytest.mark.parametrize("kind", [Kind.UNSUBSCRIBE, Kind.NOTICE])
+def test_a_wish_whose_own_commit_fails_is_not_called_done(tmp_path: Path, kind: Kind) -> None:
+    disk = FaultyDisk()
+    write = unsubscribe_url if kind is Kind.UNSUBSCRIBE else notice_url
+    with serve(tmp_path, disk=disk) as server:
+        disk.failing = {"sync"}
+        assert server.get(write("", RING.mint(kind, 7)), "POST", b"confirm=yes").status == 503
+        disk.failing = set()
+        wait_until(server, "ready", 1)
+        assert server.get(write("", RING.mint(kind, 7)), "POST", b"confirm=yes").status == 200
+
+
+def test_an_objection_that_cannot_be_kept_is_tried_again(tmp_path: Path) -> None:
+    url = notice_url("", RING.mint(Kind.NOTICE, 7))
+    with serve(tmp_path, drain_seconds=1) as server:
+        switch = server.collector._switch
+        switch._objections = tmp_path / "none" / "objections"
+        assert server.get(url, "POST", b"confirm=yes").status == 503
+        assert server.private("/readyz").status == 503
+        switch._objections = tmp_path / "kept"
+        wait_until(server, "ready", 1)
+        assert (tmp_path / "kept").read_text() == "7\n"
+        assert server.get(url, "POST", b"confirm=yes").status == 200
+
+
+def test_an_answer_takes_a_sync_whether_or_not_its_hit_is_recorded(tmp_path: Path) -> None:
+    class Counting(Disk):
+        syncs = 0
+
+        def sync(self, file: int) -> None:
+            self.syncs += 1
+            super().sync(file)
+
+    disk = Counting()
+    (tmp_path / "switch").write_text("untracked 9")
+    limits = {"hits_a_second": 0.1, "junk_a_second": 0.1, "hosts": ("track.example.com",)}
+    with serve(tmp_path, disk=disk, kill_switch_file=tmp_path / "switch", **limits) as server:
+        size = (tmp_path / "journal" / "end").stat().st_size
+        for target in [beacon(9), *([beacon(1)] * 3), *(["/o/junk.gif"] * 3), *([LINK] * 3)]:
+            before = disk.syncs
+            server.get(target, Host="other.example")
+            assert disk.syncs > before, target
+        assert len(server.hits()) == 1
+        assert server.metric("shed_total") == 8
+        assert server.metric("untracked_total") == 1
+        assert (tmp_path / "journal" / "end").stat().st_size == size
+
+
 def test_a_stop_while_the_disk_fails_counts_what_it_loses(tmp_path: Path) -> None:
     disk = FaultyDisk()
     with serve(tmp_path, disk=disk, drain_seconds=0) as server:

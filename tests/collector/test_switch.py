@@ -54,6 +54,51 @@ def test_a_rule_stops_what_it_names(
     assert switch.holds_back(to, delivery_id) is expected
 
 
+@pytest.mark.parametrize(
+    ("rule", "to"),
+    [
+        ("domain bücher.example", "https://xn--bcher-kva.example/"),
+        ("domain xn--bcher-kva.example", "https://a.BÜCHER.example/"),
+        ("domain bücher.example", "https://b%C3%BCcher.example/"),
+        ("domain bücher.example", "https://bücher。example/"),
+        ("domain straße.example", "https://xn--strae-oqa.example/"),
+        ("domain ☃.example", "https://xn--n3h.example/"),
+        ("domain evil.example", "https://%65vil%2Eexample/"),
+        ("domain evil.example", "https://ｅｖｉｌ．example/"),
+        ("domain evil.example", "https://ev\u00adil.example/"),
+        ("domain 192.0.2.1", "https://3221225985/"),
+        ("domain 192.0.2.1", "https://0xC0.0.0x201./"),
+        ("domain 2001:db8::1", "https://[2001:DB8:0::1]:8443/"),
+        ("url https://shop.example/sale", "HTTPS://u@Shop.Example:443/s%61le"),
+        ("url https://bücher.example", "https://xn--bcher-kva.example/"),
+        ("url https://shop.example/ü?q=%c3%bc", "https://shop.example/%C3%BC?q=ü"),
+    ],
+)
+def test_another_spelling_of_a_destination_does_not_escape_a_rule(
+    tmp_path: Path, rule: str, to: str
+) -> None:
+    (tmp_path / "switch").write_text(rule)
+    assert KillSwitch(tmp_path / "switch", tmp_path / "objections").holds_back(to, 1)
+
+
+@pytest.mark.parametrize(
+    ("rule", "to"),
+    [
+        ("domain evil.example", "https://evil.example%5C@good.example/"),
+        ("domain evil.example", "https://good.example/evil.example"),
+        ("domain evil.example", "https://evil.example%2F.good.example/"),
+        ("url https://shop.example/sale", "https://shop.example/SALE"),
+        ("url https://shop.example/sale", "https://shop.example:8443/sale"),
+        ("url https://shop.example/a%2Fb", "https://shop.example/a/b"),
+        ("domain bücher.example", "https://[bücher.example/"),
+        ("domain bücher.example", "https://bücher.example:x/"),
+    ],
+)
+def test_a_destination_elsewhere_is_not_stopped(tmp_path: Path, rule: str, to: str) -> None:
+    (tmp_path / "switch").write_text(rule)
+    assert not KillSwitch(tmp_path / "switch", tmp_path / "objections").holds_back(to, 1)
+
+
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)), max_size=8))
 def test_ranges_of_deliveries_mean_their_union(
     tmp_path_factory: pytest.TempPathFactory, ranges: list[tuple[int, int]]
@@ -111,7 +156,7 @@ def test_an_untracked_delivery_is_answered_and_not_recorded(tmp_path: Path) -> N
 
 
 def test_an_objection_outlasts_a_restart(tmp_path: Path) -> None:
-    KillSwitch(None, tmp_path / "objections").object(77)
+    KillSwitch(None, tmp_path / "objections").keep(77)
     again = KillSwitch(None, tmp_path / "objections")
     assert again.is_untracked(77)
     assert not again.is_untracked(78)
@@ -119,6 +164,7 @@ def test_an_objection_outlasts_a_restart(tmp_path: Path) -> None:
 
 def test_an_objection_that_cannot_be_kept_is_not_promised(tmp_path: Path) -> None:
     switch = KillSwitch(None, tmp_path / "nowhere" / "objections")
+    switch.object(77)
     with pytest.raises(OSError, match="nowhere"):
-        switch.object(77)
+        switch.keep(77)
     assert switch.is_untracked(77)

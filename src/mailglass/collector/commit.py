@@ -13,17 +13,22 @@ import asyncio
 import logging
 import threading
 import time
+from collections.abc import Callable
 from queue import SimpleQueue
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from ..journal import Writer
 from .metrics import Counters
 
-__all__ = ["Commits", "Waiter"]
+__all__ = ["Commits", "Keep", "Waiter"]
 
 log = logging.getLogger("mailglass.collector")
 
 _RETRY_SECONDS = 1.0  # between attempts on a disk that failed
+
+
+Keep = Callable[[], None]  # something to put on stable storage besides the journal's lines
+_Waiting: TypeAlias = "tuple[Waiter, bytes, bytes | None, bool]"  # answer, otherwise, is a hit
 
 
 class Waiter(Protocol):
@@ -52,14 +57,16 @@ class Commits:
         self._patience_seconds = patience_seconds
         self._lines: list[bytes] = []  # for the next commit
         self._size = 0  # bytes of these
-        self._waiting: list[tuple[Waiter, bytes]] = []  # for the next commit
+        self._keeps: list[Keep] = []  # for the next commit
+        self._waiting: list[_Waiting] = []  # for the next commit
         self._in_flight: list[bytes] = []  # lines that the thread is writing
-        self._in_flight_waiting: list[tuple[Waiter, bytes]] = []
+        self._in_flight_keeps: list[Keep] = []
+        self._in_flight_waiting: list[_Waiting] = []
         self._started_at = 0.0  # of the commit in flight; 0 when there is none
         self._seen = 0  # arrivals at the last turn of the loop
         self._is_gathering = False
         self.fault: str | None = None  # why the disk is not taking hits; None when it is
-        self._jobs: SimpleQueue[list[bytes] | None] = SimpleQueue()
+        self._jobs: SimpleQueue[tuple[list[bytes], list[Keep]] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._write, name="journal", daemon=True)
         self._thread.start()
 
@@ -68,21 +75,39 @@ class Commits:
         """Size of the hits in memory that are not yet on stable storage."""
         return self._size + sum(map(len, self._in_flight))
 
-    def submit(self, line: bytes, waiter: Waiter, answer: bytes) -> None:
-        """Have `waiter` reply with `answer` as soon as `line` is on stable storage."""
+    def submit(
+        self,
+        line: bytes,
+        waiter: Waiter,
+        answer: bytes,
+        otherwise: bytes | None = None,
+        keep: Keep | None = None,
+    ) -> None:
+        """Have `waiter` reply with `answer` as soon as `line` is on stable storage.
+
+        An empty line waits for a sync like any other. `keep` is done by the journal's thread before
+        that. When the disk does not take them, the reply is `otherwise`, if there is one.
+        """
         size = self._size + len(line)
         if self.fault is not None or size > self._backlog_bytes:
-            self._submit_late(line, waiter, answer)
+            self._submit_late(line, waiter, otherwise or answer, keep)
             return
-        self._size = size
-        self._lines.append(line)
-        self._waiting.append((waiter, answer))
+        if line:
+            self._size = size
+            self._lines.append(line)
+        if keep is not None:
+            self._keeps.append(keep)
+        self._waiting.append((waiter, answer, otherwise, line != b""))
         if not self._is_gathering and not self._started_at:
             self._begin_gathering()
 
-    def _submit_late(self, line: bytes, waiter: Waiter, answer: bytes) -> None:
+    def _submit_late(self, line: bytes, waiter: Waiter, answer: bytes, keep: Keep | None) -> None:
         """Answer at once; keep the hit for when the disk takes it, if there is room."""
-        if self._size + len(line) > self._backlog_bytes:
+        if keep is not None:
+            self._keeps.append(keep)
+        if not line:
+            pass  # and was counted
+        elif self._size + len(line) > self._backlog_bytes:
             self._counters.shed["full"] += 1
         else:
             self._size += len(line)
@@ -101,7 +126,7 @@ class Commits:
     async def close(self, seconds: float) -> None:
         """Write what is left, for at most `seconds`, and let go of the journal."""
         until = time.monotonic() + seconds
-        while (self._lines or self._started_at) and time.monotonic() < until:
+        while (self._has_work or self._started_at) and time.monotonic() < until:
             self._start()
             await asyncio.sleep(0.01)
         left = len(self._lines) + len(self._in_flight)
@@ -125,7 +150,7 @@ class Commits:
 
     def _gather(self) -> None:
         """Wait for as long as each turn of the loop brings more hits, then commit."""
-        arrived = len(self._lines)
+        arrived = len(self._waiting)
         if arrived > self._seen:
             self._seen = arrived
             self._loop.call_soon(self._gather)
@@ -134,19 +159,27 @@ class Commits:
             self._start()
 
     def _start(self) -> None:
-        if self._started_at or not self._lines:
+        if self._started_at or not self._has_work:
             return
         self._in_flight, self._lines = self._lines, []
+        self._in_flight_keeps, self._keeps = self._keeps, []
         self._in_flight_waiting, self._waiting = self._waiting, []
         self._size = 0
         self._started_at = time.monotonic()
-        self._jobs.put(self._in_flight)
+        self._jobs.put((self._in_flight, self._in_flight_keeps))
+
+    @property
+    def _has_work(self) -> bool:
+        return bool(self._waiting or self._lines or self._keeps)
 
     def _write(self) -> None:
         """The thread: one commit after the other."""
-        while (lines := self._jobs.get()) is not None:
+        while (job := self._jobs.get()) is not None:
+            lines, keeps = job
             error = None
             try:
+                for keep in keeps:
+                    keep()
                 self._writer.commit(lines)
             except Exception as fault:  # whatever it is, readers wait for this thread
                 error = str(fault) or repr(fault)
@@ -162,16 +195,17 @@ class Commits:
                 log.warning("the journal takes hits again", extra={"action": "journal-recovered"})
                 self.fault = None
         else:
-            self._keep(lines, error)
+            self._take_back(lines, error)
         waiting, self._in_flight_waiting = self._in_flight_waiting, []
-        for waiter, answer in waiting:
+        for waiter, answer, _, _ in waiting:
             waiter.reply(answer)
-        if self.fault is None and self._lines and not self._is_gathering:
+        if self.fault is None and self._has_work and not self._is_gathering:
             self._begin_gathering()
 
-    def _keep(self, lines: list[bytes], error: str) -> None:
+    def _take_back(self, lines: list[bytes], error: str) -> None:
         """After a failed commit: answer who waits, keep the hits, try again in a while."""
         self._lines = lines + self._lines
+        self._keeps = self._in_flight_keeps + self._keeps
         self._size += sum(map(len, lines))
         self._declare(error)
         self._answer_late()
@@ -188,7 +222,7 @@ class Commits:
 
     def _answer_late(self) -> None:
         for waiting in (self._in_flight_waiting, self._waiting):
-            self._counters.late += len(waiting)
-            for waiter, answer in waiting:
-                waiter.reply(answer)
+            self._counters.late += sum(is_hit for *_, is_hit in waiting)
+            for waiter, answer, otherwise, _ in waiting:
+                waiter.reply(otherwise or answer)
             waiting.clear()

@@ -49,13 +49,20 @@ class AnswerBeacon(Protocol):
 
     def __call__(
         self, token: bytes, head: Head, peer: str, is_tls: bool
-    ) -> tuple[bytes, bytes | None] | None: ...
+    ) -> tuple[bytes, bytes] | None: ...
 
 
 class Submit(Protocol):
     """What `Commits.submit` is."""
 
-    def __call__(self, line: bytes, waiter: Waiter, answer: bytes) -> None: ...
+    def __call__(
+        self,
+        line: bytes,
+        waiter: Waiter,
+        answer: bytes,
+        otherwise: bytes | None = None,
+        keep: Callable[[], None] | None = None,
+    ) -> None: ...
 
 
 @dataclass(slots=True)
@@ -269,10 +276,7 @@ class Connection(asyncio.Protocol):
         self._current = head
         self.deadline = math.inf
         answer, line = found
-        if line is None:
-            self.reply(answer)
-        else:
-            site.submit(line, self, answer)
+        site.submit(line, self, answer)
         return True
 
     def _bound_head(self, more_bytes: int) -> None:
@@ -320,9 +324,11 @@ class Connection(asyncio.Protocol):
         arriving.fields.add(name, value)
 
     def on_headers_complete(self) -> None:
-        arriving = cast(_Arriving, self._arriving)
+        arriving, parser = cast(_Arriving, self._arriving), self._parser
+        assert parser is not None
         arriving.has_head = True
-        if "expect" in arriving.fields.control and self._current is None and self._transport:
+        is_asked = "expect" in arriving.fields.control and parser.get_http_version() != "1.0"
+        if is_asked and self._current is None and self._transport:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, body: bytes) -> None:
@@ -370,7 +376,7 @@ class Connection(asyncio.Protocol):
         elif answer.line is None:
             self.reply(answer.data)
         else:
-            self._site.submit(answer.line, self, answer.data)
+            self._site.submit(answer.line, self, answer.data, answer.otherwise, answer.keep)
 
     def _begin_next(self) -> None:
         if self._waiting and self._transport is not None:
@@ -448,8 +454,7 @@ class _Sending:
         """The client has gone before the end: record how far it came."""
         self._download.file.close()
         line = self._download.line(self._taken)
-        if line is not None:
-            self._connection._site.submit(line, self._connection, b"")
+        self._connection._site.submit(line, self._connection, b"")
 
     def _end(self, unsent: int) -> None:
         if unsent:
@@ -461,11 +466,7 @@ class _Sending:
         connection = self._connection
         connection._sending = None
         connection.deadline = math.inf
-        line = self._download.line(part.length)
-        if line is None:
-            connection.reply(last)
-        else:
-            connection._site.submit(line, connection, last)
+        connection._site.submit(self._download.line(part.length), connection, last)
 
 
 def _quote_target(data: bytes) -> bytes:

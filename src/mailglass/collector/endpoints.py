@@ -20,8 +20,9 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import BinaryIO, NamedTuple
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl, quote, unquote
 
 from ..errors import BadToken
 from ..ids import delivery_time
@@ -48,6 +49,10 @@ _FORM_PART = re.compile(
     rb'name="?([\w-]{1,20})"?[^\r\n]*\r\n(?:[^\r\n]+\r\n)*\r\n([^\r\n]{1,20})\r\n'
 )
 
+# The line of a hit that is not recorded: its answer waits for a sync all the same, so that the time
+# of an answer tells nobody whether a token is ours or its recipient objected.
+NOT_RECORDED = b""
+
 _MAX_JUNK_TO = 2048  # characters that are kept of a destination that is not signed
 _MAX_NAME = 255
 
@@ -73,7 +78,7 @@ class Download:
     hit: Hit
     endpoints: Endpoints
 
-    def line(self, bytes_sent: int) -> bytes | None:
+    def line(self, bytes_sent: int) -> bytes:
         """The line of the hit, when `bytes_sent` of the part have been handed to the network."""
         completed = bytes_sent == self.part.length and self.part.stop == self.part.size
         return self.endpoints.record(replace(self.hit, bytes_sent=bytes_sent, completed=completed))
@@ -83,8 +88,10 @@ class Answer(NamedTuple):
     """What to send, what to put on stable storage before that, and a file to stream."""
 
     data: bytes
-    line: bytes | None = None  # None: nothing to record
+    line: bytes | None = None  # None: no hit; empty: one that is not recorded, and still waits
     download: Download | None = None
+    otherwise: bytes | None = None  # sent instead when the disk did not take it
+    keep: Callable[[], None] | None = None  # to be done with the line, by the journal's thread
 
 
 @dataclass(slots=True)
@@ -96,6 +103,7 @@ class _Visit:
     token_text: str
     locator: Locator | None  # None when the URL has not the form of its kind
     token: Token | None  # None when it does not verify
+    to: str | None  # the destination that a link names
     address: str
     is_secure: bool
 
@@ -146,7 +154,7 @@ class Endpoints:
 
     def answer_beacon(
         self, token: bytes, head: Head, peer: str, is_tls: bool
-    ) -> tuple[bytes, bytes | None] | None:
+    ) -> tuple[bytes, bytes] | None:
         """The answer to a beacon spelled as we write it, with a token of ours; None for others.
 
         The same as `answer` in a third of the time (see docs/explain/collector.md).
@@ -158,21 +166,21 @@ class Endpoints:
         answer = self._answers.image(head, is_secure)
         delivery_id, target = says
         if not self._is_recorded(address, delivery_id, anonymous=False):
-            return answer, None
+            return answer, NOT_RECORDED
         self._counters.hits["o"] += 1
         at = self._answers.time_text(int(time.time() * 1000))
         line = encode_beacon(at, token.lower(), address, delivery_id, target, head.prepared)
         return answer, line
 
-    def record(self, hit: Hit) -> bytes | None:
-        """The line of a hit; None when it is not to be recorded, which is counted."""
+    def record(self, hit: Hit) -> bytes:
+        """The line of a hit; `NOT_RECORDED` when it is not to be recorded, which is counted."""
         number = hit.delivery_id
         if hit.action is None:  # what a recipient asks for is always recorded
             if not self._is_recorded(hit.address, number, anonymous=hit.anonymous):
-                return None
+                return NOT_RECORDED
             if number is None and self._is_elsewhere(hit.headers.get("host", "")):
                 self._counters.shed["host"] += 1
-                return None
+                return NOT_RECORDED
         (self._counters.junk if number is None else self._counters.hits)[hit.path_kind] += 1
         return encode(hit)
 
@@ -207,13 +215,15 @@ class Endpoints:
             if match is None:
                 return None
             token_text = match[2].lower().removesuffix(".gif")
-            return _Visit(request, match[1].lower(), token_text, None, None, address, is_secure)
+            to = _glimpse_to(text)
+            return _Visit(request, match[1].lower(), token_text, None, None, to, address, is_secure)
         return _Visit(
             request,
             _LETTER[locator.kind],
             locator.token,
             locator,
             self._verify(locator),
+            locator.to,
             address,
             is_secure,
         )
@@ -228,7 +238,7 @@ class Endpoints:
 
     def _hit(self, visit: _Visit, action: str | None = None) -> Hit:
         request, locator, token = visit.request, visit.locator, visit.token
-        to = locator.to if locator else None
+        to = visit.to
         name = locator.name if locator else None
         return Hit(
             at=request.at,
@@ -258,18 +268,26 @@ class Endpoints:
         return Answer(self._page_bytes(request, is_secure, status, name))
 
     def _page_bytes(
-        self, request: Request, is_secure: bool, status: int, name: str, **values: str
+        self,
+        request: Request,
+        is_secure: bool,
+        status: int,
+        name: str,
+        *more: tuple[str, str],
+        **values: str,
     ) -> bytes:
         language = choose_language(request.head.headers.get("accept-language", ""))
         body = page(name, language, **values)
-        fields = PAGE_FIELDS if status != 405 else (*PAGE_FIELDS, ("Allow", "GET, HEAD, POST"))
-        return self._answers.make(request.head, is_secure, status, fields, body)
+        return self._answers.make(request.head, is_secure, status, (*PAGE_FIELDS, *more), body)
 
     def _page(
-        self, visit: _Visit, status: int, name: str, action: str | None = None, **values: str
+        self, visit: _Visit, status: int, name: str, *more: tuple[str, str], **values: str
     ) -> Answer:
-        data = self._page_bytes(visit.request, visit.is_secure, status, name, **values)
-        return Answer(data, self.record(self._hit(visit, action)))
+        data = self._page_bytes(visit.request, visit.is_secure, status, name, *more, **values)
+        return Answer(data, self.record(self._hit(visit)))
+
+    def _not_allowed(self, visit: _Visit, methods: str) -> Answer:
+        return self._page(visit, 405, "method", ("Allow", methods))
 
     def _beacon(self, visit: _Visit) -> Answer:
         return Answer(
@@ -277,10 +295,10 @@ class Endpoints:
         )
 
     def _link(self, visit: _Visit) -> Answer:
-        to = visit.locator.to if visit.locator else None
+        to = visit.to
         if visit.request.head.method not in _SAFE_METHODS:
-            return self._page(visit, 405, "method")
-        if to is None:
+            return self._not_allowed(visit, "GET, HEAD")
+        if not to:
             return self._page(visit, 404, "link_incomplete")
         if visit.token is None or not _FOLLOWED.match(to):
             return self._page(visit, 404, "link_changed", to=to)
@@ -293,7 +311,7 @@ class Endpoints:
 
     def _attachment(self, visit: _Visit) -> Answer:
         if visit.request.head.method not in _SAFE_METHODS:
-            return self._page(visit, 405, "method")
+            return self._not_allowed(visit, "GET, HEAD")
         if visit.token is None or visit.locator is None or visit.locator.digest is None:
             return self._page(visit, 404, "attachment_changed")
         try:
@@ -304,6 +322,7 @@ class Endpoints:
 
     def _file(self, visit: _Visit, file: BinaryIO, digest: str, name: str) -> Answer:
         part = choose_part(
+            visit.request.head.method,
             {**visit.request.head.headers, **visit.request.head.control},
             f'"{digest}"',
             os.fstat(file.fileno()).st_size,
@@ -348,25 +367,27 @@ class Endpoints:
         if method in _SAFE_METHODS or (method == "POST" and not _is_asked(visit.request)):
             return self._page(visit, 200, asks, **values)
         if method != "POST":
-            return self._page(visit, 405, "method")
-        is_kept = not self._is_failing() and (action != "object" or self._is_objected(visit))
-        status, name = (200, done) if is_kept else (503, "busy")
-        return self._page(visit, status, name, action)
+            return self._not_allowed(visit, "GET, HEAD, POST")
+        line = self.record(self._hit(visit, action))
+        busy = self._page_bytes(visit.request, visit.is_secure, 503, "busy", ("Retry-After", "60"))
+        keep = self._objection(visit) if action == "object" else None
+        if self._is_failing():
+            return Answer(busy, line, keep=keep)
+        data = self._page_bytes(visit.request, visit.is_secure, 200, done)
+        return Answer(data, line, otherwise=busy, keep=keep)
 
-    def _is_objected(self, visit: _Visit) -> bool:
-        """Record the recipient's no; whether it will outlast us."""
-        if visit.token is None:
-            return False
-        try:
-            self._switch.object(visit.token.delivery_id)
-        except OSError as error:
-            _log.error("an objection is not on disk: %s", error, extra={"action": "objection"})
-            return False
-        return True
+    def _objection(self, visit: _Visit) -> Callable[[], None]:
+        """Heed the recipient's no from now on; returns what makes it outlast us."""
+        assert visit.token is not None  # else there was no button
+        delivery_id = visit.token.delivery_id
+        self._switch.object(delivery_id)
+        return partial(self._switch.keep, delivery_id)
 
     def _self(self, visit: _Visit) -> Answer:
         if visit.token is None:
             return self._page(visit, 404, "token_changed")
+        if visit.request.head.method not in _SAFE_METHODS:
+            return self._not_allowed(visit, "GET, HEAD")
         return self._page(visit, 200, "self")
 
 
@@ -378,6 +399,16 @@ _LETTER = {
     Kind.NOTICE: "n",
     Kind.SELF: "s",
 }
+
+
+def _glimpse_to(url: str) -> str | None:
+    """The destination that a damaged link names, for a page that shows it; None when it is lost."""
+    query = url.partition("#")[0].partition("?")[2]
+    for pair in query.split("&"):
+        name, _, value = pair.partition("=")
+        if name.lower() == "to":
+            return unquote(value, errors="replace")
+    return None
 
 
 def _is_asked(request: Request) -> bool:

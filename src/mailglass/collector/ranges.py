@@ -31,17 +31,25 @@ class Part:
         return f"bytes */{self.size}" if self.status == 416 else None
 
 
-def choose_part(headers: Mapping[str, str], etag: str, size: int) -> Part:
-    """The whole file, one range of it, nothing new (304) or nothing there (416).
+def choose_part(method: str, headers: Mapping[str, str], etag: str, size: int) -> Part:
+    """The whole file, one range of it, nothing new (304), nothing there (416) or another (412).
 
     Several ranges, another unit or an If-Range that does not match get the whole file, which the
-    RFC allows.
+    RFC allows; a range of HEAD means nothing.
     """
+    expected = headers.get("if-match")
+    if expected is not None and expected.strip() != "*" and etag not in _items(expected):
+        return Part(412, 0, 0, size)  # strong comparison: W/ never matches
     wanted = headers.get("if-none-match")
     if wanted is not None and _matches(wanted, etag):
         return Part(304, 0, 0, size)
     match = _RANGE.fullmatch(headers.get("range", "").strip())
-    if match is None or match.groups() == ("", "") or headers.get("if-range", etag) != etag:
+    if (
+        method == "HEAD"
+        or match is None
+        or match.groups() == ("", "")
+        or headers.get("if-range", etag) != etag
+    ):
         return Part(200, 0, size, size)
     first, last = match.groups()
     if not first:
@@ -54,6 +62,8 @@ def choose_part(headers: Mapping[str, str], etag: str, size: int) -> Part:
 
 
 def _matches(wanted: str, etag: str) -> bool:
-    return wanted.strip() == "*" or etag in [
-        item.strip().removeprefix("W/") for item in wanted.split(",")
-    ]
+    return wanted.strip() == "*" or etag in [item.removeprefix("W/") for item in _items(wanted)]
+
+
+def _items(text: str) -> list[str]:
+    return [item.strip() for item in text.split(",")]

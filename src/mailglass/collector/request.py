@@ -49,7 +49,14 @@ KEPT_HEADERS = frozenset(
         "x-requested-with",
     ]
 )
-_CONTROL = ["content-type", "expect", "if-none-match", "x-forwarded-for", "x-forwarded-proto"]
+_CONTROL = [
+    "content-type",
+    "expect",
+    "if-match",
+    "if-none-match",
+    "x-forwarded-for",
+    "x-forwarded-proto",
+]
 
 # Characters of a header that are kept: a hit's line stays below 64 KiB (see `journal.codec`).
 _MAX_FIELD = 512

@@ -41,7 +41,7 @@ __all__ = ["Collector", "run"]
 log = logging.getLogger("mailglass.collector")
 
 # How long the journal's thread waits for a busy event loop to let it go on: by default 5 ms, which
-# is ten commits. Of nginx 1.08 instead of 0.98 with keep-alive, p99 13 ms instead of 21 (2026-11-28).
+# is ten commits. 1.08 of nginx instead of 0.98, p99 13 ms instead of 21 (keep-alive, 2026-11-28).
 _SWITCH_SECONDS = 1e-4
 _SPARE_FILES = 200  # descriptors for everything that is no client
 
@@ -213,7 +213,9 @@ class Collector:
     def _plain(
         self, request: Request, status: int, body: bytes, kind: str = "text/plain; charset=utf-8"
     ) -> Answer:
-        return Answer(self._answers.make(request.head, False, status, (("Content-Type", kind),), body))
+        return Answer(
+            self._answers.make(request.head, False, status, (("Content-Type", kind),), body)
+        )
 
     def _gauges(self) -> dict[str, tuple[float, str]]:
         return {

@@ -2,12 +2,14 @@
 
 A text file, one rule a line, `#` begins a comment; read at start and when told to reload:
 
-    url https://shop.example/sale      links to exactly this destination
+    url https://shop.example/sale      links to this destination, however it is spelled
     domain shop.example                links to this host and those below it
     delivery 123                       links of one delivery
     delivery 100-200                   links of a range of deliveries: of one message
     untracked 123                      hits of this delivery are answered and not recorded
 
+Destinations and rules are compared as a browser reads them: percent-encoding, letter case, IDN
+(UTS 46) and the many spellings of an IPv4 address do not matter.
 A link that is held back leads to a page that shows its destination and says so.
 
 Recipients who said no on their notice page stand in a file of their own, one delivery a line,
@@ -18,15 +20,25 @@ from __future__ import annotations
 
 import logging
 import os
+import re
+import socket
 from bisect import bisect_right
+from contextlib import suppress
+from ipaddress import ip_address
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from ..errors import ConfigurationError
+from .answer import safe_location
 
 __all__ = ["KillSwitch"]
 
 log = logging.getLogger("mailglass.collector")
+
+_PORTS = {"http": 80, "https": 443}
+_ENCODED = re.compile("%[0-9A-Fa-f]{2}")
+_UNRESERVED = re.compile("[A-Za-z0-9._~-]")  # RFC 3986 section 2.3
+_NUMBER = re.compile(r"0[xX][0-9A-Fa-f]*|[0-9]+")  # a host whose last label is one is IPv4 (WHATWG)
 
 
 class KillSwitch:
@@ -53,18 +65,17 @@ class KillSwitch:
         """Whether a link is stopped."""
         if not (self._urls or self._domains or self._ranges):
             return False
-        return (
-            to in self._urls or self._is_in_range(delivery_id) or self._is_in_domain(_host_of(to))
-        )
+        if self._is_in_range(delivery_id):
+            return True
+        url, host = _canonical(to)
+        return url in self._urls or self._is_in_domain(host)
 
     def object(self, delivery_id: int) -> None:
-        """Record nothing more of a delivery: its recipient said no. Raises OSError.
-
-        When the disk fails it holds until a restart, and the recipient is told to ask again.
-        """
-        if delivery_id in self._objected:
-            return
+        """Record nothing more of a delivery: its recipient said no; until a restart, see `keep`."""
         self._objected.add(delivery_id)
+
+    def keep(self, delivery_id: int) -> None:
+        """Have an objection outlast a restart; takes as long as the disk does. Raises OSError."""
         with self._objections.open("a") as file:
             file.write(f"{delivery_id}\n")
             file.flush()
@@ -82,9 +93,9 @@ class KillSwitch:
             value = value.strip()
             try:
                 if word == "url":
-                    urls.add(value)
+                    urls.add(_canonical(value)[0])
                 elif word == "domain":
-                    domains.add(value.lower().rstrip("."))
+                    domains.add(_canonical_host(value))
                 elif word == "delivery":
                     first, _, last = value.partition("-")
                     ranges.append((int(first), int(last or first)))
@@ -120,11 +131,48 @@ def _lines_of(file: Path) -> list[str]:
         raise ConfigurationError(f"the kill switch file cannot be read: {error}") from error
 
 
-def _host_of(to: str) -> str:
+def _canonical(to: str) -> tuple[str, str]:
+    """A destination in one spelling, without user and default port, and its host.
+
+    What a browser gets is compared (`safe_location`), not what the sender wrote.
+    """
+    location = safe_location(to)
     try:
-        return (urlsplit(to).hostname or "").rstrip(".")
-    except ValueError:
-        return ""
+        parts = urlsplit(location)
+        host, port = _canonical_host(parts.hostname or ""), parts.port
+    except ValueError:  # no URL that a browser would follow
+        return location, ""
+    authority = host if port in (None, _PORTS.get(parts.scheme)) else f"{host}:{port}"
+    path = parts._replace(scheme="", netloc="", path=parts.path or "/").geturl()
+    return f"{parts.scheme}://{authority}{_ENCODED.sub(_respell, path)}", host
+
+
+def _respell(match: re.Match[str]) -> str:
+    character = chr(int(match[0][1:], 16))
+    return character if _UNRESERVED.match(character) else match[0].upper()
+
+
+def _canonical_host(host: str) -> str:
+    """The name or address that a browser connects to: lower case, A-labels, no dot at the end."""
+    host = unquote(host.strip("[]"))
+    if not host.isascii():
+        import idna  # 20 ms of a start that mostly has no such rule
+
+        with suppress(idna.IDNAError):  # no browser goes there
+            host = idna.uts46_remap(host, std3_rules=False, transitional=False)
+        host = ".".join(map(_a_label, host.split(".")))
+    host = host.lower().rstrip(".")
+    with suppress(OSError, ValueError):  # no address after all
+        if ":" in host:
+            return str(ip_address(host))
+        if _NUMBER.fullmatch(host.rpartition(".")[2]):
+            return socket.inet_ntoa(socket.inet_aton(host))
+    return host
+
+
+def _a_label(label: str) -> str:
+    # Not idna.encode: it refuses signs that browsers and some registries take.
+    return label if label.isascii() else f"xn--{label.encode('punycode').decode('ascii')}"
 
 
 def _merged(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -131,10 +131,12 @@ class Writer:
     def commit(self, lines: Sequence[bytes]) -> Cursor:
         """Put lines that `encode` made on stable storage, in this order; returns the new end.
 
-        Raises StorageUnavailable when that failed; the same lines may be committed again, and a
-        reader will see them once.
+        No lines take the time of a sync all the same. Raises StorageUnavailable when that failed;
+        the same lines may be committed again, and a reader will see them once.
         """
         data = b"".join(lines)
+        if not data:
+            return self._sync_alone()
         try:
             if self._segment is not None and not self._is_full(len(data)):
                 return self._append(data)
@@ -234,6 +236,15 @@ class Writer:
         self._offset = stop
         self._end = Cursor(self._last_number, stop)
         self._publish()
+        return self._end
+
+    def _sync_alone(self) -> Cursor:
+        """A write and a sync that leave everything as it is, and do not fill the disk."""
+        try:
+            self._disk.write(self._end_file, end_line(self._end), 0)
+            self._disk.sync(self._end_file)
+        except OSError as error:
+            raise StorageUnavailable(f"{self._directory} takes no writes: {error}") from error
         return self._end
 
     def _publish(self) -> None:
