@@ -12,6 +12,7 @@ import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from guard_mail import mail
 
+from mailglass.gateway.cleaning import Cleaner, CleaningConfig
 from mailglass.gateway.content_filter import ContentFilter, FilterConfig
 
 BEACON = "https://shop.example/open.php?m=k30OPLTmG6zi5UytN22DhSZubSc"
@@ -54,8 +55,8 @@ async def through(
     if is_down:
         server.close()
         await server.wait_closed()
-    config = FilterConfig(next_host="127.0.0.1", next_port=port, originals=originals)
-    guard = ContentFilter(config)
+    config = FilterConfig(next_host="127.0.0.1", next_port=port)
+    guard = ContentFilter(config, Cleaner(CleaningConfig(originals=originals)))
     client = aiosmtplib.SMTP(
         hostname="127.0.0.1", port=await guard.start("127.0.0.1", 0), start_tls=False
     )

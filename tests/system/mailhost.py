@@ -109,8 +109,9 @@ service stats {{
 class MailHost:
     """Where to hand mail for reader.test, and where to read it."""
 
-    def __init__(self, smtp_port: int, imap_port: int) -> None:
+    def __init__(self, smtp_port: int, imap_port: int, place: Path) -> None:
         self.smtp_port = smtp_port
+        self.place = place
         self._imap_port = imap_port
 
     def messages(self, user: str, count: int, patience_seconds: float = 60) -> list[bytes]:
@@ -152,8 +153,18 @@ _PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 
 
 @contextlib.contextmanager
-def mail_host(ports: list[int]) -> Iterator[MailHost]:
-    """Start both servers; skips the test with the reason where that cannot be."""
+def mail_host(
+    ports: list[int],
+    *,
+    postfix: str | None = "",
+    dovecot: str = "",
+    files: dict[str, str] | None = None,
+) -> Iterator[MailHost]:
+    """Start both servers; skips the test with the reason where that cannot be.
+
+    `postfix` and `dovecot` are further lines of their settings (without the first, Dovecot is
+    alone), `files` programs and scripts in their folder; `{place}` in any of them is that folder.
+    """
     if reason := _why_not():
         pytest.skip(reason)
     smtp, lmtp, imap = ports
@@ -162,10 +173,21 @@ def mail_host(ports: list[int]) -> Iterator[MailHost]:
     place.chmod(0o755)
     try:
         _write(place, smtp=smtp, lmtp=lmtp, imap=imap)
-        with _dovecot(place), _postfix(place):
-            yield MailHost(smtp, imap)
+        _append(place / "etc/main.cf", postfix or "", place)
+        _append(place / "dovecot.conf", dovecot, place)
+        for name, content in (files or {}).items():
+            _append(place / name, content, place)
+            (place / name).chmod(0o755)
+        with _dovecot(place), _postfix(place) if postfix is not None else contextlib.nullcontext():
+            yield MailHost(smtp, imap, place)
     finally:
         shutil.rmtree(place, ignore_errors=True)
+
+
+def _append(file: Path, text: str, place: Path) -> None:
+    file.parent.mkdir(exist_ok=True)
+    with file.open("a") as opened:
+        opened.write(text.replace("{place}", str(place)))
 
 
 def _write(place: Path, **ports: int) -> None:

@@ -7,18 +7,18 @@ clean: a second time changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from ..errors import PlanMismatch
-from ..mime import ROOM, Change, Content, Edit, Field, NotEditable, Patch, splice
+from ..mime import ROOM, Change, Content, Edit, Field, Message, NotEditable, Patch, splice
 from .blank import stand_in
 from .judge import Band
 from .learn import Mailbox
 from .links import Link
 from .parts import Kind, Readable, is_sealed
-from .references import Shows
+from .references import Reference, Shows
 from .report import (
     RECEIPT_FIELDS,
     Examined,
@@ -28,12 +28,14 @@ from .report import (
     judge_all,
     report_on,
 )
+from .results import authserv_id
 from .rules import MailList
 from .values import escape
 
 __all__ = ["HEADER", "Clean", "GuardEdit", "Remove", "clean", "restore"]
 
 HEADER = "X-Mailglass-Guard"
+_RESULTS = "authentication-results"
 
 
 class Remove(StrEnum):
@@ -88,34 +90,41 @@ def clean(
     remove: Remove = Remove.TRACKERS,
     text_links: bool = False,
     authentication: str | None = None,
+    original_fields: Iterable[str] = (),
+    proxy: Callable[[str], str] | None = None,
 ) -> Clean:
     """The clean copy of a message, with the report on the original.
 
     `text_links` rewrites the links of plain text as well. `authentication` is the value of an
     Authentication-Results field, made before anything was changed; it is added only when something
-    is. Raises NotAMessage.
+    is. Fields that came in under its name are forged and go in any case (RFC 8601 section 5).
+    `original_fields` are whole header fields (`Name: value`) that tell where the original is; they
+    too are added only when something is changed. `proxy` gives the address at which a picture
+    that stays can be had without telling its host who looks, without quotes, brackets or `&`; what
+    is no picture and would be asked for then goes as well. Raises NotAMessage.
     """
     examined = message if isinstance(message, Examined) else examine(message, recipients)
     judged = judge_all(examined, mailbox, mail_list)
     report = report_on(examined, judged)
-    if is_sealed(examined.message.root):
-        return Clean(
-            data=examined.message.raw,
-            report=report,
-            edits=(),
-            left_alone=("0: the whole message is signed or encrypted",),
-        )
     left_alone: list[str] = []
-    body = list(_body_edits(examined, judged, remove, text_links, left_alone))
-    head = _header_edits(examined, report, authentication, is_changed=bool(body))
-    edits = tuple(sorted(head + body, key=lambda edit: edit.offset))
+    forged = _forged(examined.message, authentication)
+    if is_sealed(examined.message.root):
+        left_alone.append("0: the whole message is signed or encrypted")
+        edits = forged
+    else:
+        wishes = _wishes(examined, judged, remove, text_links, proxy)
+        body = list(_body_edits(examined, wishes, left_alone))
+        fields = [] if authentication is None else [f"Authentication-Results: {authentication}"]
+        fields += original_fields
+        edits = _header_edits(examined, report, fields, forged, is_changed=bool(body)) + body
+        edits.sort(key=lambda edit: edit.offset)
     return Clean(
         data=splice(
             examined.message.raw,
             (Edit(offset=e.offset, length=len(e.old), new=e.new) for e in edits),
         ),
         report=report,
-        edits=edits,
+        edits=tuple(edits),
         left_alone=tuple(dict.fromkeys(left_alone)),
     )
 
@@ -134,14 +143,10 @@ def restore(cleaned: bytes, edits: Iterable[GuardEdit]) -> bytes:
 
 
 def _body_edits(
-    examined: Examined,
-    judged: Iterable[Judged],
-    remove: Remove,
-    text_links: bool,
-    left_alone: list[str],
+    examined: Examined, wished: Iterable[tuple[Readable, _Wish]], left_alone: list[str]
 ) -> Iterator[GuardEdit]:
     wishes: dict[int, tuple[Readable, list[_Wish]]] = {}
-    for readable, wish in _wishes(examined, judged, remove, text_links):
+    for readable, wish in wished:
         if readable.kept is not None:
             left_alone.append(f"{readable.path}: {readable.kept}")
         elif readable.kind is not Kind.CALENDAR:
@@ -156,19 +161,40 @@ def _body_edits(
 
 
 def _wishes(
-    examined: Examined, judged: Iterable[Judged], remove: Remove, text_links: bool
+    examined: Examined,
+    judged: Sequence[Judged],
+    remove: Remove,
+    text_links: bool,
+    proxy: Callable[[str], str] | None,
 ) -> Iterator[tuple[Readable, _Wish]]:
-    judged = list(judged)
     # A URL that goes in one place goes in all: asked for anywhere, it tells the same.
     gone = {one.reference.url for one in judged if _goes(one, remove)}
     for one in judged:
-        if one.reference.url in gone:
-            ref = one.reference
+        ref = one.reference
+        if ref.url in gone:
             yield one.readable, _Wish(ref.start, ref.end, stand_in(ref), ref.loader)
+        elif (
+            proxy is not None
+            and one.readable.kept is None
+            and (new := _through(ref, proxy)) is not None
+        ):
+            yield one.readable, _Wish(ref.start, ref.end, new, ref.loader)
     for link, readable, start, end in examined.links:
         changes = readable.kind is Kind.HTML or (text_links and readable.kind is Kind.TEXT)
         if link.cleaned is not None and changes:
             yield readable, _Wish(start, end, _link_text(link, readable.kind), "link")
+
+
+def _through(ref: Reference, proxy: Callable[[str], str]) -> str | None:
+    """What takes the place of a reference that stays when a proxy stands in between."""
+    if ref.when != "display" or ref.shows is Shows.INERT:
+        return None
+    if ref.shows is not Shows.PICTURE or ref.is_text:
+        return stand_in(ref)
+    there = proxy(ref.url)
+    if there == ref.url:
+        return None  # it goes through the proxy already
+    return there if ref.is_css else escape(there)
 
 
 def _link_text(link: Link, kind: Kind) -> str:
@@ -227,26 +253,42 @@ def _merge(wishes: list[_Wish]) -> list[_Wish]:
     return found
 
 
+def _forged(message: Message, authentication: str | None) -> list[GuardEdit]:
+    """Without the results that claim to be ours: the message came from outside."""
+    if authentication is None:
+        return []
+    ours = authserv_id(authentication)
+    return [
+        _without(message.raw, field, "forged")
+        for field in message.root.fields
+        if field.name == _RESULTS and authserv_id(field.value(message.raw)) == ours
+    ]
+
+
 def _header_edits(
-    examined: Examined, report: Report, authentication: str | None, *, is_changed: bool
+    examined: Examined,
+    report: Report,
+    fields: Sequence[str],
+    forged: list[GuardEdit],
+    *,
+    is_changed: bool,
 ) -> list[GuardEdit]:
     raw, root = examined.message.raw, examined.message.root
-    gone = [f for f in root.fields if f.name in RECEIPT_FIELDS]
-    if not gone and not is_changed:
-        return []
-    gone += [f for f in root.fields if f.name == HEADER.lower()]
-    edits = [_without(raw, field) for field in gone]
-    fields = [f"{HEADER}: {_counts(report)}"]
-    if authentication is not None:
-        fields.insert(0, f"Authentication-Results: {authentication}")
+    edits = [_without(raw, f, "receipt-request") for f in root.fields if f.name in RECEIPT_FIELDS]
+    if not edits and not is_changed:
+        return forged
+    # What such a field of ours said was about a message that is changed again, or it is forged.
+    ours = {HEADER.lower(), *(field.partition(":")[0].lower() for field in fields)} - {_RESULTS}
+    edits += [_without(raw, field, "header") for field in root.fields if field.name in ours]
+    edits += forged
+    fields = [*fields, f"{HEADER}: {_counts(report)}"]
     line_end = examined.message.line_end
     new = b"".join(field.encode("ascii", "replace") + line_end for field in fields)
     place = root.fields[0].start
     return [GuardEdit(offset=place, old=b"", new=new, reasons=("header",)), *edits]
 
 
-def _without(raw: bytes, field: Field) -> GuardEdit:
-    reason = "header" if field.name == HEADER.lower() else "receipt-request"
+def _without(raw: bytes, field: Field, reason: str) -> GuardEdit:
     return GuardEdit(
         offset=field.start, old=raw[field.start : field.end], new=b"", reasons=(reason,)
     )

@@ -27,6 +27,7 @@ from .outcomes import (
     Wire,
     WireError,
 )
+from .trust import tls_context
 from .web import WebFetcher
 
 __all__ = [
@@ -56,4 +57,5 @@ __all__ = [
     "network",
     "own_name",
     "parse_server",
+    "tls_context",
 ]

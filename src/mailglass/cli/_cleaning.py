@@ -1,0 +1,93 @@
+"""What the commands share that clean mail on its way or in a mailbox."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..gateway.cleaning import Cleaner, CleaningConfig
+from ..guard import Remove, load_easyprivacy
+from ..lookup import network
+
+__all__ = ["CleaningOptions", "cleaner", "cleaning_options", "until_stopped"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CleaningOptions:
+    """What was asked for on the command line."""
+
+    remove: str
+    text_links: bool
+    authserv_id: str | None
+    dns_server: str | None
+    easyprivacy: bool
+
+
+def cleaning_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the options; the command gets them as keyword arguments for CleaningOptions."""
+    options = (
+        click.option(
+            "--remove",
+            type=click.Choice([level.value for level in Remove]),
+            default=Remove.TRACKERS.value,
+            show_default=True,
+            help="trackers (and unseen maybes), maybe (every maybe), all (every remote resource).",
+        ),
+        click.option("--text-links", is_flag=True, help="Clean the links of plain text as well."),
+        click.option(
+            "--authserv-id", help="Check DKIM and write Authentication-Results by this name."
+        ),
+        click.option(
+            "--dns", "dns_server", metavar="HOST:PORT", help="The only DNS server to ask."
+        ),
+        click.option(
+            "--easyprivacy/--no-easyprivacy", default=True, help="Ask an installed EasyPrivacy."
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@asynccontextmanager
+async def cleaner(
+    options: CleaningOptions, originals: Path | None = None
+) -> AsyncIterator[Cleaner]:
+    """What cleans, with the DNS behind it."""
+    loop = asyncio.get_running_loop()
+    async with network(options.dns_server) as net:
+
+        def find_txt(name: str) -> bytes | None:
+            """Ask from the thread that cleans."""
+            question = asyncio.run_coroutine_threadsafe(net.resolver.ask(name, "TXT"), loop)
+            answer = question.result(timeout=10)
+            if not answer.is_known:
+                raise OSError(f"the DNS said {answer.outcome} for {name}")
+            return answer.records[0].encode("utf-8", "surrogateescape") if answer.records else None
+
+        yield Cleaner(
+            CleaningConfig(
+                remove=Remove(options.remove),
+                text_links=options.text_links,
+                authserv_id=options.authserv_id,
+                originals=originals,
+            ),
+            find_txt=find_txt,
+            mail_list=load_easyprivacy() if options.easyprivacy else None,
+        )
+
+
+async def until_stopped() -> None:
+    """Wait for SIGTERM or SIGINT."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    await stopping.wait()

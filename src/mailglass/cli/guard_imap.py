@@ -1,0 +1,147 @@
+"""`mailglass guard-imap`: cleans a folder of a mailbox, and can put the originals back."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..errors import ConfigurationError, RetryLater
+from ..gateway.cleaning import Cleaner
+from ..gateway.guard_mailbox import Account, Done, GuardedFolder
+from ..guard import Clean
+from ._cleaning import CleaningOptions, cleaner, cleaning_options
+
+_log = logging.getLogger("mailglass.guard")
+
+_FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 5.0, 300.0
+
+
+@click.command("guard-imap")
+@click.option("--host", required=True)
+@click.option("--port", type=int, help="993, or 143 without TLS from the first byte.")
+@click.option(
+    "--security", type=click.Choice(["tls", "starttls", "none"]), default="tls", show_default=True
+)
+@click.option("--user", required=True)
+@click.option(
+    "--password-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Else the variable MAILGLASS_IMAP_PASSWORD.",
+)
+@click.option("--folder", default="INBOX", show_default=True, help="The folder to clean.")
+@click.option(
+    "--originals", default="Originals", show_default=True, help="The folder for the originals."
+)
+@click.option("--certificates", metavar="FILE", help="PEM file of authorities.")
+@click.option("--follow", is_flag=True, help="Go on with what comes (IDLE), until stopped.")
+@click.option("--put-back", is_flag=True, help="Put the originals back and keep them so.")
+@click.option("--message-id", metavar="ID", help="With --put-back: of this message alone.")
+@cleaning_options
+def command(
+    host: str,
+    port: int | None,
+    security: Any,
+    user: str,
+    password_file: Path | None,
+    folder: str,
+    originals: str,
+    certificates: str | None,
+    follow: bool,
+    put_back: bool,
+    message_id: str | None,
+    **options: Any,
+) -> None:
+    """Clean a folder over IMAP: clean copies stay there, the originals move to another folder.
+
+    Nothing is lost when it breaks off anywhere: run it again and it goes on. A message that was put
+    back, or to which you gave the keyword MailglassKeep, is left as it is. Exit status 1 when a
+    message could not be handled, 75 when the server cannot be used.
+    """
+    if message_id and not put_back:
+        raise click.UsageError("--message-id goes with --put-back")
+    if follow and put_back:
+        raise click.UsageError("--follow cleans, --put-back undoes; choose one")
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    account = Account(
+        host=host,
+        port=port or (993 if security == "tls" else 143),
+        security=security,
+        user=user,
+        password=_password(password_file),
+        folder=folder,
+        originals=originals,
+        certificates=certificates,
+    )
+    done = asyncio.run(_run(account, CleaningOptions(**options), follow, put_back, message_id))
+    if not follow:
+        what = "put back" if put_back else "cleaned"
+        click.echo(f"looked at {done.seen}, {what} {done.changed}, failed {done.failed}")
+    if done.failed:
+        sys.exit(1)
+
+
+def _password(file: Path | None) -> str:
+    password = file.read_text().strip() if file else os.environ.get("MAILGLASS_IMAP_PASSWORD", "")
+    if not password:
+        raise ConfigurationError(
+            "there is no password: name a --password-file, or set MAILGLASS_IMAP_PASSWORD"
+        )
+    return password
+
+
+async def _run(
+    account: Account,
+    options: CleaningOptions,
+    follow: bool,
+    put_back: bool,
+    message_id: str | None,
+) -> Done:
+    async with cleaner(options) as cleans:
+        folder = GuardedFolder(account, _from_thread(cleans, account.user))
+        if put_back:
+            return await asyncio.to_thread(folder.put_back, message_id)
+        if not follow:
+            return await asyncio.to_thread(folder.clean_once)
+        stopping = threading.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopping.set)
+        await asyncio.to_thread(_follow, folder, stopping)
+        return Done()
+
+
+def _from_thread(cleans: Cleaner, user: str) -> Any:
+    """The cleaner as a function that blocks, for the thread that speaks IMAP."""
+    loop = asyncio.get_running_loop()
+    recipients = (user,) if "@" in user else ()
+
+    def clean(raw: bytes, fields: tuple[str, ...]) -> Clean | None:
+        return asyncio.run_coroutine_threadsafe(
+            cleans.clean(raw, recipients, fields), loop
+        ).result()
+
+    return clean
+
+
+def _follow(folder: GuardedFolder, stopping: threading.Event) -> None:
+    """Come back whenever the server went away, after longer and longer waits."""
+    wait_seconds = _FIRST_WAIT_SECONDS
+    while not stopping.is_set():
+        began = time.monotonic()
+        try:
+            folder.follow(stopping)
+        except RetryLater as error:
+            if time.monotonic() - began > _LONGEST_WAIT_SECONDS:
+                wait_seconds = _FIRST_WAIT_SECONDS
+            _log.warning("%s; trying again in %g s", error, wait_seconds)
+            stopping.wait(wait_seconds)
+            wait_seconds = min(2 * wait_seconds, _LONGEST_WAIT_SECONDS)

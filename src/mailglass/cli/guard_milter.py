@@ -1,0 +1,57 @@
+"""`mailglass guard-milter`: the guard as a milter of Postfix or Sendmail."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..errors import ConfigurationError
+from ..gateway.milter import Milter
+from ..lookup import parse_server
+from ._cleaning import CleaningOptions, cleaner, cleaning_options, until_stopped
+
+
+@click.command("guard-milter")
+@click.option(
+    "--listen",
+    default="127.0.0.1:10027",
+    show_default=True,
+    metavar="HOST:PORT",
+    help="Or unix:PATH for a socket file.",
+)
+@click.option("--originals", type=click.Path(path_type=Path), help="Keep changed originals here.")
+@cleaning_options
+def command(listen: str, originals: Path | None, **options: Any) -> None:
+    """Clean each message before the mail server queues it (milter protocol, version 6).
+
+    A message that cannot be read, or whose original cannot be kept, is accepted as it came.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    asyncio.run(_serve(listen, originals, CleaningOptions(**options)))
+
+
+async def _serve(listen: str, originals: Path | None, options: CleaningOptions) -> None:
+    async with cleaner(options, originals) as cleans:
+        milter = Milter(cleans)
+        try:
+            where = await _start(milter, listen)
+        except OSError as error:
+            raise ConfigurationError(f"--listen {listen}: {error.strerror or error}") from error
+        click.echo(f"listening on {where}")
+        await until_stopped()
+        await milter.stop()
+
+
+async def _start(milter: Milter, listen: str) -> str:
+    if listen.startswith("unix:"):
+        path = Path(listen.removeprefix("unix:"))
+        if path.is_socket():
+            path.unlink()  # what a killed one left behind
+        await milter.start_unix(path)
+        return listen
+    host, port = parse_server(listen)
+    return f"{host}:{await milter.start(host, port)}"
