@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from math import exp
 
 import pytest
 
 from mailglass.evidence import (
     Crowd,
+    DeliveryFacts,
+    Learned,
+    LearnedShare,
     Origin,
     Rules,
     Surroundings,
     event_of,
+    has_moved,
+    judge_delivery,
     judge_hit,
     learned_from,
     load_rules,
     verdict_word,
+    with_learned,
 )
 from mailglass.model import Actor, EventType, Hit, TargetKind
 
@@ -235,15 +242,44 @@ def test_a_recipients_wish_holds_whoever_pressed(
 
 
 @pytest.mark.parametrize(
-    ("counted", "low", "high"),
-    [((0.0, 0.0), 0.34, 0.36), ((500.0, 0.0), 0.6, 0.76), ((0.0, 500.0), 0.09, 0.15)],
+    ("people", "machines", "low", "high"),
+    [(0, 0, 0.34, 0.36), (500, 0, 0.6, 0.76), (0, 500, 0.2, 0.25)],
 )
 def test_the_prior_learns_from_the_recipients_domain_and_never_decides_alone(
-    rules: Rules, counted: tuple[float, float], low: float, high: float
+    rules: Rules, people: float, machines: float, low: float, high: float
 ) -> None:
-    around = Surroundings(domain_hits=counted, agent_known=False)
-    judgement = judge_hit(hit("c", address=""), around, rules=rules)
-    assert low <= judgement.probability_human <= high
+    learning = learned_rules(rules, LearnedShare("a.example", "click", people, machines))
+    facts = DeliveryFacts(recipient_domain="a.example")
+    (judgement,) = judge_delivery(facts, [hit("c", "okhttp/4", address="")], rules=learning)
+    prior = judgement.evidence[-1]
+    assert low <= 1 / (1 + exp(-prior.weight)) <= high
+    assert "at this recipient's domain" in prior.text
+    assert judgement.rules_version == f"{rules.version}+learned3"
+
+
+def test_what_was_learned_of_a_domain_says_nothing_of_others_and_other_kinds(
+    rules: Rules,
+) -> None:
+    learning = learned_rules(rules, LearnedShare("a.example", "click", 0, 500))
+    for domain, kind in (("b.example", "c"), ("a.example", "o")):
+        facts = DeliveryFacts(recipient_domain=domain)
+        plain, learned = (
+            judge_delivery(facts, [hit(kind)], rules=some)[0] for some in (rules, learning)
+        )
+        assert plain.evidence == learned.evidence
+
+
+def test_a_new_version_is_learned_only_when_something_moved(rules: Rules) -> None:
+    before = Learned(version=1, at=NOON, shares=(LearnedShare("a.example", "open", 100, 100),))
+    assert has_moved(None, before.shares, rules)
+    assert not has_moved(None, (), rules)
+    assert not has_moved(before, (LearnedShare("a.example", "open", 103, 101),), rules)
+    assert has_moved(before, (LearnedShare("a.example", "open", 100, 300),), rules)
+    assert has_moved(before, (LearnedShare("b.example", "open", 0, 9),), rules)
+
+
+def learned_rules(rules: Rules, *shares: LearnedShare) -> Rules:
+    return with_learned(rules, Learned(version=3, at=NOON, shares=shares))
 
 
 def test_people_behind_a_companys_one_router_are_no_wave(rules: Rules) -> None:
@@ -270,7 +306,7 @@ def test_kind_of_the_target_counts_before_the_path(rules: Rules) -> None:
 
 
 def test_a_domain_learns_only_from_what_its_past_did_not_decide(rules: Rules) -> None:
-    past = Surroundings(domain_hits=(500.0, 0.0))
+    past = Surroundings(expected_share=0.75)
     echo = judge_hit(hit("c", address=""), past, rules=rules)
     assert echo.probability_human > rules.human_above
     person = judge_hit(hit("o", "Outlook-iOS/2.0"), past, rules=rules)

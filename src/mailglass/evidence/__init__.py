@@ -9,7 +9,15 @@ from .judge import event_of, judge_hit, verdict_word
 from .lists import BadList, KeptList, ListSource, keep_list, kept_lists, list_sources
 from .neighbours import Neighbours
 from .networks import network_key
-from .priors import learned_from
+from .priors import (
+    Learned,
+    LearnedShare,
+    has_moved,
+    kind_of_hit,
+    learned_from,
+    share_of,
+    with_learned,
+)
 from .rejudge import Change, KeptDelivery, KeptHit, Rejudged, rejudge
 from .rules import FAMILIES, Rules, Signal, load_rules
 from .surroundings import Crowd, DeliveryFacts, Origin, Surroundings
@@ -26,6 +34,8 @@ __all__ = [
     "KeptDelivery",
     "KeptHit",
     "KeptList",
+    "Learned",
+    "LearnedShare",
     "ListSource",
     "Neighbours",
     "Origin",
@@ -35,16 +45,20 @@ __all__ = [
     "Surroundings",
     "event_from",
     "event_of",
+    "has_moved",
     "judge_delivery",
     "judge_hit",
     "keep_list",
     "kept_lists",
+    "kind_of_hit",
     "learned_from",
     "list_sources",
     "load_rules",
     "network_key",
     "rejudge",
+    "share_of",
     "surroundings_of",
     "verdict_word",
     "weigh",
+    "with_learned",
 ]

@@ -17,6 +17,7 @@ from ..model import Hit, Judgement, TargetKind
 from .judge import judge_alike
 from .look import SCANNING_ROLES, Seen, look
 from .networks import Network, network_key
+from .priors import kind_of_hit
 from .rules import Rules
 from .signals import AT_ONCE, MANY_LINKS, VOLLEY
 from .surroundings import (
@@ -116,8 +117,6 @@ def _places(
     common: dict[str, Any] = {}
     if facts.links_sent == 1:
         common["is_only_link"] = True
-    if facts.domain_hits != (0, 0):
-        common["domain_hits"] = facts.domain_hits
     for hit in hits:
         origin = origins.get(hit.address, NOWHERE) if origins else NOWHERE
         places.append(_place(facts, hit, origin, rules, common.copy()))
@@ -135,6 +134,10 @@ def _place(
     if origin is not NOWHERE:
         fields["origin"] = origin
     _describe(fields, facts, hit, kind, rules)
+    if rules.expected and facts.recipient_domain is not None:
+        share = rules.expected.get((facts.recipient_domain, kind_of_hit(hit.path_kind)))
+        if share is not None:
+            fields["expected_share"] = share
     scans = seen.network is not None and seen.network.role in SCANNING_ROLES
     return _Place(
         hit=hit,

@@ -17,7 +17,6 @@ from typing import Any
 from ..model import Actor, EventType, Evidence, Hit, Judgement, TargetKind
 from .delays import duration, step_of
 from .look import Seen, is_followed, look
-from .priors import share_of
 from .rules import Rules, log_odds
 from .signals import Sign, signs_of
 from .surroundings import NOTHING_AROUND, Surroundings
@@ -114,8 +113,7 @@ def judge_seen(seen: Seen, around: Surroundings, rules: Rules) -> Judgement:
     if _is_privacy_fetch(seen) and around.sender_sign is None:
         return _privacy_fetch(seen, rules)
     signs = signs_of(seen, around, rules)
-    base = rules.numbers["priors"][_prior_key(seen, around)]
-    prior = _prior_evidence(share_of(base, around.domain_hits, rules), seen.is_click)
+    prior = _prior_evidence(_prior(seen, around, rules), seen.is_click, around.expected_share)
     evidence = _weighed(signs, rules)
     total = prior.weight + sum(item.weight for item in evidence)
     total = _bounded(total, evidence, seen, rules)
@@ -163,13 +161,20 @@ def _prior_key(seen: Seen, around: Surroundings) -> str:
     return "click" if seen.is_click else "open"
 
 
+def _prior(seen: Seen, around: Surroundings, rules: Rules) -> float:
+    if around.expected_share is not None:
+        return around.expected_share
+    return rules.numbers["priors"][_prior_key(seen, around)]
+
+
 @lru_cache(4096)
-def _prior_evidence(prior: float, clicked: bool) -> Evidence:
+def _prior_evidence(prior: float, clicked: bool, learned: float | None) -> Evidence:
     what = "clicks" if clicked else "loads"
+    where = "" if learned is None else " at this recipient's domain"
     return Evidence(
         signal="prior",
         weight=log_odds(prior),
-        text=f"of 100 such {what} about {prior * 100:.0f} are people's",
+        text=f"of 100 such {what}{where} about {prior * 100:.0f} are people's",
     )
 
 

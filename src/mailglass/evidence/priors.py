@@ -1,27 +1,93 @@
 """What is to be expected of a recipient domain before a hit is looked at, learned from its past.
 
-A Beta distribution: the share of the hit's kind, worth `strength` hits, beside the hits of the
-domain that were decided.  Only what the request and its surroundings decided counts: a domain's
-past must not confirm itself.
+A Beta distribution for each domain and kind of hit: the kind's own share, worth `strength` hits,
+beside the domain's hits that were decided.  Only what the request and its surroundings decided
+counts: a domain's past must not confirm itself.
+What was learned has a version, and rules that use it carry it in theirs: the same rules and the
+same hits give the same judgement for ever.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
 
 from ..model import Actor, Judgement
 from .rules import Rules
 
-__all__ = ["learned_from", "share_of"]
+__all__ = [
+    "Learned",
+    "LearnedShare",
+    "has_moved",
+    "kind_of_hit",
+    "learned_from",
+    "share_of",
+    "with_learned",
+]
 
 _LEARNED_FROM = frozenset(Actor) - {Actor.SENDER, Actor.THIRD_PARTY, Actor.PRIVACY_PROXY}
+_KINDS_OF_PATHS = {"o": "open", "a": "download"}
+_MOVED = 0.02  # assumed: below, a new version would change no more than the last digit shown
+
+
+class LearnedShare(NamedTuple):
+    """What one recipient domain showed of one kind of hit."""
+
+    domain: str
+    kind: str  # open, click, download
+    people: float  # hits; older ones weigh less
+    machines: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learned:
+    """One version of all that was learned."""
+
+    version: int
+    at: datetime
+    shares: tuple[LearnedShare, ...]
+
+    @property
+    def hits(self) -> float:
+        """How many decided hits stand behind it, the older ones weighing less."""
+        return sum(share.people + share.machines for share in self.shares)
+
+
+def with_learned(rules: Rules, learned: Learned | None) -> Rules:
+    """The rules with the shares to expect of the domains that have a past."""
+    if learned is None:
+        return rules
+    shares: dict[tuple[str, str], float] = {}
+    for share in learned.shares:
+        base = rules.numbers["priors"][share.kind]
+        counted = (share.people, share.machines)
+        # To a hundredth, as it is told: hits of domains that are alike are then judged alike.
+        shares[share.domain, share.kind] = round(share_of(base, counted, rules), 2)
+    return rules.expecting(shares, f"learned{learned.version}")
+
+
+def has_moved(before: Learned | None, shares: Iterable[LearnedShare], rules: Rules) -> bool:
+    """Whether what is counted now would make another expectation than the last version."""
+    if before is None:
+        return any(share.people + share.machines > 0 for share in shares)
+    told = {(s.domain, s.kind): (s.people, s.machines) for s in before.shares}
+    for share in shares:
+        base = rules.numbers["priors"][share.kind]
+        old = share_of(base, told.get((share.domain, share.kind), (0.0, 0.0)), rules)
+        if abs(share_of(base, (share.people, share.machines), rules) - old) >= _MOVED:
+            return True
+    return False
+
+
+def kind_of_hit(path_kind: str) -> str:
+    """Under which kind a hit is learned from and expected."""
+    return _KINDS_OF_PATHS.get(path_kind, "click")
 
 
 def learned_from(judgements: Iterable[Judgement], rules: Rules) -> tuple[int, int]:
-    """How many hits were a person's and how many a machine's without regard to the prior.
-
-    To be added to a domain's count, and given back as `DeliveryFacts.domain_hits`.
-    """
+    """How many hits were a person's and how many a machine's without regard to the prior."""
     people = machines = 0
     for judgement in judgements:
         if judgement.actor not in _LEARNED_FROM:
@@ -40,7 +106,7 @@ def share_of(base: float, counted: tuple[float, float], rules: Rules) -> float:
     people, machines = counted
     if people + machines <= 0:
         return base
-    numbers = rules.numbers["priors"]
+    numbers: Mapping[str, float] = rules.numbers["priors"]
     scale = min(1.0, numbers["learned_at_most"] / (people + machines))
     strength = numbers["strength"]
     mean = (base * strength + people * scale) / (strength + (people + machines) * scale)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from hashlib import blake2b
 from importlib.resources import files
@@ -65,6 +65,8 @@ class Rules:
     clients: ClientTable
     networks: NetworkTable
     rows: Mapping[str, tuple[Row, ...]]  # the tables as they were read, for listing
+    # the share of people that was learned, by recipient domain and kind of hit
+    expected: Mapping[tuple[str, str], float] = field(default_factory=dict)
 
     @property
     def machine_below(self) -> float:
@@ -85,6 +87,10 @@ class Rules:
     def human_weight(self) -> float:
         """`human_above` as a weight of evidence."""
         return log_odds(self.human_above)
+
+    def expecting(self, shares: Mapping[tuple[str, str], float], name: str) -> Rules:
+        """These rules with other expectations of domains; `name` goes into the version."""
+        return replace(self, expected=shares, version=f"{self.version}+{name}")
 
 
 def log_odds(probability: float) -> float:
@@ -218,6 +224,10 @@ def _check_ranges(numbers: Mapping[str, Mapping[str, float]], sheet: Sheet) -> N
     if not bands["machine_below"] <= numbers["priors"]["privacy"] <= bands["human_above"]:
         # Apple's fetch is never called a person's, nor a machine's.
         raise sheet.refuse(("priors", "privacy"), "privacy must lie between the bands")
+    if numbers["priors"]["floor"] < bands["machine_below"]:
+        raise sheet.refuse(("priors", "floor"), "floor must not lie below machine_below")
+    if numbers["priors"]["ceiling"] > bands["human_above"]:
+        raise sheet.refuse(("priors", "ceiling"), "ceiling must not lie above human_above")
     for key, value in numbers["verdict"].items():
         if not 0 < value < 1:
             raise sheet.refuse(("verdict", key), f"{key} must lie between 0 and 1")

@@ -70,7 +70,6 @@ class DeliveryFacts:
     sender_announced: tuple[datetime, ...] = ()  # when the sender's client said "I am looking"
     replied_at: datetime | None = None
     forwarded_at: datetime | None = None  # or reported as spam
-    domain_hits: tuple[float, float] = (0.0, 0.0)  # the domain's past hits: people's, machines'
 
     @property
     def knows_people(self) -> bool:
@@ -122,7 +121,7 @@ class Surroundings:
     known_device: bool = False
     sender_sign: str | None = None  # why this is the sender's own view
     sender_network: bool = False
-    domain_hits: tuple[float, float] = (0.0, 0.0)
+    expected_share: float | None = None  # of people among such hits of this domain, as learned
     # other deliveries
     crowd: Crowd = ALONE
     domain_pattern: bool = False
