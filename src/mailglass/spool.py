@@ -383,8 +383,10 @@ class Spool:
                     _add_event(db, EventType.SUPPRESSED, at, message_id, body, number)
                     continue
                 policy = policies.get(number, TrackingPolicy.IDENTIFIED)
-                db.execute(
-                    "UPDATE delivery SET held = 0, policy = ? WHERE id = ?", (policy.value, number)
+                db.execute(  # `off` from acceptance on is the author's own copy
+                    "UPDATE delivery SET held = 0,"
+                    " policy = CASE WHEN policy = ?1 THEN policy ELSE ?2 END WHERE id = ?3",
+                    (TrackingPolicy.OFF.value, policy.value, number),
                 )
 
     def tighten(self, recipient: str, account_id: int, policy: TrackingPolicy) -> int:

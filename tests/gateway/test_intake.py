@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -221,6 +222,32 @@ def test_mail_is_taken_and_held_while_nobody_can_be_asked(desk: Desk) -> None:
     assert desk.spool.due(NOW, 10) == []
     (waiting,) = desk.spool.waiting()
     assert (waiting.delivery, waiting.is_held) == (receipt.deliveries[0], True)
+
+
+@pytest.mark.parametrize("own", ["me@home.test", "ME@home.test", "bounces@home.test"])
+def test_the_authors_own_copy_carries_nothing_also_when_it_was_held(desk: Desk, own: str) -> None:
+    for desk.is_history_down in (False, True):
+        receipt = desk.intake.accept(
+            RAW,
+            return_path="bounces@home.test",
+            recipients=[own, "you@x.test"],
+            submitter=US,
+        )
+        desk.spool.release(receipt.message_id, NOW, policies={}, suppressed={})
+        policies = {
+            w.delivery.recipient: w.policy
+            for w in desk.spool.waiting()
+            if w.delivery.message_id == receipt.message_id
+        }
+        assert policies == {own: TrackingPolicy.OFF, "you@x.test": TrackingPolicy.IDENTIFIED}
+
+
+def test_only_the_neighbourhood_of_the_submitters_address_is_kept(desk: Desk) -> None:
+    submitter = replace(US, address="198.51.100.77")
+    desk.intake.accept(RAW, return_path="", recipients=["you@x.test"], submitter=submitter)
+    (queued,) = (e for e in desk.spool.events(0, 9) if e.type is EventType.QUEUED)
+    assert queued.body["submitter_network"] == "198.51.100.0/24"
+    assert "198.51.100.77" not in repr(queued.body)
 
 
 def test_copies_that_are_handed_back_keep_to_each_recipients_policy(desk: Desk) -> None:

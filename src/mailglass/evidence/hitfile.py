@@ -106,7 +106,8 @@ def _number(record: Mapping[str, Any], name: str) -> float | None:
 def _headers(record: Mapping[str, Any]) -> dict[str, str]:
     headers = record.get("headers") or {}
     if isinstance(headers, list):
-        headers = dict(pair for pair in headers if isinstance(pair, list) and len(pair) == 2)
+        pairs = [pair for pair in headers if isinstance(pair, list) and len(pair) == 2]
+        headers = {str(name): value for name, value in pairs}
     if not isinstance(headers, dict):
         raise BadHit("headers must be an object")
     return {

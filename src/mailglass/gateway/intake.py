@@ -20,6 +20,7 @@ from email.policy import compat32
 from typing import Any, Literal, TypeVar
 
 from ..errors import InputError, NotAMessage, RetryLater
+from ..evidence import network_key
 from ..ids import Ids
 from ..instrument import (
     Options,
@@ -63,6 +64,7 @@ class Submitter:
     name: str  # the user name that was authenticated
     greeting: str = "localhost"  # EHLO
     protocol: str = "ESMTPA"  # RFC 3848, or HTTP
+    address: str = ""  # of the network; only its neighbourhood is kept, as the sender's own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,7 +201,8 @@ class Intake:
             tracking=asdict(options),
             facts=facts,
             suppressed=_by_id(deliveries, permissions.suppressed),
-            policies=_by_id(deliveries, permissions.policies),
+            policies=_by_id(deliveries, permissions.policies)
+            | _own_copies(header, return_path, deliveries),
             is_held=is_held,
             send_at=wishes.send_at,
             fillings={
@@ -235,6 +238,7 @@ class Intake:
         template = compile_message(raw, options, ring=self._ring, store=store)
         facts = {**_facts(header, template, submitter, wishes), "sent_by": "submitter"}
         policies = _by_id(deliveries, self._permitted(facts, deliveries).policies)
+        policies |= _own_copies(header, "", deliveries)
         submission = Submission(
             message_id=message_id,
             accepted_at=self._clock(),
@@ -371,6 +375,7 @@ def _facts(
     return {
         "account_id": submitter.account_id,
         "submitter": submitter.name,
+        "submitter_network": network_key(submitter.address) if submitter.address else None,
         "author": _shown(fields, "From"),
         "author_domain": _author_domain(fields),
         "subject": _shown(fields, "Subject"),
@@ -379,6 +384,16 @@ def _facts(
         "campaign": wishes.campaign or template.campaign,
         "targets": [_target(t) for t in template.targets],
     }
+
+
+def _own_copies(
+    header: bytes, return_path: str, deliveries: Iterable[Delivery]
+) -> dict[int, TrackingPolicy]:
+    """The copies that go to their own author, who would be taken for a recipient: no beacon."""
+    fields = BytesHeaderParser(policy=compat32).parsebytes(header)
+    named = email.utils.getaddresses([str(fields.get(n, "")) for n in ("From", "Sender")])
+    own = {address.lower() for _, address in named} | {return_path.lower()}
+    return {d.id: TrackingPolicy.OFF for d in deliveries if d.recipient.lower() in own}
 
 
 def _author_domain(fields: EmailMessage) -> str:

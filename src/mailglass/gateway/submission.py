@@ -306,6 +306,7 @@ class _Handler:
             name=name,
             greeting=session.host_name or "localhost",
             protocol="ESMTPSA" if session.ssl else "ESMTPA",
+            address=str(session.peer[0]) if session.peer else "",
         )
         try:
             receipt = await asyncio.to_thread(
