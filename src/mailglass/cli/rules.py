@@ -11,7 +11,9 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-from ..evidence import FAMILIES, Rules, Signal, load_rules
+from ..evidence import FAMILIES, Learned, Rules, Signal, expected_share, load_rules
+from ..history import History
+from ._source import settings_of
 
 
 @click.command()
@@ -22,19 +24,77 @@ from ..evidence import FAMILIES, Rules, Signal, load_rules
 @click.option("--family", type=click.Choice(FAMILIES), help="Only this family of signals.")
 @click.option(
     "--table",
-    type=click.Choice(["clients", "networks", "names"]),
-    help="The rows of a table instead of the signals.",
+    type=click.Choice(["clients", "networks", "names", "learned"]),
+    help="The rows of a table instead of the signals; what was learned of recipient domains.",
 )
-def command(as_json: bool, extra: Path | None, family: str | None, table: str | None) -> None:
-    """List the rules by which hits are judged."""
+@click.pass_context
+def command(
+    ctx: click.Context, as_json: bool, extra: Path | None, family: str | None, table: str | None
+) -> None:
+    """List the rules by which hits are judged, and what was learned of recipient domains."""
     rules = load_rules(extra)
+    learned = _learned(ctx)
     signals = [s for s in rules.signals.values() if family in (None, s.family)]
     if as_json:
-        click.echo(orjson.dumps(_as_mapping(rules, signals), option=orjson.OPT_INDENT_2))
+        told = {**_as_mapping(rules, signals), "learned": _learned_as_mapping(learned, rules)}
+        click.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2))
+    elif table == "learned":
+        _print_learned(learned, rules)
     elif table is not None:
         Console().print(_rows(rules, table))
     else:
         Console().print(_signals(rules, signals))
+        click.echo(_about(learned))
+
+
+def _learned(ctx: click.Context) -> Learned | None:
+    """What the history of this installation holds; None where there is no history yet."""
+    settings = settings_of(ctx)
+    if not settings.history_url and not (settings.data_directory / "history.db").exists():
+        return None
+    with History(settings.history_address).reading() as t:
+        return t.learned()
+
+
+def _about(learned: Learned | None) -> str:
+    if learned is None:
+        return "Nothing was learned of recipient domains yet; `mailglass serve` learns once a day."
+    domains = len({share.domain for share in learned.shares})
+    return (
+        f"Learned, version {learned.version} of {learned.at:%Y-%m-%d}: {learned.hits:.0f} decided "
+        f"hits of {domains} recipient domains; `mailglass rules --table learned` lists them."
+    )
+
+
+def _print_learned(learned: Learned | None, rules: Rules) -> None:
+    click.echo(_about(learned))
+    if learned is None:
+        return
+    table = Table()
+    for heading in (
+        "domain",
+        "hits",
+        "people's",
+        "machines'",
+        "of 100 are expected to be people's",
+    ):
+        table.add_column(heading, overflow="fold")
+    for s in sorted(learned.shares, key=lambda s: -(s.people + s.machines)):
+        expected = expected_share(s, rules)
+        table.add_row(
+            s.domain, s.kind, f"{s.people:.0f}", f"{s.machines:.0f}", f"{expected * 100:.0f}"
+        )
+    Console().print(table)
+
+
+def _learned_as_mapping(learned: Learned | None, rules: Rules) -> dict[str, Any] | None:
+    if learned is None:
+        return None
+    return {
+        "version": learned.version,
+        "at": learned.at.isoformat(timespec="seconds"),
+        "shares": [{**s._asdict(), "expected": expected_share(s, rules)} for s in learned.shares],
+    }
 
 
 def _signals(rules: Rules, signals: list[Signal]) -> Table:

@@ -7,6 +7,9 @@ import json
 import click
 
 from .. import history as store
+from ..app import read_keys
+from ..errors import InputError
+from ..tokens import Kind, Ring, self_url
 from ._source import settings_of
 
 
@@ -28,6 +31,25 @@ def add(ctx: click.Context, name: str, as_json: bool) -> None:
         click.echo(json.dumps({"user": name, "password": password}))
     else:
         click.echo(f"user {name}\npassword {password}")
+
+
+@command.command("self-link")
+@click.argument("name", default=store.ADMINISTRATOR)
+@click.pass_context
+def self_link(ctx: click.Context, name: str) -> None:
+    """The link by which NAME marks a browser as the sender's own.
+
+    Open it once in each browser and mail program that shows your own messages: their hits are then
+    the sender's. It sets no cookie; address and user agent are remembered for 180 days. Whoever
+    has the link can mark a browser of theirs, so do not send it on.
+    """
+    settings = settings_of(ctx)
+    with store.History(settings.history_address).reading() as t:
+        user = t.user_named(name)
+    if user is None:
+        raise InputError(f"there is no user {name!r}; `mailglass user add` makes one")
+    ring = Ring(read_keys(settings.data_directory))
+    click.echo(self_url(settings.tracking_url, ring.mint(Kind.SELF, user.id, 0)))
 
 
 @command.command("login-link")

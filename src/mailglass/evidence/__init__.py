@@ -12,39 +12,40 @@ from .networks import network_key
 from .priors import (
     Learned,
     LearnedShare,
+    expected_share,
     has_moved,
     kind_of_hit,
     learned_from,
-    share_of,
     with_learned,
 )
-from .rejudge import Change, KeptDelivery, KeptHit, Rejudged, rejudge
+from .rejudge import Change, change_of_hit, change_of_verdict
 from .rules import FAMILIES, Rules, Signal, load_rules
-from .surroundings import Crowd, DeliveryFacts, Origin, Surroundings
+from .surroundings import ALONE, Crowd, DeliveryFacts, Origin, Surroundings
 from .tables import BadRules
 from .verdict import event_from, weigh
 
 __all__ = [
+    "ALONE",
     "FAMILIES",
     "BadList",
     "BadRules",
     "Change",
     "Crowd",
     "DeliveryFacts",
-    "KeptDelivery",
-    "KeptHit",
     "KeptList",
     "Learned",
     "LearnedShare",
     "ListSource",
     "Neighbours",
     "Origin",
-    "Rejudged",
     "Rules",
     "Signal",
     "Surroundings",
+    "change_of_hit",
+    "change_of_verdict",
     "event_from",
     "event_of",
+    "expected_share",
     "has_moved",
     "judge_delivery",
     "judge_hit",
@@ -55,8 +56,6 @@ __all__ = [
     "list_sources",
     "load_rules",
     "network_key",
-    "rejudge",
-    "share_of",
     "surroundings_of",
     "verdict_word",
     "weigh",

@@ -20,6 +20,7 @@ from .rules import Rules
 __all__ = [
     "Learned",
     "LearnedShare",
+    "expected_share",
     "has_moved",
     "kind_of_hit",
     "learned_from",
@@ -59,24 +60,27 @@ def with_learned(rules: Rules, learned: Learned | None) -> Rules:
     """The rules with the shares to expect of the domains that have a past."""
     if learned is None:
         return rules
-    shares: dict[tuple[str, str], float] = {}
-    for share in learned.shares:
-        base = rules.numbers["priors"][share.kind]
-        counted = (share.people, share.machines)
-        # To a hundredth, as it is told: hits of domains that are alike are then judged alike.
-        shares[share.domain, share.kind] = round(share_of(base, counted, rules), 2)
+    shares = {(share.domain, share.kind): expected_share(share, rules) for share in learned.shares}
     return rules.expecting(shares, f"learned{learned.version}")
+
+
+def expected_share(share: LearnedShare, rules: Rules) -> float:
+    """The share of people to expect of a domain's kind of hit.
+
+    To a hundredth, as it is told: hits of domains that are alike are then judged alike.
+    """
+    base = rules.numbers["priors"][share.kind]
+    return round(share_of(base, (share.people, share.machines), rules), 2)
 
 
 def has_moved(before: Learned | None, shares: Iterable[LearnedShare], rules: Rules) -> bool:
     """Whether what is counted now would make another expectation than the last version."""
     if before is None:
         return any(share.people + share.machines > 0 for share in shares)
-    told = {(s.domain, s.kind): (s.people, s.machines) for s in before.shares}
+    told = {(s.domain, s.kind): s for s in before.shares}
     for share in shares:
-        base = rules.numbers["priors"][share.kind]
-        old = share_of(base, told.get((share.domain, share.kind), (0.0, 0.0)), rules)
-        if abs(share_of(base, (share.people, share.machines), rules) - old) >= _MOVED:
+        old = told.get((share.domain, share.kind)) or LearnedShare(share.domain, share.kind, 0, 0)
+        if abs(expected_share(share, rules) - expected_share(old, rules)) >= _MOVED:
             return True
     return False
 

@@ -19,6 +19,7 @@ from .credentials import (
     sign_in,
     sign_in_with_password,
 )
+from .learning import JudgedEvents
 from .persons import Erased, Withdrawn
 from .records import (
     Account,
@@ -42,6 +43,7 @@ from .store import History, Transaction
 from .timeline import SENTENCES, DeliveryTimeline, Timeline, timeline
 from .unnamed import SMALLEST_CROWD, UnnamedHit
 from .versions import HistoryOutdated, Step
+from .visits import Visit, Whereabouts
 
 __all__ = [
     "ADMINISTRATOR",
@@ -58,6 +60,7 @@ __all__ = [
     "History",
     "HistoryOutdated",
     "JudgedDelivery",
+    "JudgedEvents",
     "JudgedHit",
     "Kind",
     "KnownFacts",
@@ -80,6 +83,8 @@ __all__ = [
     "Transaction",
     "UnnamedHit",
     "User",
+    "Visit",
+    "Whereabouts",
     "Who",
     "Withdrawn",
     "add_administrator",

@@ -14,6 +14,7 @@ import argon2
 import pyotp
 
 from ..errors import InputError
+from ..evidence import network_key
 from .records import User
 from .store import History, Transaction
 
@@ -95,9 +96,18 @@ def check_password(history: History, name: str, password: str) -> int | None:
 
 
 def sign_in_with_password(
-    history: History, name: str, password: str, code: str = "", *, now: datetime | None = None
+    history: History,
+    name: str,
+    password: str,
+    code: str = "",
+    *,
+    now: datetime | None = None,
+    address: str = "",
 ) -> str | None:
-    """The token of a new session, None for a wrong name or password, or a wrong or used code."""
+    """The token of a new session, None for a wrong name or password, or a wrong or used code.
+
+    The neighbourhood of `address` is then known as the account's own.
+    """
     user = _user_with_password(history, name, password)
     if user is None:
         return None
@@ -106,7 +116,7 @@ def sign_in_with_password(
             step = _step_of(user.totp_secret, code, now or datetime.now(UTC))
             if step is None or not t.use_totp_step(user.id, step):
                 return None
-        return _add_session(t, user.id)
+        return _add_session(t, user.id, address)
 
 
 def _step_of(secret: str, code: str, now: datetime) -> int | None:
@@ -154,18 +164,24 @@ def _user_with_password(history: History, name: str, password: str) -> User | No
 _NOBODY = _hasher.hash(secrets.token_urlsafe(15))
 
 
-def sign_in(history: History, token: str) -> str | None:
-    """Use a login link; returns the token of a new session, None when the link is not good."""
+def sign_in(history: History, token: str, *, address: str = "") -> str | None:
+    """Use a login link; returns the token of a new session, None when the link is not good.
+
+    The neighbourhood of `address` is then known as the account's own.
+    """
     with history.transaction() as t:
         user_id = t.use_login_link(_hash(token), datetime.now(UTC))
         if user_id is None:
             return None
-        return _add_session(t, user_id)
+        return _add_session(t, user_id, address)
 
 
-def _add_session(t: Transaction, user_id: int) -> str:
-    session = secrets.token_urlsafe(32)
-    t.add_session(_hash(session), user_id, datetime.now(UTC) + timedelta(days=_SESSION_DAYS))
+def _add_session(t: Transaction, user_id: int, address: str) -> str:
+    session, now = secrets.token_urlsafe(32), datetime.now(UTC)
+    t.add_session(_hash(session), user_id, now + timedelta(days=_SESSION_DAYS))
+    account_id = t.account_of_user(user_id)
+    if address and account_id is not None:
+        t.add_own_network(account_id, network_key(address), now, user_id)
     return session
 
 

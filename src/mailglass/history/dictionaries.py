@@ -50,6 +50,14 @@ class DictionaryStatements(FollowingStatements):
 
     _holds_pen = False
 
+    def be_the_writer(self) -> None:
+        """Wait for others who write facts, and keep them waiting until the transaction ends."""
+        self._hold_pen()
+
+    def judgements(self, numbers: Iterable[int]) -> dict[int, Judgement]:
+        """What stands under numbers of judgements; the delay in a sentence is left open."""
+        return self._judgements(numbers)
+
     def _hold_pen(self) -> None:
         """Be the one who writes facts until the transaction ends; on SQLite one is anyway."""
         if not self._holds_pen:

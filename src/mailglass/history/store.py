@@ -18,11 +18,14 @@ from ..errors import ConfigurationError, StorageUnavailable
 from .browsing import BrowsingStatements
 from .counting import Place
 from .drafts import DraftStatements
+from .learning import LearningStatements
 from .memory import Memory
+from .own import OwnStatements
 from .persons import PersonStatements
 from .retention import RetentionStatements
 from .sessions import SessionStatements
 from .versions import make_or_refuse
+from .visits import VisitStatements
 
 __all__ = ["History", "Transaction"]
 
@@ -33,6 +36,9 @@ class Transaction(
     PersonStatements,
     RetentionStatements,
     DraftStatements,
+    OwnStatements,
+    LearningStatements,
+    VisitStatements,
 ):
     """The named statements, inside one transaction."""
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CorruptRecord, RetryLater
-from ..evidence import Neighbours, Rules
+from ..evidence import Neighbours, Rules, with_learned
 from ..history import History, StoredEvent, StoredHit, StoredMessage, Transaction
 from ..journal import START, Cursor, Poison, expire, published_end, read
 from ..model import Delivery, Event, EventType, Hit, Target, TargetKind, TrackingPolicy
@@ -26,6 +26,8 @@ from ..tokens import Ring
 from .acts import acts_among, carry_out
 from .holding import tracking_policies
 from .judging import judge_again, remember
+from .learning import count_some, learn
+from .own import is_mark, take_mark, take_networks
 from .returned import take_returned
 from .unnamed import Unnamed, take_unnamed
 
@@ -69,7 +71,9 @@ class Ingest:
         self._history = history
         self._spool = spool
         self._journal = journal_directory
-        self._rules = rules
+        self._plain_rules = rules
+        self._rules = rules  # with what was learned, once the history was asked
+        self._is_learned = False
         self._keep = keep
         self._ring = ring
         self._told_at = told_at
@@ -84,11 +88,11 @@ class Ingest:
             wait = _LOOK_SECONDS
             try:
                 taken = await asyncio.to_thread(self.step) if self._has_news() else 0
-                if not taken and self._clock() >= settle_at:
-                    await asyncio.to_thread(self.settle)
+                # also under load that never ends, which leaves no idle moment
+                if self._clock() >= settle_at and not await asyncio.to_thread(self._look_back):
                     settle_at = self._clock() + timedelta(seconds=_SETTLE_SECONDS)
                 rest = _REST_SECONDS[0]
-                if taken:
+                if taken or self._clock() >= settle_at:
                     continue
             except (RetryLater, CorruptRecord) as error:
                 _log.error("%s; trying again", error, extra={"action": "ingest-waits"})
@@ -152,6 +156,7 @@ class Ingest:
             seq = int(t.cursor(_SPOOL) or 0)
             told = self._spool.events(seq, most)
             touched = set(self._take_told(t, told))
+            take_networks(t, told)
             if told:
                 t.set_cursor(_SPOOL, str(told[-1].seq))
             seen: list[StoredHit] = []
@@ -178,18 +183,43 @@ class Ingest:
             _log.debug("took %d records", taken, extra={"action": "ingested"})
         return taken
 
-    def settle(self) -> None:
-        """Judge the deliveries whose settling time has passed, and let go of old segments."""
+    def _look_back(self) -> int:
+        """Settle and learn; returns 0 when there is no more of either."""
+        return (self.settle() == _BATCH) + self.learn()
+
+    def settle(self) -> int:
+        """Judge the deliveries whose settling time has passed, and let go of old segments.
+
+        Returns how many deliveries that were, a batch at the most.
+        """
         now = self._clock()
         settled_since = now - timedelta(seconds=self._rules.numbers["times"]["settle"])
         with self._history.transaction() as t:
             unsettled = t.unsettled(settled_since, _BATCH)
-            judge_again(t, unsettled, self._rules, self._known_neighbours(t), now)
+            known = self._known_neighbours(t)
+            judge_again(t, unsettled, self._rules, known, now, with_past=True)
             cursor = Cursor.parse(t.cursor(_JOURNAL) or str(START))
         for path in expire(self._journal, [cursor], keep=self._keep, now=datetime.now(UTC)):
             _log.info("removed %s", path.name, extra={"action": "segment-removed"})
+        return len(unsettled)
+
+    def learn(self) -> int:
+        """Count some of what was judged, and take over what it comes to once a day.
+
+        Returns how many events were counted.
+        """
+        now = self._clock()
+        with self._history.transaction() as t:
+            counted = count_some(t, self._plain_rules, now)
+            if not counted and learn(t, self._plain_rules, now):
+                _log.info("learned of recipient domains anew", extra={"action": "learned"})
+                self._is_learned = False
+        return counted
 
     def _known_neighbours(self, t: Transaction) -> Neighbours:
+        if not self._is_learned:
+            self._rules = with_learned(self._plain_rules, t.learned())
+            self._is_learned = True
         if self._neighbours is None:
             self._neighbours = Neighbours(self._rules)
             remember(t, self._clock() - _NEIGHBOUR_TIME, self._neighbours, _NEIGHBOURS)
@@ -201,10 +231,11 @@ class Ingest:
         """Write the hits, and carry out what recipients asked for; the latter's deliveries too."""
         hits: list[tuple[int | None, Hit]] = []
         unnamed: list[Unnamed] = []
-        named = {i.delivery_id for _, i in items if not isinstance(i, Poison)} - {None}
+        plain = [i for _, i in items if not isinstance(i, Poison) and not is_mark(i)]
+        named = {i.delivery_id for i in plain} - {None}
         known = {d.id: d for d in t.deliveries(named)}
         asked: set[int] = set()
-        acts = acts_among((i for _, i in items if not isinstance(i, Poison)), known)
+        acts = acts_among(plain, known)
         if acts:
             asked = carry_out(t, self._spool, acts, self._clock())
             known |= {d.id: d for d in t.deliveries(asked & named)}
@@ -212,6 +243,10 @@ class Ingest:
             if isinstance(item, Poison):
                 _log.error("a record cannot be read: %s", item, extra={"action": "poison"})
                 t.add_poison(f"journal:{cursor}", self._clock(), item.reason, item.raw)
+                continue
+            if is_mark(item):
+                take_mark(t, item)
+                hits.append((None, item))
                 continue
             delivery = known.get(item.delivery_id)
             if delivery is not None and delivery.delivered_at:

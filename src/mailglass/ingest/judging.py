@@ -7,10 +7,11 @@ delivery's hits are judged together; what changed is written.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from ..evidence import (
+    Crowd,
     DeliveryFacts,
     Neighbours,
     Rules,
@@ -31,8 +32,9 @@ from ..history import (
     Who,
 )
 from ..model import Event, EventType, Target, TargetKind
+from .around import Around, look_around
 
-__all__ = ["WHO_OF_WORD", "delivery_facts", "judge_again", "remember"]
+__all__ = ["WHO_OF_WORD", "Work", "delivery_facts", "judge_again", "remember", "works"]
 
 _log = logging.getLogger("mailglass.ingest")
 
@@ -44,6 +46,9 @@ WHO_OF_WORD = {
     "sender": Who.SENDER,
 }
 _NOTHING = KnownFacts()
+_NOBODY = Around()
+_NO_FACTS = DeliveryFacts()
+_NONE_FRESH: Mapping[int, Sequence[StoredHit]] = {}
 
 
 def judge_again(
@@ -53,31 +58,62 @@ def judge_again(
     neighbours: Neighbours,
     now: datetime,
     new_hits: Iterable[StoredHit] = (),
+    *,
+    with_past: bool = False,
 ) -> None:
     """Write the events and the verdict of each delivery as its facts stand now.
 
-    `new_hits` are those that this transaction wrote; the others are read.
+    Others may judge the same deliveries (`rejudging`), so it is the one writer from here on.
+    `new_hits` are those that this transaction wrote; the others are read. The recipients' past
+    counts on demand: at the settling time, which every delivery reaches.
     """
-    deliveries = t.deliveries(delivery_ids)
-    if not deliveries:
-        return
-    known = t.known_facts(d.id for d in deliveries)
+    t.be_the_writer()
     fresh: dict[int, list[StoredHit]] = {}
     for hit in new_hits:
         if hit.delivery_id is not None:
             fresh.setdefault(hit.delivery_id, []).append(hit)
-    targets = t.targets_of(d.message_id for d in deliveries)
-    work = [
-        _Work(d, known.get(d.id, _NOTHING), fresh.get(d.id, ()), targets.get(d.message_id, ()))
-        for d in deliveries
-    ]
+        elif hit.hit.delivery_id is None and hit.hit.token:
+            neighbours.add(hit.hit, _NO_FACTS)  # a token that no key of ours made
+    work = works(t, delivery_ids, rules, now, fresh, with_past=with_past)
     for one in work:
         for stored in one.hits:
             neighbours.add(stored.hit, one.facts)
-    t.set_judged([one.judged(rules, neighbours, now) for one in work])
+
+    def crowd_of(stored: StoredHit, facts: DeliveryFacts) -> Crowd:
+        return neighbours.crowd(stored.hit, facts)
+
+    t.set_judged([one.judged(rules, crowd_of, now) for one in work])
 
 
-class _Work:
+def works(
+    t: Transaction,
+    delivery_ids: Iterable[int],
+    rules: Rules,
+    now: datetime,
+    fresh: Mapping[int, Sequence[StoredHit]] = _NONE_FRESH,
+    *,
+    with_past: bool = True,
+) -> list[Work]:
+    """Deliveries with all that judging them needs, in the order of their numbers."""
+    deliveries = t.deliveries(delivery_ids)
+    if not deliveries:
+        return []
+    known = t.known_facts(d.id for d in deliveries)
+    targets = t.targets_of(d.message_id for d in deliveries)
+    around = look_around(t, deliveries, rules, now, with_past=with_past)
+    return [
+        Work(
+            d,
+            known.get(d.id, _NOTHING),
+            fresh.get(d.id, ()),
+            targets.get(d.message_id, ()),
+            around.get(d.id, _NOBODY),
+        )
+        for d in deliveries
+    ]
+
+
+class Work:
     """A delivery to be judged, with all that is known of it."""
 
     def __init__(
@@ -86,20 +122,23 @@ class _Work:
         known: KnownFacts,
         fresh: Sequence[StoredHit],
         targets: tuple[Target, ...],
+        around: Around,
     ) -> None:
         self.delivery = delivery
         self.told = known.told
-        self.facts = delivery_facts(delivery, targets, known.told)
+        self.facts = delivery_facts(delivery, targets, known.told, around)
         both: list[tuple[StoredHit, SeenHit | None]] = [(s.stored, s) for s in known.seen]
         both += [(hit, None) for hit in fresh]
         both.sort(key=lambda pair: (pair[0].hit.at, pair[0].id))
         self.hits = [stored for stored, _ in both]
         self._before = [seen for _, seen in both]
 
-    def judged(self, rules: Rules, neighbours: Neighbours, now: datetime) -> JudgedDelivery:
+    def judged(
+        self, rules: Rules, crowd_of: Callable[[StoredHit, DeliveryFacts], Crowd], now: datetime
+    ) -> JudgedDelivery:
         """What is made of it now."""
         try:
-            hits, events = self._judge(rules, neighbours)
+            hits, events = self._judge(rules, crowd_of)
         except Exception:
             # a fault of ours with one delivery must not hide the facts of the others
             _log.exception(
@@ -117,11 +156,13 @@ class _Work:
             kept=[e for e in self.told if "who" in e.event.raw],
         )
 
-    def _judge(self, rules: Rules, neighbours: Neighbours) -> tuple[list[JudgedHit], list[Event]]:
+    def _judge(
+        self, rules: Rules, crowd_of: Callable[[StoredHit, DeliveryFacts], Crowd]
+    ) -> tuple[list[JudgedHit], list[Event]]:
         if not self.hits:
             return [], []
         seen = [stored.hit for stored in self.hits]
-        crowds = [neighbours.crowd(hit, self.facts) for hit in seen]
+        crowds = [crowd_of(stored, self.facts) for stored in self.hits]
         judgements = judge_delivery(self.facts, seen, rules=rules, crowds=crowds)
         events = [event_from(hit, j) for hit, j in zip(seen, judgements, strict=True)]
         hits = [
@@ -167,6 +208,7 @@ def delivery_facts(
     delivery: StoredDelivery | None,
     targets: tuple[Target, ...],
     told: Sequence[StoredEvent] = (),
+    around: Around = _NOBODY,
 ) -> DeliveryFacts:
     """What is known of a delivery, as far as judging its hits needs it; None: of nobody's."""
     replies = [e.event.at for e in told if e.event.type is EventType.REPLIED]
@@ -177,4 +219,8 @@ def delivery_facts(
         targets={t.number: t.kind for t in targets},
         links_sent=sum(t.kind is TargetKind.LINK for t in targets),
         replied_at=min(replies, default=None),
+        sender_visitors=around.sender_visitors,
+        sender_networks=around.sender_networks,
+        known_networks=around.known_networks,
+        known_agents=around.known_agents,
     )

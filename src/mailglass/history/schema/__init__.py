@@ -11,6 +11,7 @@ from .base import metadata
 from .domains import sending_domain, tracking_domain
 from .facts import event, hit, judgement, wording
 from .following import counter, cursor, poison, returned
+from .learned import learned, learned_count
 from .mail import campaign, delivery, message, message_tag, recipient_domain, tag, target
 from .outgoing import (
     draft,
@@ -38,6 +39,8 @@ __all__ = [
     "hit",
     "idempotency_key",
     "judgement",
+    "learned",
+    "learned_count",
     "login_link",
     "message",
     "message_tag",

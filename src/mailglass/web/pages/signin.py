@@ -47,7 +47,9 @@ def routes(site: Site) -> APIRouter:
             response = site.page(visitor, "signin/password.html", 429, name=name, fault=fault)
             response.headers["Retry-After"] = str(wait_seconds)
             return response
-        session = sign_in_with_password(site.history, name, password, code)
+        session = sign_in_with_password(
+            site.history, name, password, code, address=_address(request)
+        )
         if session is None:
             attempts.failed(name)
             fault = say("The user name, the password or the code is wrong.")
@@ -61,8 +63,8 @@ def routes(site: Site) -> APIRouter:
         return site.page(visitor, "signin/link.html", token=token)
 
     @router.post("/login/{token}")
-    def by_link(token: str, visitor: Visitor = own_form) -> Response:
-        session = sign_in(site.history, token)
+    def by_link(request: Request, token: str, visitor: Visitor = own_form) -> Response:
+        session = sign_in(site.history, token, address=_address(request))
         if session is None:
             raise HTTPException(403, _("This login link was used or is too old"))
         return site.start_session(session)
@@ -75,3 +77,7 @@ def routes(site: Site) -> APIRouter:
         return response
 
     return router
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""

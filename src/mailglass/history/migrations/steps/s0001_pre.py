@@ -84,6 +84,14 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_table(
+        "learned",
+        sa.Column("version", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.Column("rules_version", sa.Text(), nullable=False),
+        sa.Column("shares", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("version", name=op.f("pk_learned")),
+    )
+    op.create_table(
         "poison",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("at", sa.Float(), nullable=False),
@@ -195,6 +203,20 @@ def upgrade() -> None:
     )
     op.create_index(
         op.f("ix_idempotency_key_expires_at"), "idempotency_key", ["expires_at"], unique=False
+    )
+    op.create_table(
+        "learned_count",
+        sa.Column(
+            "domain_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("people", sa.Float(), nullable=False),
+        sa.Column("machines", sa.Float(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["domain_id"], ["recipient_domain.id"], name=op.f("fk_learned_count_domain_id")
+        ),
+        sa.PrimaryKeyConstraint("domain_id", "kind", name=op.f("pk_learned_count")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "policy",

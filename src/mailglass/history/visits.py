@@ -1,0 +1,113 @@
+"""The named statements about hits as judging again reads them: many, in order, and of whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from . import schema
+from .hits import HitStatements, hit_columns
+from .records import StoredDelivery, StoredHit
+from .schema.base import Who
+from .statements import chunks, moment
+
+__all__ = ["Visit", "VisitStatements", "Whereabouts"]
+
+_RECIPIENTS = 300  # asked for in one statement
+
+
+class Visit(NamedTuple):
+    """A hit that a person was behind, on one of a recipient's deliveries."""
+
+    delivery_id: int
+    address: str
+    user_agent: str
+
+
+class Whereabouts(NamedTuple):
+    """What the neighbours of a delivery's hits are told of it."""
+
+    recipient_domain: str
+    delivered_at: datetime | None
+
+
+class VisitStatements(HitStatements):
+    """What a transaction can do with hits of many deliveries."""
+
+    def hits_after(self, after: int, limit: int) -> list[StoredHit]:
+        """The next hits above the number `after`, in the order in which they were taken."""
+        h = schema.hit.c
+        query = sa.select(*hit_columns()).where(h.id > after).order_by(h.id).limit(limit)
+        return self._stored_hits(self._db.execute(query).all())
+
+    def first_hit_since(self, at: datetime) -> int:
+        """The number before that of the first hit at or after a time."""
+        h = schema.hit.c
+        query = sa.select(sa.func.min(h.id)).where(h.at >= at.timestamp())
+        number = self._db.execute(query).scalar()
+        return self.last_hit_id() if number is None else int(number) - 1
+
+    def last_hit_id(self) -> int:
+        """The number of the newest hit; 0 when there is none."""
+        return self._db.execute(sa.select(sa.func.max(schema.hit.c.id))).scalar() or 0
+
+    def whereabouts(self, delivery_ids: Iterable[int]) -> dict[int, Whereabouts]:
+        """Domain and time of delivery; deliveries that do not exist are left out."""
+        d = schema.delivery.c
+        rows: list[Any] = []  # rows of a select
+        for some in chunks(delivery_ids):
+            query = sa.select(d.id, d.domain_id, d.delivered_at).where(d.id.in_(some))
+            rows += self._db.execute(query).all()
+        names = self._domain_names(row.domain_id for row in rows)
+        return {
+            row.id: Whereabouts(
+                names[row.domain_id],
+                None if row.delivered_at is None else moment(row.delivered_at),
+            )
+            for row in rows
+        }
+
+    def judged_deliveries(self, after: int, since: datetime | None, limit: int) -> list[int]:
+        """The next deliveries above the number `after` that have events, the last of them since
+        then, in order."""
+        d = schema.delivery.c
+        query = sa.select(d.id).where(d.id > after, d.last_event_at.is_not(None))
+        if since is not None:
+            query = query.where(d.last_event_at >= since.timestamp())
+        return list(self._db.execute(query.order_by(d.id).limit(limit)).scalars())
+
+    def visits_of(
+        self, deliveries: Iterable[StoredDelivery], since: datetime
+    ) -> dict[tuple[int, str], list[Visit]]:
+        """By account and recipient: people's hits since then on any of the recipient's deliveries.
+
+        Recipients are compared as they were written.
+        """
+        wanted = {(d.account_id, d.recipient) for d in deliveries}
+        names = sorted({recipient for _, recipient in wanted})
+        d, e, h = schema.delivery.c, schema.event.c, schema.hit.c
+        rows: list[Any] = []  # as above
+        for start in range(0, len(names), _RECIPIENTS):
+            query = (
+                sa.select(d.account_id, d.recipient, d.id, h.address, h.head_id)
+                .join(schema.event, e.delivery_id == d.id)
+                .join(schema.hit, h.id == e.hit_id)
+                .where(
+                    d.recipient.in_(names[start : start + _RECIPIENTS]),
+                    e.who == Who.HUMAN,
+                    e.at >= since.timestamp(),
+                )
+            )
+            rows += self._db.execute(query).all()
+        heads = self._wordings(row.head_id for row in rows)
+        found: dict[tuple[int, str], list[Visit]] = {}
+        for row in rows:
+            key = (row.account_id, row.recipient)
+            if key in wanted:
+                _, _, headers = heads[row.head_id]
+                visit = Visit(row.id, row.address, headers.get("user-agent", ""))
+                found.setdefault(key, []).append(visit)
+        return found
