@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
-from mailglass.cli import cli
+from mailglass.cli._source import SettingsSource
+from mailglass.cli.rejudge import command
 from mailglass.evidence import Neighbours, Rules, load_rules, with_learned
 from mailglass.history import Dimension, History, StoredEvent, StoredMessage, Transaction
 from mailglass.ingest import Rejudging, rejudge
@@ -344,15 +345,18 @@ def test_the_command_says_what_would_change_and_then_changes_it(
     desk = Desk(f"sqlite:///{tmp_path / 'history.db'}", rules)
     number = acme(desk)
     (tmp_path / "site.toml").write_text(SITE)
-    call = ["--data", str(tmp_path), "rejudge", "--rules", str(tmp_path / "site.toml")]
-    dry = CliRunner().invoke(cli, [*call, "--dry-run"], catch_exceptions=False)
+    source = SettingsSource(file=None, overrides=(f"data.directory={tmp_path}",))
+
+    def call(*arguments: str) -> Result:
+        return CliRunner().invoke(
+            command, ["--rules", str(tmp_path / "site.toml"), *arguments], obj=source
+        )
+
+    dry = call("--dry-run")
     assert "1 hits would change" in dry.output
     assert "nothing was written" in dry.output
-    done = CliRunner().invoke(cli, [*call, "--json"], catch_exceptions=False)
-    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    lines = [json.loads(line) for line in call("--json").stdout.splitlines()]
     assert lines[0]["delivery_id"] == str(number)
     assert lines[-1]["summary"]["verdicts_changed"] == 1
-    again = CliRunner().invoke(cli, call, catch_exceptions=False)
-    assert "0 hits changed" in again.output
-    wrong = CliRunner().invoke(cli, [*call, "--since", "yesterday"])
-    assert "such as 2026-11-01" in str(wrong.exception)
+    assert "0 hits changed" in call().output
+    assert "such as 2026-11-01" in str(call("--since", "yesterday").exception)
