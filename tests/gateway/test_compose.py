@@ -202,3 +202,12 @@ def test_recipients_are_read_from_a_raw_message_and_bcc_goes() -> None:
     assert b"d@x.test" not in kept
     assert kept.endswith(b"\r\n\r\nBcc: stays\r\n")
     assert without_bcc(kept) == kept
+
+
+@pytest.mark.parametrize("line", [b"\r\n", b"\n"])
+def test_bcc_goes_wherever_in_the_header_it_stands(line: bytes) -> None:
+    fields = [b"Bcc: a@x.test,%b b@x.test" % line, b"From: me@x.test", b"Resent-Bcc: c@x.test"]
+    for first, second in ((0, 1), (1, 0), (1, 2)):
+        raw = line.join([fields[first], fields[second], b"", b"Bcc: stays", b""])
+        assert without_bcc(raw) == line.join([b"From: me@x.test", b"", b"Bcc: stays", b""])
+    assert without_bcc(line.join(fields)) == b"From: me@x.test" + line

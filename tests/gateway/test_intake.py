@@ -158,6 +158,20 @@ def test_tag_campaign_and_tracking_are_the_submitters(desk: Desk) -> None:
     assert not job.tracking["opens"]
 
 
+def test_nobody_learns_who_got_a_blind_copy(desk: Desk) -> None:
+    desk.intake.accept(
+        b"From: me@home.test\r\nBcc: quiet@x.test,\r\n other@x.test\r\nSubject: x\r\n\r\nhi\r\n",
+        return_path="me@home.test",
+        recipients=("a@x.test", "quiet@x.test"),
+        submitter=US,
+    )
+    for job in desk.spool.due(NOW, 2):
+        raw = desk.spool.raw(job.delivery.message_id)
+        assert b"quiet" not in raw
+        assert b"other@" not in raw
+        assert b"Subject: x\r\n" in raw
+
+
 def test_the_receipt_names_who_is_suppressed(desk: Desk) -> None:
     receipt = desk.accept("no@x.test", "a@x.test")
     assert list(receipt.suppressed.values()) == ["complaint"]

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from instrument.independent import leaves
+from instrument.independent import leaves, text_of
 from mailglass.instrument import (
     Options,
     Template,
@@ -84,16 +84,66 @@ def test_a_text_behind_an_empty_line_gets_html_beside_it(raw: bytes) -> None:
         assert [p.get_content_type() for p in leaves(out)] == ["text/plain", "text/html"]
 
 
+SCRIPTS = {
+    "utf-8": "表한。",
+    "gb18030": "表访。",
+    "big5": "表訪。",  # half of the second is an ASCII letter
+    "euc-kr": "한글、",
+    "shift_jis": "表申。",  # half of the first is a backslash
+    "iso-2022-jp": "表申。",
+    "utf-16": "表한。",
+}
+
+
+def text_message(charset: str, words: str) -> bytes:
+    head = f"A: b\nContent-Type: text/plain; charset={charset}\nContent-Transfer-Encoding: "
+    return f"{head}binary\n\n".encode() + words.encode(charset)
+
+
+@pytest.mark.parametrize("charset", SCRIPTS)
+@pytest.mark.parametrize("wish", ["text_links", "html_alternative"])
+def test_a_text_url_ends_before_words_written_without_spaces(charset: str, wish: str) -> None:
+    one, two, stop = SCRIPTS[charset]
+    words = "".join(
+        [
+            f"{one}{two}https://e.example/1{one}x {two}https://e.example/2{stop}{one}",
+            f"{one}https://e.example/3{two} {stop}https://e.example/4, {two}https://e.example/5",
+            f"{stop}{one}https://e.example{two} https://sub.example.{one}{two}/",
+        ]
+    )
+    template, out = compiled(text_message(charset, words), **{wish: True})
+    urls = [target.url for target in template.targets if target.url]
+    assert urls == [*(f"https://e.example/{n}" for n in range(1, 6)), "https://e.example"]
+    assert [what for what, _ in reasons(template)] == ["link https://sub.example"]
+    if wish == "text_links":
+        text = text_of(leaves(out)[0])
+        assert all(f"?to={url.replace(':', '%3A')}" in text for url in urls)
+
+
 @pytest.mark.parametrize("charset", ["utf-8", "gb18030", "shift_jis", "iso-2022-jp", "utf-16"])
 @pytest.mark.parametrize("wish", ["text_links", "html_alternative"])
 def test_a_text_url_before_other_letters_is_never_cut(charset: str, wish: str) -> None:
-    words = "see https://e.example/page表x and https://e.example/, or https://e.example/。 end"
-    head = f"A: b\nContent-Type: text/plain; charset={charset}\nContent-Transfer-Encoding: "
-    raw = f"{head}binary\n\n".encode() + words.encode(charset)
-    template, _ = compiled(raw, **{wish: True})
+    words = "see https://e.example/pageдx and https://e.example/, or xhttps://e.example/no end"
+    template, _ = compiled(text_message(charset, words), **{wish: True})
     assert [target.url for target in template.targets if target.url] == ["https://e.example/"]
     found = [what for what, reason in reasons(template) if "beyond ASCII" in reason]
-    assert found == ["link https://e.example/page", "link https://e.example/"]
+    assert found == ["link https://e.example/page"]
+
+
+def test_a_text_url_ends_before_curly_quotes_and_wide_spaces() -> None:
+    words = "“https://e.example/1” https://e.example/2\u3000x https://e.example/3… ‹https://e.example/4›"
+    template, _ = compiled(text_message("utf-8", words), text_links=True)
+    urls = [target.url for target in template.targets if target.url]
+    assert urls == [f"https://e.example/{n}" for n in range(1, 5)]
+
+
+@pytest.mark.parametrize("second", [b"https://e.example/b", b"HTTPS://E.example/b"])
+def test_every_list_unsubscribe_field_counts(second: bytes) -> None:
+    raw = b"List-Unsubscribe: <https://e.example/a>\nList-Unsubscribe: <%b>\n" % second
+    raw += b"Content-Type: text/html\n\n"
+    raw += b"".join(b'<a href="https://e.example/%c">x</a>' % letter for letter in b"abc")
+    template, _ = compiled(raw)
+    assert [target.url for target in template.targets if target.url] == ["https://e.example/c"]
 
 
 @pytest.mark.parametrize(

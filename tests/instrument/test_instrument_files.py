@@ -50,16 +50,21 @@ def test_the_same_file_twice_is_refused(run_cli, tmp_path: Path) -> None:
     assert (done.returncode, is_one_line(done.stderr)) == (65, True)
 
 
-@pytest.mark.parametrize("way", ["itself", "link", "plan", "plan of one", "plan on output"])
+@pytest.mark.parametrize(
+    "way", ["itself", "link", "hard link", "plan", "plan of one", "plan on output"]
+)
 def test_an_output_is_never_written_over_an_input_or_another_output(run_cli, tmp_path, way) -> None:
     file = put(tmp_path / "in", "m.eml")
     named = put(tmp_path / "in", "m.eml.json")
     (tmp_path / "link").symlink_to(tmp_path / "in")
+    (tmp_path / "hard").mkdir()
+    (tmp_path / "hard" / "m.eml").hardlink_to(file)
     before = contents(tmp_path)
     inside, out = str(tmp_path / "in"), str(tmp_path / "out")
     options = {
         "itself": (str(file), "--output-dir", inside),
         "link": (str(file), "--output-dir", str(tmp_path / "link")),
+        "hard link": (str(file), "--output-dir", str(tmp_path / "hard")),
         "plan": (str(named), str(file), "--output-dir", out, "--plan-dir", inside),
         "plan of one": (str(file), "--plan", str(file)),
         "plan on output": (str(file), str(named), "--output-dir", out, "--plan-dir", out),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import secrets
+import stat
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -189,14 +191,27 @@ def _refuse_collisions(inputs: Sequence[Path], outputs: Sequence[tuple[Path, Pat
 
     Raises InputError when one file would be written over another, before anything is written.
     """
-    taken = {os.path.realpath(file): f"the input {file}" for file in inputs if str(file) != "-"}
+    taken: dict[object, str] = {}
+    for file in inputs:
+        if str(file) != "-":
+            taken.update(dict.fromkeys(_places(file), f"the input {file}"))
     for source, file in outputs:
-        place = os.path.realpath(file)
-        if place in taken:
+        places = _places(file)
+        if met := next((taken[place] for place in places if place in taken), None):
             raise InputError(
-                f"{file}, made from {source}, would overwrite {taken[place]}; nothing was written"
+                f"{file}, made from {source}, would overwrite {met}; nothing was written"
             )
-        taken[place] = f"what is made from {source}"
+        taken.update(dict.fromkeys(places, f"what is made from {source}"))
+
+
+def _places(file: Path) -> list[object]:
+    """By what a file is known: its path without links, and the number of what hard links share."""
+    places: list[object] = [os.path.realpath(file)]
+    with suppress(OSError):
+        found = os.stat(file)
+        if stat.S_ISREG(found.st_mode):
+            places.append((found.st_dev, found.st_ino))
+    return places
 
 
 class _Store:

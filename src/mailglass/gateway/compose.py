@@ -47,8 +47,10 @@ _FIELD_NAME = re.compile(r"[!-9;-~]{1,76}")
 _CONTENT_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,64}/[a-z0-9!#$&^_.+-]{1,64}", re.IGNORECASE)
 _CONTENT_ID = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.@-]{1,200}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]")
-_BCC = re.compile(rb"^bcc[ \t]*:[^\n]*\n(?:[ \t][^\n]*(?:\n|\Z))*", re.IGNORECASE | re.MULTILINE)
-_HEADER_END = re.compile(rb"\r?\n\r?\n")
+_BCC = re.compile(
+    rb"^(?:resent-)?bcc[ \t]*:[^\n]*+(?:\n[ \t][^\n]*+)*+(?:\n|\Z)", re.IGNORECASE | re.MULTILINE
+)
+_HEADER_END = re.compile(rb"\n(?=\r?\n)")
 
 # What the other fields of a request say already, or what only we and the way may say.
 _RESERVED = frozenset(
@@ -170,10 +172,11 @@ def recipients_of(raw: bytes) -> tuple[str, ...]:
 
 
 def without_bcc(raw: bytes) -> bytes:
-    """The message without the field that is nobody else's business (RFC 5322 3.6.3)."""
+    """The message without the fields that are nobody else's business (RFC 5322 3.6.3, 3.6.6)."""
     end = _HEADER_END.search(raw)
-    cut = end.start() + 1 if end else len(raw)
-    return _BCC.sub(b"", raw[:cut]) + raw[cut:]
+    cut = end.end() if end else len(raw)
+    header = _BCC.sub(b"", raw[:cut])
+    return raw if len(header) == cut else header + raw[cut:]
 
 
 def compose(fields: Fields) -> Composed:

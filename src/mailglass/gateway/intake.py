@@ -33,6 +33,7 @@ from ..instrument import (
 from ..model import Delivery, Target, TrackingPolicy
 from ..spool import Earlier, Once, Spool, Submission
 from ..tokens import Ring
+from .compose import without_bcc
 
 __all__ = [
     "Instrumented",
@@ -177,6 +178,7 @@ class Intake:
         KeyReused when another message came under the key, and StorageUnavailable when it cannot
         be kept; then nothing of it was kept.
         """
+        raw = without_bcc(raw)
         header = _header_of(raw)
         message_id, now = self._ids.next(), self._clock()
         deliveries = self._number(message_id, recipients)
@@ -230,6 +232,7 @@ class Intake:
         that what its tokens tell is recorded; without, it is only looked at. Raises as `accept`,
         and RetryLater when nobody can be asked how closely a recipient may be tracked.
         """
+        raw = without_bcc(raw)
         header = _header_of(raw)
         message_id = self._ids.next()
         deliveries = self._number(message_id, recipients)

@@ -33,7 +33,11 @@ _log = logging.getLogger("mailglass.gateway")
 _AUTH_TRIES = 3
 
 # RFC 5321 2.3.11 asks only for local-part@domain; what is longer than 4.5.3.1 allows is refused.
-_ADDRESS = re.compile(r"[^\s<>\x00-\x1f\x7f]{1,64}@[^\s<>@\x00-\x1f\x7f]{1,255}")
+_ADDRESS = re.compile(
+    r"(?=[^\x00-\x1f\x7f]{1,64}@)"
+    r'(?:"(?:[^"\\\x00-\x1f\x7f]|\\[ -~])*+"|[^\s<>"@\x00-\x1f\x7f]++)'
+    r"@[^\s<>@\x00-\x1f\x7f]{1,255}"
+)
 
 # How aiosmtpd writes the null return path; an empty text would mean that there was no MAIL FROM.
 _NULL = "<>"

@@ -94,7 +94,9 @@ class _Job:
     def __post_init__(self) -> None:
         self.stamps = Stamps(self.options.base_url)
         self.standings = standings(self.message)
-        self.unsubscribes = list_unsubscribe_urls(self.message.value("list-unsubscribe"))
+        message = self.message
+        fields = [f for f in message.root.fields if f.name == "list-unsubscribe"]
+        self.unsubscribes = list_unsubscribe_urls(f.value(message.raw) for f in fields)
 
     def run(self) -> None:
         """Gather all drafts, in the order of their offsets."""

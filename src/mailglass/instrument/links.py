@@ -8,8 +8,10 @@ tracked unsubscribe link would look like a reader.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+import unicodedata
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..errors import BadToken
 from ..mime import Shortcut, unescape_attribute
@@ -19,9 +21,9 @@ __all__ = [
     "ORDINARY_LINK",
     "SHORT_URL",
     "Own",
+    "TextUrl",
     "clean_url",
     "find_text_urls",
-    "goes_on",
     "is_named",
     "list_unsubscribe_urls",
     "read_ordinary",
@@ -40,7 +42,8 @@ _PLACEHOLDER = re.compile(
     r"|\{[A-Za-z_][\w.]*\}",
     re.IGNORECASE,
 )
-_TEXT_URL = re.compile(r"\bhttps?://[!#-;=?-~]++", re.IGNORECASE)
+_WORD = re.compile(r"[A-Za-z0-9_]")
+_TEXT_URL = re.compile(r"https?://[!#-;=?-~]++", re.IGNORECASE)
 # What nine links of ten look like: nothing in it needs a second look.
 _URL_RUN = r"[A-Za-z0-9._~:/?@!$'()+,;=-]*+"
 _ORDINARY_URL = rf"https?://[a-z0-9]{_URL_RUN}(?:(?:&amp;|&(?=[a-z_]++=)){_URL_RUN})*+"
@@ -55,7 +58,6 @@ ORDINARY_LINK = Shortcut(
     + _OTHERS % "data-no"
     + r"[\t\n\f\r ]*+>",
 )
-_PUNCTUATION = re.compile(r"[!#-;=?-~]*+")
 _EDGE = "".join(map(chr, range(33)))  # C0 controls and space
 _DROPPED = {9: None, 10: None, 13: None}
 _BRACKETS = (("(", ")"), ("[", "]"), ("{", "}"))
@@ -65,6 +67,14 @@ _HOST = re.compile(r"https?:[/\\]{2,}[^/\\?#]*+", re.IGNORECASE)
 # 9110 section 4.1), and our own path and host need a few of them.
 _MAX_URL = 7800
 SHORT_URL = _MAX_URL // 9  # characters that cannot become more: three bytes each, as %XX
+
+
+class TextUrl(NamedTuple):
+    """Where a URL of a plain text stands."""
+
+    start: int
+    end: int
+    goes_on: bool  # it may go on with characters beyond ASCII
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +132,14 @@ def _why_not_web(url: str) -> str:
     return "no host" if name in ("http", "https") else f"scheme {name[:20]}"
 
 
-def list_unsubscribe_urls(value: str | None) -> frozenset[str]:
-    """The URLs of a List-Unsubscribe field, as `is_named` compares them.
+def list_unsubscribe_urls(values: Iterable[str]) -> frozenset[str]:
+    """The URLs of List-Unsubscribe fields, as `is_named` compares them.
 
     White space inside the brackets is no part of a URL (RFC 2369 section 2).
     """
-    return frozenset(_plain_host("".join(url.split())) for url in _LISTED.findall(value or ""))
+    return frozenset(
+        _plain_host("".join(url.split())) for value in values for url in _LISTED.findall(value)
+    )
 
 
 def is_named(url: str, unsubscribes: Collection[str]) -> bool:
@@ -151,19 +163,50 @@ def read_own(url: str, ring: Ring) -> Own | None:
     return Own(locator)
 
 
-def find_text_urls(text: str) -> list[tuple[int, int]]:
-    """Where the http(s) URLs of a plain text stand, without the punctuation around them."""
-    return [(m.start(), _end_of_url(text, *m.span())) for m in _TEXT_URL.finditer(text)]
+def find_text_urls(text: str, read: Callable[[int, int], str] | None = None) -> list[TextUrl]:
+    """The http(s) URLs of a plain text, without the punctuation around them.
 
-
-def goes_on(text: str, end: int) -> bool:
-    """Whether a character beyond ASCII follows a URL of a plain text, perhaps behind punctuation.
-
-    It may be a part of the address or the next word: languages without spaces write both alike.
+    `read` gives the characters of a span, where `text` holds the bytes of another charset.
     """
-    rest = _PUNCTUATION.match(text, end)
-    at = rest.end() if rest else end
-    return at < len(text) and not text[at].isascii()
+    read = read or (lambda start, end: text[start:end])
+    found = []
+    for match in _TEXT_URL.finditer(text):
+        start, stop = match.span()
+        if start and _WORD.match(text, start - 1) and not _follows_wide(text, start, read):
+            continue
+        end = _end_of_url(text, start, stop)
+        found.append(TextUrl(start, end, _goes_on(text, start, end, stop, read)))
+    return found
+
+
+def _goes_on(text: str, start: int, end: int, stop: int, read: Callable[[int, int], str]) -> bool:
+    """Whether what follows a URL beyond ASCII may be a part of it.
+
+    A letter may be, but not punctuation, and not the next word of a language that is written
+    without spaces: mail programs end a link there too.  Only a host that ends in a dot may go on
+    in such letters (`https://example.中国`).
+    """
+    if stop == len(text) or text[stop].isascii():
+        return False
+    following = read(stop, stop + 4)[0]  # no charset takes more bytes for one
+    if unicodedata.category(following)[0] in "PZC" and following != "\N{REPLACEMENT CHARACTER}":
+        return False
+    is_host = "/" not in text[start:stop].partition("://")[2]
+    if unicodedata.east_asian_width(following) in "WFH":
+        return is_host and text[stop - 1] in ".-"
+    return True
+
+
+def _follows_wide(text: str, start: int, read: Callable[[int, int], str]) -> bool:
+    """Whether the ASCII letter before a place is half of a character, as in Big5 and Shift JIS.
+
+    Read from the last byte that is never such a half.
+    """
+    window = text[max(0, start - 200) : start]
+    whole = max((window.rfind(mark) for mark in " \n\r\t,.:;()/-"), default=-1)
+    if window.isascii() or (whole < 0 and start > 200):
+        return False
+    return not read(start - len(window) + whole + 1, start)[-1:].isascii()
 
 
 def _end_of_url(text: str, start: int, end: int) -> int:

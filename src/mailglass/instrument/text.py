@@ -25,7 +25,7 @@ from ..mime import (
 from ..tokens import Kind
 from .document import Additions, DocumentRules, added_pieces
 from .drafts import Draft, Wish
-from .links import find_text_urls, goes_on, read_own, why_untracked
+from .links import TextUrl, find_text_urls, read_own, why_untracked
 
 __all__ = ["draft_alternative", "instrument_text", "newline_of"]
 
@@ -38,8 +38,8 @@ def instrument_text(content: Content, rules: DocumentRules, lines: Pieces) -> li
     markup = content.markup
     wishes: list[Wish] = []
     if rules.links or _OWN.search(markup):
-        for start, end in find_text_urls(markup):
-            wishes += _url(markup, start, end, rules)
+        for url in find_text_urls(markup, content.text):
+            wishes += _url(markup, url, rules)
     if lines:
         end = len(markup.rstrip())
         reason = "download lines of the linked attachments"
@@ -47,7 +47,8 @@ def instrument_text(content: Content, rules: DocumentRules, lines: Pieces) -> li
     return wishes
 
 
-def _url(markup: str, start: int, end: int, rules: DocumentRules) -> list[Wish]:
+def _url(markup: str, found: TextUrl, rules: DocumentRules) -> list[Wish]:
+    start, end, goes_on = found
     url = markup[start:end]
     own = read_own(url, rules.ring) if _OWN.search(url) else None
     if own is not None and own.kind is Kind.ATTACHMENT:
@@ -57,7 +58,7 @@ def _url(markup: str, start: int, end: int, rules: DocumentRules) -> list[Wish]:
         return [Wish(start, end, stamp, "quoted-attachment", locator.digest, reason)]
     to = url if own is None else own.locator.to or ""
     why = why_untracked(to, rules.unsubscribes)
-    if own is None and goes_on(markup, end):
+    if own is None and goes_on:
         why = _GOES_ON
     if not rules.links or why is not None or rules.stamps.is_full:
         if own is not None:
@@ -175,8 +176,8 @@ def _html(content: Content, rules: DocumentRules, additions: Additions) -> Piece
     text = content.text()
     pieces: list[str | Hole] = ['<!DOCTYPE html>\n<html><body><div style="white-space:pre-wrap">']
     position = 0
-    for start, end in find_text_urls(text):
-        if goes_on(text, end):
+    for start, end, goes_on in find_text_urls(text):
+        if goes_on:
             rules.report(f"link {text[start:end][:200]}", start, _GOES_ON)
             continue
         url = text[start:end]

@@ -108,6 +108,7 @@ class Content:
         self.charset = find_charset(part.charset)
         self.markup, self._codec = _open_charset(self.charset, data)
         self._data = data
+        self._reading: str | None = None
         self._transparent = self.charset.transparent
         if self._is_wide and isinstance(self._coding, Identity):
             self._coding.lift_line_limit()
@@ -206,8 +207,11 @@ class Content:
 
     def _text_codec(self) -> str:
         """The codec for reading; without a label UTF-8, else what the document's meta names."""
-        if self._codec:
-            return self._codec
+        if self._reading is None:
+            self._reading = self._codec or self._guessed_codec()
+        return self._reading
+
+    def _guessed_codec(self) -> str:
         try:
             self._data.decode("utf-8")
         except UnicodeDecodeError:
