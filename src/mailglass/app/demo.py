@@ -166,6 +166,7 @@ def _greet(console: Console, settings: Settings) -> None:
     history.close()
     console.print(f"Dashboard  {settings.dashboard_url}", soft_wrap=True)
     console.print(f"Sign in    {link}", soft_wrap=True)
+    console.print(f"Collector  {settings.tracking_url}", soft_wrap=True)
     console.print(
         f"{_LETTERS} letters go out. The simulated world lives {_WORLD_SECONDS // 3600} hours in "
         f"{_WATCH_SECONDS} seconds, and its times stand in the history. Its people read and click "

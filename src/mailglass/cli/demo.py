@@ -15,10 +15,14 @@ from ..app.demo import demo
 @click.option(
     "--seconds", type=click.IntRange(5), help="End this many seconds after everything is up."
 )
-def command(seconds: int | None) -> None:
+@click.option(
+    "--keep/--no-keep", default=None, help="Leave the dashboard up; by default on a terminal only."
+)
+def command(seconds: int | None, keep: bool | None) -> None:
     """Send 200 letters to simulated mailbox providers on loopback, and show what becomes of them.
 
     Everything is real but the providers and people: SMTP, HTTP, journal, history, dashboard.
     Nothing leaves this machine, and nothing is kept. Ctrl-C ends it.
     """
-    asyncio.run(demo(Console(), seconds, keep=sys.stdout.isatty()))
+    is_kept = sys.stdout.isatty() if keep is None else keep
+    asyncio.run(demo(Console(), seconds, keep=is_kept))
