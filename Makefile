@@ -3,6 +3,7 @@
 # make test    installs what the tests need, then runs them
 # make check   ruff and mypy
 # make soak    the long fuzz and crash runs
+# make screenshots  the pictures of the docs, from Chromium
 # make docs    writes the generated part of docs/reference
 
 SHELL := /bin/bash
@@ -12,7 +13,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
 
-.PHONY: demo run test check soak docs wheel-test clean
+.PHONY: demo run test check soak docs screenshots wheel-test clean
 
 demo: $(STAMP)
 	$(BIN)/mailglass demo $(if $(DEMO_SECONDS),--seconds $(DEMO_SECONDS))
@@ -35,6 +36,11 @@ check: $(DEV_STAMP)
 
 docs: $(DEV_STAMP)
 	$(BIN)/python docs/generate.py
+
+screenshots: $(DEV_STAMP)
+	tests/install-servers
+	mkdir -p docs/img
+	MAILGLASS_SCREENSHOTS=docs/img $(BIN)/python -m pytest tests/web/test_browser.py -k language
 
 wheel-test: $(DEV_STAMP)
 	tests/test-wheel $(BIN)/python
