@@ -15,6 +15,7 @@ import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from datetime import time
 from pathlib import Path
 from typing import Any, Literal, cast
 from urllib.parse import urlsplit
@@ -60,6 +61,10 @@ def _networks(value: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network
     return tuple(ipaddress.ip_network(word) for word in _words(value))
 
 
+def _time_of_day(value: str) -> time:
+    return time.fromisoformat(value)
+
+
 def _pace(value: str) -> tuple[str, ...]:
     words = _words(value)
     if words and {"even": 2, "slowing": 3}.get(words[0]) != len(words):
@@ -78,6 +83,7 @@ def _notify(value: str) -> tuple[str, ...]:
 
 _EXPECTED: dict[Callable[[str], object], str] = {
     _whole: "a whole number",
+    _time_of_day: "a time of day such as 03:15",
     _yes_no: "yes or no",
     _pace: "`even FACTOR` or `slowing STORY-SECONDS REAL-SECONDS`",
     _notify: "some of success, failure, delay, or never alone",
@@ -209,6 +215,51 @@ class Settings:
         _whole,
     )
 
+    # The days are ours: a hit's full address serves the judging of scanners, settled within hours,
+    # and disputes, which take weeks; 395 days let a year be compared with the one before.
+    retention_at: time = _setting(
+        "retention.at", "03:15", "When the nightly task lets go of what is old, UTC.", _time_of_day
+    )
+    retention_full_addresses: int = _setting(
+        "retention.full-addresses",
+        "30",
+        "Days after which hits' network addresses are cut to their /24 or /48; 0: never.",
+        _whole,
+    )
+    retention_addresses: int = _setting(
+        "retention.addresses",
+        "180",
+        "Days after which hits' network addresses are dropped; 0: never.",
+        _whole,
+    )
+    retention_hits: int = _setting(
+        "retention.hits",
+        "395",
+        "Days after which hits go with their headers; what was made of them stays; 0: never.",
+        _whole,
+    )
+    retention_messages: int = _setting(
+        "retention.messages",
+        "0",
+        "Days after which messages go with recipients, events and hits; sums stay; 0: never.",
+        _whole,
+    )
+    retention_returned: int = _setting(
+        "retention.returned", "90", "Days after which mail that came back goes; 0: never.", _whole
+    )
+    retention_notices: int = _setting(
+        "retention.notices",
+        "30",
+        "Days after which webhook notices go that were taken or given up; 0: never.",
+        _whole,
+    )
+    retention_set_aside: int = _setting(
+        "retention.set-aside",
+        "180",
+        "Days after which records go that could not be used; 0: never.",
+        _whole,
+    )
+
     gateway_host: str = _setting("gateway.host", "127.0.0.1", "Where mail is submitted to.")
     gateway_port: int = _setting("gateway.port", "8587", "Its port.", _whole)
     gateway_hostname: str = _setting(
@@ -329,6 +380,13 @@ class Settings:
     def dashboard_url(self) -> str:
         """Where a person's browser finds the dashboard."""
         return self.web_url.rstrip("/") or f"http://{self.web_host}:{self.web_port}"
+
+    @property
+    def retention_days(self) -> dict[str, int]:
+        """Days by kind of data, 0 for ever; the kinds are those of `history.KINDS`."""
+        names = (f.metadata["name"] for f in fields(self))
+        kinds = [n.partition(".")[2] for n in names if n.startswith("retention.")]
+        return {k: getattr(self, f"retention_{k.replace('-', '_')}") for k in kinds if k != "at"}
 
     @property
     def history_address(self) -> str:
@@ -476,6 +534,9 @@ def _contradictions(s: Settings) -> list[str]:
     for role in s.roles:
         if role not in ROLES:
             faults.append(f"serve.roles: there is no role `{role}`; there are {', '.join(ROLES)}")
+    for kind, days in s.retention_days.items():
+        if days < 0:
+            faults.append(f"retention.{kind}: {days} days is less than none; 0 keeps for ever")
     if not s.roles:
         faults.append("serve.roles: names no role, so nothing would run")
     if re.search(r"[\s/@]", s.smarthost_host):

@@ -325,12 +325,14 @@ def _delivery(settings: Settings) -> None:
 def _ingest(settings: Settings) -> None:
     from ..evidence import load_rules
     from ..history import History
-    from ..ingest import Ingest
+    from ..ingest import Ingest, Nightly
     from ..spool import Spool
     from ..tokens import Ring
 
+    history = History(settings.history_address)
+    nightly = Nightly(history=history, days=settings.retention_days, at=settings.retention_at)
     ingest = Ingest(
-        history=History(settings.history_address),
+        history=history,
         spool=Spool(settings.data_directory / "spool.db"),
         journal_directory=settings.data_directory / "journal",
         rules=load_rules(
@@ -345,7 +347,7 @@ def _ingest(settings: Settings) -> None:
 
     async def main(stopping: asyncio.Event) -> None:
         _say_ready("follows the journal and the spool")
-        await ingest.run(stopping)
+        await asyncio.gather(ingest.run(stopping), nightly.run_daily(stopping))
 
     _run_async(main, name="ingest")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import click
 
@@ -10,23 +11,101 @@ from .. import history as store
 from ..app import read_keys
 from ..errors import InputError
 from ..tokens import Kind, Ring, self_url
+from ._history import account_option, account_or_all, one_account, reading, writing
+from ._rows import print_object, print_rows
 from ._source import settings_of
+
+
+class NoSuchUser(InputError):
+    """Nobody of this name may come in."""
+
+    id = "no-such-user"
+
+
+class LastOwner(InputError):
+    """The only owner of an account cannot be removed."""
+
+    id = "last-owner"
 
 
 @click.group()
 def command() -> None:
-    """Add users, give them new passwords and login links."""
+    """List, add and remove users, give them new passwords and login links."""
+
+
+@command.command("list")
+@account_option
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.pass_context
+def list_(ctx: click.Context, account: str | None, as_json: bool) -> None:
+    """Who may come in."""
+    with reading(ctx) as t:
+        users = t.users(account_or_all(t, account))
+        names = {a.id: a.name for a in t.accounts()}
+    rows = [
+        {
+            "user": u.name,
+            "account": names.get(u.account_id, "?"),
+            "role": u.role.value,
+            "second_factor": u.totp_secret is not None,
+        }
+        for u in users
+    ]
+    if as_json:
+        for row in rows:
+            print_object(row)
+        return
+    print_rows(
+        ("user", "account", "role", "second factor"),
+        [
+            (
+                str(r["user"]),
+                str(r["account"]),
+                str(r["role"]),
+                "yes" if r["second_factor"] else "no",
+            )
+            for r in rows
+        ],
+    )
 
 
 @command.command()
 @click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--json", "as_json", is_flag=True)
 @click.pass_context
-def add(ctx: click.Context, name: str, as_json: bool) -> None:
+def remove(ctx: click.Context, name: str, yes: bool, as_json: bool) -> None:
+    """NAME comes in no more, and is signed out everywhere; `user add NAME` undoes it."""
+    if not yes:
+        click.confirm(f"Remove the user {name}?", abort=True, err=True)
+    with writing(ctx) as t:
+        user = t.user_named(name)
+        if user is None:
+            raise NoSuchUser(f"there is no user {name!r}; `mailglass user list` shows who there is")
+        others = [u for u in t.users(user.account_id) if u.role is store.Role.OWNER]
+        if [u.id for u in others] == [user.id]:
+            raise LastOwner(
+                f"{name} is the account's only owner; `mailglass user add` another one first"
+            )
+        t.disable_user(user.id, datetime.now(UTC))
+    click.echo(json.dumps({"removed": name}) if as_json else f"{name} comes in no more")
+
+
+@command.command()
+@click.argument("name")
+@click.option("--role", type=click.Choice([r.value for r in store.Role]), default="owner")
+@account_option
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_context
+def add(ctx: click.Context, name: str, role: str, account: str | None, as_json: bool) -> None:
     """Add the user NAME, or give an existing one a new password; it is shown once."""
     settings = settings_of(ctx)
     history = store.History(settings.history_address)
-    password = store.new_user(history, name)
+    owner = None
+    if account is not None:
+        with history.reading() as t:
+            owner = one_account(t, account).id
+    password = store.new_user(history, name, owner, store.Role(role))
     if as_json:
         click.echo(json.dumps({"user": name, "password": password}))
     else:

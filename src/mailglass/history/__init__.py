@@ -36,7 +36,7 @@ from .records import (
     Suppression,
     User,
 )
-from .retention import KINDS, Kind, TaskReport, truncated
+from .retention import KINDS, OF_ACCOUNTS, TaskReport, truncated
 from .rights import Consent, ConsentState, OnWithdrawal, Policy, PolicyScope
 from .schema.base import Dimension, Period, Who
 from .store import History, Transaction
@@ -48,6 +48,7 @@ from .visits import Visit, Whereabouts
 __all__ = [
     "ADMINISTRATOR",
     "KINDS",
+    "OF_ACCOUNTS",
     "SENTENCES",
     "SMALLEST_CROWD",
     "Account",
@@ -62,7 +63,6 @@ __all__ = [
     "JudgedDelivery",
     "JudgedEvents",
     "JudgedHit",
-    "Kind",
     "KnownFacts",
     "MessageSearch",
     "OnWithdrawal",

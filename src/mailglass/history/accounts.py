@@ -31,6 +31,51 @@ class AccountStatements(Statements):
         query = sa.select(c.id, c.name).where(c.closed_at.is_(None)).order_by(c.id)
         return [Account(id=row.id, name=row.name) for row in self._db.execute(query)]
 
+    def is_account_name_taken(self, name: str, *, by_other_than: int | None = None) -> bool:
+        """Whether an account, open or closed, has a name."""
+        c = schema.account.c
+        query = sa.select(c.id).where(c.name == name)
+        if by_other_than is not None:
+            query = query.where(c.id != by_other_than)
+        return self._db.execute(query).first() is not None
+
+    def close_account(self, account_id: int, at: datetime) -> None:
+        """Nobody comes in for an account any more; its history stays."""
+        c = schema.account.c
+        self._db.execute(
+            schema.account.update().where(c.id == account_id).values(closed_at=at.timestamp())
+        )
+        for user in self.users(account_id):
+            self.disable_user(user.id, at)
+
+    def users(self, account_id: int | None = None) -> list[User]:
+        """Who may come in, of one account or all, by name."""
+        u = schema.user.c
+        query = sa.select(*user_columns()).where(u.disabled_at.is_(None)).order_by(u.name)
+        if account_id is not None:
+            query = query.where(u.account_id == account_id)
+        return [user_of(row) for row in self._db.execute(query)]
+
+    def disable_user(self, user_id: int, at: datetime) -> None:
+        """A user comes in no more, and is signed out everywhere."""
+        self._db.execute(
+            schema.user.update()
+            .where(schema.user.c.id == user_id)
+            .values(disabled_at=at.timestamp())
+        )
+        for table in (schema.session, schema.login_link):
+            self._db.execute(table.delete().where(table.c.user_id == user_id))
+
+    def enable_user(self, name: str, account_id: int) -> User | None:
+        """Let a user in again who was removed from the account; None when there was none."""
+        u = schema.user.c
+        done = self._db.execute(
+            schema.user.update()
+            .where(u.name == name, u.account_id == account_id)
+            .values(disabled_at=None)
+        )
+        return self.user_named(name) if done.rowcount else None
+
     def add_user(
         self,
         account_id: int,

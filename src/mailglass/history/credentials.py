@@ -15,7 +15,7 @@ import pyotp
 
 from ..errors import InputError
 from ..evidence import network_key
-from .records import User
+from .records import Role, User
 from .store import History, Transaction
 
 __all__ = [
@@ -50,22 +50,35 @@ def add_administrator(history: History, dashboard_url: str) -> tuple[str, str] |
         return password, _add_login_link(t, user, dashboard_url)
 
 
-def new_user(history: History, name: str) -> str:
-    """Add a user beside the administrator, or give one a new password, which is returned."""
+def new_user(
+    history: History, name: str, account_id: int | None = None, role: Role = Role.OWNER
+) -> str:
+    """Add a user, or give one a new password, which is returned.
+
+    Of the administrator's account unless another is given; a user who was removed comes back.
+    """
     with history.transaction() as t:
         user, admin = t.user_named(name), t.user_named(ADMINISTRATOR)
-        if admin is None:
+        if account_id is None and admin is None:
             raise InputError("there is no account yet; `mailglass setup` makes it")
         if user is None:
-            return _add_user(t, admin.account_id, name)[1]
+            assert account_id is not None or admin is not None
+            owner = account_id if account_id is not None else admin.account_id  # type: ignore[union-attr]
+            user = t.enable_user(name, owner)
+            if user is None:
+                return _add_user(t, owner, name, role)[1]
+        elif account_id is not None and user.account_id != account_id:
+            raise InputError(f"{name} is a user of another account; names are not shared")
         password = _new_password()
         t.set_password(user.id, _hasher.hash(password))
     return password
 
 
-def _add_user(t: Transaction, account_id: int, name: str) -> tuple[User, str]:
+def _add_user(
+    t: Transaction, account_id: int, name: str, role: Role = Role.OWNER
+) -> tuple[User, str]:
     password = _new_password()
-    user = t.add_user(account_id, name, _hasher.hash(password), datetime.now(UTC))
+    user = t.add_user(account_id, name, _hasher.hash(password), datetime.now(UTC), role)
     return user, password
 
 

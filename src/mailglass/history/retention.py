@@ -21,45 +21,24 @@ from .schema.base import Dimension
 from .statements import chunks, json_text, moment
 from .unnamed import UnnamedStatements
 
-__all__ = ["KINDS", "Kind", "RetentionStatements", "TaskReport", "truncated"]
+__all__ = ["KINDS", "OF_ACCOUNTS", "RetentionStatements", "TaskReport", "truncated"]
 
 _BATCH = 2000  # rows in one transaction: milliseconds
 _PREFIX = {4: 24, 6: 48}  # what is kept of an address: its provider's corner, not its household
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
-    """A kind of data that ends after some days."""
-
-    name: str
-    days: int  # unless somebody says otherwise; 0: never
-    about: str
-
-
-# The days are ours: long enough for what the data are for. Bounces come within the 5 days that
-# servers try (RFC 5321 4.5.4.1) and complaints within weeks; a hit's full address serves the
-# judging of scanners, which is settled within hours, and disputes, which are not.
-KINDS = (
-    Kind(
-        name="full-addresses",
-        days=30,
-        about="network addresses of hits, before they are cut to their /24 or /48",
-    ),
-    Kind(name="addresses", days=180, about="network addresses of hits, before they are dropped"),
-    Kind(
-        name="hits",
-        days=395,
-        about="hits with their headers; what was made of them stays, and counts",
-    ),
-    Kind(
-        name="messages",
-        days=0,
-        about="messages with their recipients, deliveries, events and hits; sums stay",
-    ),
-    Kind(name="returned", days=90, about="mail that came back, after it was read"),
-    Kind(name="notices", days=30, about="webhook notices that were taken or given up"),
-    Kind(name="set-aside", days=180, about="records that could not be used"),
-)
+# What each kind of data is; the days stand in the settings (`retention.<kind>`).
+KINDS = {
+    "full-addresses": "network addresses of hits, before they are cut to their /24 or /48",
+    "addresses": "network addresses of hits, before they are dropped",
+    "hits": "hits with their headers; what was made of them stays, and counts",
+    "messages": "messages with their recipients, deliveries, events and hits; sums stay",
+    "returned": "mail that came back, after it was read",
+    "notices": "webhook notices that were taken or given up",
+    "set-aside": "records that could not be used",
+}
+# Those for which an account may have a number of its own; the others belong to no account.
+OF_ACCOUNTS = ("full-addresses", "addresses", "hits", "messages")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,205 @@
+"""The operator's commands on what the history holds: readable, for programs, with a next step."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from mailglass.cli import cli
+from mailglass.errors import InputError
+from mailglass.history import History, StoredEvent, StoredMessage, add_administrator
+from mailglass.model import Delivery, Event, EventType, Target, TargetKind, TrackingPolicy
+from mailglass.spool import Spool, Submission
+
+NOW = datetime.now(UTC)
+
+
+class Desk:
+    """An operator at the command line of an installation with two messages."""
+
+    def __init__(self, data: Path, address: str) -> None:
+        self.data = data
+        self.options = ("--data", str(data), "--set", f"history.url={address}")
+        history = History(address)
+        assert add_administrator(history, "http://127.0.0.1") is not None
+        for number, subject in ((1, "hello"), (2, "again")):
+            _send(history, number, subject)
+        history.close()
+
+    def run(self, *words: str, answer: str = "") -> Result:
+        return CliRunner().invoke(cli, [*self.options, *words], input=answer)
+
+    def __call__(self, *words: str) -> str:
+        done = self.run(*words)
+        assert done.exit_code == 0, (done.output, done.exception)
+        return done.stdout
+
+    def json(self, *words: str) -> Any:
+        return json.loads(self(*words, "--json"))
+
+    def lines(self, *words: str) -> list[Any]:
+        return [json.loads(line) for line in self(*words, "--json").splitlines()]
+
+    def refused(self, *words: str) -> str:
+        """What `main` prints as one line on stderr, with the status of wrong input."""
+        error = self.run(*words).exception
+        assert isinstance(error, InputError), error
+        assert error.exit_status == 65
+        return str(error)
+
+
+def _send(history: History, number: int, subject: str) -> None:
+    message = StoredMessage(
+        id=number,
+        account_id=1,
+        accepted_at=NOW - timedelta(hours=1),
+        return_path="me@home.test",
+        author="me@home.test",
+        subject=subject,
+        message_id_field=f"<{number}@home.test>",
+        campaign="spring",
+        targets=(Target(number=1, kind=TargetKind.LINK, url="https://example.org/"),),
+    )
+    with history.transaction() as t:
+        t.add_message(message, [Delivery(id=number * 100, message_id=number, recipient="a@x.test")])
+        events = [
+            StoredEvent(delivery_id=number * 100, event=Event(type=type_, at=NOW))
+            for type_ in (EventType.QUEUED, EventType.DELIVERED)
+        ]
+        t.add_events(events)
+
+
+@pytest.fixture
+def desk(tmp_path: Path, history_address: str) -> Desk:
+    return Desk(tmp_path, history_address)
+
+
+@pytest.fixture
+def plain(tmp_path: Path) -> Desk:
+    """On SQLite alone, for what does not depend on the database."""
+    return Desk(tmp_path, f"sqlite:///{tmp_path / 'history.db'}")
+
+
+def test_messages_are_listed_and_shown(desk: Desk) -> None:
+    assert [m["id"] for m in desk.lines("message", "list")] == ["2", "1"]
+    assert [m["id"] for m in desk.lines("message", "list", "hello")] == ["1"]
+    assert desk.lines("message", "list", "--campaign", "autumn") == []
+    assert desk("message", "list").splitlines()[0].startswith("message")
+    shown = desk.json("message", "show", "<1@home.test>")
+    assert shown["counts"]["delivered"] == 1
+    assert shown["targets"][0]["url"] == "https://example.org/"
+    assert "https://example.org/" in desk("message", "show", "100")
+    assert "`mailglass message list`" in desk.refused("message", "show", "999")
+
+
+def test_consents_are_written_down_listed_and_withdrawn(desk: Desk) -> None:
+    desk("consent", "add", "A@x.test", "--how", "form", "--shown", "May we?", "--proof", "form=7")
+    done = desk.json("consent", "withdraw", "a@X.test")
+    assert done["deliveries"] == ["100", "200"]
+    given, withdrawn = desk.lines("consent", "list", "a@x.test")
+    assert (given["state"], given["shown"], given["proof"]) == ("given", "May we?", {"form": "7"})
+    assert withdrawn["state"] == "withdrawn"
+    assert "May we?" in desk("consent", "list")
+    assert desk.lines("consent", "list", "b@x.test") == []
+
+
+def test_consent_without_the_words_that_were_shown_is_refused(plain: Desk) -> None:
+    done = plain.run("consent", "add", "a@x.test", "--how", "form")
+    assert done.exit_code == 2
+    assert "--shown" in done.output
+
+
+def test_a_withdrawal_reaches_mail_that_still_waits(plain: Desk) -> None:
+    spool = Spool(plain.data / "spool.db")
+    spool.accept(
+        Submission(
+            message_id=9,
+            accepted_at=NOW,
+            return_path="me@home.test",
+            raw=b"Subject: x\r\n\r\n",
+            deliveries=(Delivery(id=900, message_id=9, recipient="A@x.test"),),
+            tracking={},
+            facts={"account_id": 1},
+        )
+    )
+    assert plain.json("consent", "withdraw", "a@x.test")["waiting"] == 1
+    assert spool.waiting()[0].policy is TrackingPolicy.OFF
+
+
+def test_policies_are_set_listed_and_removed(plain: Desk) -> None:
+    assert "every recipient" in plain("policy", "list")
+    plain("policy", "set", "account", "--tracking", "identified", "--without-consent", "anonymous")
+    plain("policy", "set", "domain", "Gov.test", "--tracking", "off", "--after-a-no", "erase")
+    account, domain = plain.lines("policy", "list")
+    assert (account["tracking"], account["without_consent"]) == ("identified", "anonymous")
+    assert (domain["subject"], domain["after_a_no"]) == ("gov.test", "erase")
+    plain("policy", "remove", "domain", "gov.test")
+    assert "`mailglass policy list`" in plain.refused("policy", "remove", "domain", "gov.test")
+
+
+def test_retention_is_shown_set_and_run(plain: Desk) -> None:
+    assert "it has not run yet" in plain("retention", "show")
+    plain("retention", "set", "hits", "7")
+    assert plain.json("retention", "run")["removed"]["hits"] == 0
+    shown = plain.json("retention", "show")
+    assert shown["days"]["full-addresses"] == 30
+    assert shown["accounts"] == {"default": {"hits": 7}}
+    assert shown["last_run"]["ended_at"]
+
+
+def test_a_person_and_the_events_are_exported(desk: Desk, tmp_path: Path) -> None:
+    desk("consent", "add", "a@x.test", "--how", "form", "--shown", "May we?")
+    person = json.loads(desk("export", "person", "A@x.test"))
+    assert [d["delivery_id"] for d in person["deliveries"]] == ["100", "200"]
+    assert person["waiting"] == []
+    events = [json.loads(line) for line in desk("export", "events").splitlines()]
+    assert [(e["type"], e["recipient"]) for e in events] == [
+        ("queued", "a@x.test"),
+        ("delivered", "a@x.test"),
+    ] * 2
+    desk("export", "events", "--csv", "--to", str(tmp_path / "events.csv"))
+    table = (tmp_path / "events.csv").read_text().splitlines()
+    assert table[0].startswith("id,at,type,")
+    assert len(table) == 5
+
+
+def test_a_person_is_erased_after_a_question(desk: Desk) -> None:
+    assert desk.run("erase", "a@x.test", answer="n\n").exit_code == 1
+    assert json.loads(desk("export", "person", "a@x.test"))["deliveries"]
+    assert desk.json("erase", "a@x.test", "--yes")["erased"]["deliveries"] == 2
+    assert json.loads(desk("export", "person", "a@x.test"))["deliveries"] == []
+    assert "(" not in desk("message", "list", "a@x.test")
+
+
+def test_suppressions_are_added_listed_and_removed(plain: Desk) -> None:
+    plain("suppression", "add", "A@x.test", "--reason", "asked by telephone", "--days", "3")
+    (entry,) = plain.lines("suppression", "list")
+    assert (entry["recipient"], entry["reason"]) == ("a@x.test", "asked by telephone")
+    assert plain.lines("suppressions") == [entry]
+    assert plain.json("suppression", "remove", "a@x.test") == {"removed": 1}
+    assert "`mailglass suppression list`" in plain.refused("suppression", "remove", "a@x.test")
+
+
+def test_accounts_and_users_are_added_listed_and_let_go(plain: Desk) -> None:
+    plain("account", "add", "shop")
+    assert "choose another name" in plain.refused("account", "add", "shop")
+    assert plain.json("user", "add", "anna", "--account", "shop", "--role", "member")["password"]
+    assert "name an account with --account" in plain.refused(
+        "policy", "set", "account", "--tracking", "off"
+    )
+    users = {u["user"]: u for u in plain.lines("user", "list")}
+    assert (users["anna"]["account"], users["anna"]["role"]) == ("shop", "member")
+    assert "only owner" in plain.refused("user", "remove", "admin", "--yes")
+    plain("user", "remove", "anna", "--yes")
+    assert [u["user"] for u in plain.lines("user", "list")] == ["admin"]
+    assert "`mailglass user list`" in plain.refused("user", "remove", "anna", "--yes")
+    plain("user", "add", "anna", "--account", "shop")
+    plain("account", "close", "shop", "--yes")
+    assert [a["name"] for a in plain.lines("account", "list")] == ["default"]
+    assert [u["user"] for u in plain.lines("user", "list")] == ["admin"]
+    assert plain.json("account", "show", "default")["users"][0]["name"] == "admin"
