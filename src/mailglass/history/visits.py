@@ -86,8 +86,8 @@ class VisitStatements(HitStatements):
 
         Recipients are compared as they were written.
         """
-        wanted = {(d.account_id, d.recipient) for d in deliveries}
-        names = sorted({recipient for _, recipient in wanted})
+        wanted = {(d.account_id, d.recipient) for d in deliveries if d.recipient}
+        names = sorted({recipient.lower() for _, recipient in wanted})
         d, e, h = schema.delivery.c, schema.event.c, schema.hit.c
         rows: list[Any] = []  # as above
         for start in range(0, len(names), _RECIPIENTS):
@@ -96,7 +96,7 @@ class VisitStatements(HitStatements):
                 .join(schema.event, e.delivery_id == d.id)
                 .join(schema.hit, h.id == e.hit_id)
                 .where(
-                    d.recipient.in_(names[start : start + _RECIPIENTS]),
+                    d.person.in_(names[start : start + _RECIPIENTS]),
                     e.who == Who.HUMAN,
                     e.at >= since.timestamp(),
                 )
