@@ -24,7 +24,7 @@ from .errors import ConfigurationError
 
 __all__ = ["ROLES", "Origin", "Settings", "load_settings", "variable_name"]
 
-ROLES = ("collector", "gateway", "ingest", "delivery", "web")
+ROLES = ("collector", "gateway", "ingest", "delivery", "web", "notify")
 
 
 def _text(value: str) -> str:
@@ -376,6 +376,17 @@ class Settings:
         "web.url", "", "The dashboard's public address; empty for http://<web.host>:<web.port>."
     )
 
+    api_requests_per_minute: int = _setting(
+        "api.requests-per-minute", "600", "The most requests of one API key in a minute.", _whole
+    )
+
+    notify_allow_networks: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = _setting(
+        "notify.allow-networks",
+        "",
+        "Networks that webhooks may go to although they are not public, such as 10.0.0.0/8.",
+        _networks,
+    )
+
     @property
     def dashboard_url(self) -> str:
         """Where a person's browser finds the dashboard."""
@@ -559,6 +570,7 @@ def _contradictions(s: Settings) -> list[str]:
         ("delivery.messages-per-connection", s.delivery_messages_per_connection),
         ("delivery.timeout-seconds", s.delivery_timeout_seconds),
         ("delivery.lifetime-seconds", s.delivery_lifetime_seconds),
+        ("api.requests-per-minute", s.api_requests_per_minute),
     ):
         if number < 1:
             faults.append(f"{name}: {number} is less than 1")

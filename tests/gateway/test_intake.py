@@ -151,9 +151,9 @@ def test_what_waits_can_be_withdrawn_and_what_is_due_cannot(desk: Desk) -> None:
 
 
 def test_tag_campaign_and_tracking_are_the_submitters(desk: Desk) -> None:
-    desk.accept(tag="t", campaign="c", tracking={"opens": False, "links": False})
+    desk.accept(tags=("t", "u"), campaign="c", tracking={"opens": False, "links": False})
     ((_, body),) = desk.told()
-    assert (body["tag"], body["campaign"], body["targets"]) == ("t", "c", [])
+    assert (body["tags"], body["campaign"], body["targets"]) == (["t", "u"], "c", [])
     (job,) = desk.spool.due(NOW, 1)
     assert not job.tracking["opens"]
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from mailglass.history import History, timeline
+from mailglass.settings import ROLES
 from product import environment
 
 PATIENCE_SECONDS = 60  # for something that takes a second: an upper bound, never a measurement
@@ -86,7 +87,7 @@ class Running:
             reader.start()
         self.wait_for_log("Mailglass is ready.")
         # the log comes over another pipe, and may be behind
-        self.wait_until(lambda: len(self.pids) == 5, lambda: str(self.pids))
+        self.wait_until(lambda: len(self.pids) == len(ROLES), lambda: str(self.pids))
 
     def _follow(self, stream: Any) -> None:
         for line in stream:

@@ -24,7 +24,7 @@ def test_it_starts_every_role_and_drains_on_sigterm(tmp_path: Path) -> None:
         with urllib.request.urlopen(glass.web_url + "/healthz") as healthy:
             assert healthy.status == 200
         assert glass.stop() == 0
-    assert set(glass.pids) == {"collector", "gateway", "ingest", "delivery", "web"}
+    assert set(glass.pids) == {"collector", "gateway", "ingest", "delivery", "web", "notify"}
 
 
 def test_a_role_that_dies_is_started_again_and_said_so(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import ctypes
 import fcntl
 import logging
 import os
+import resource
 import signal
 import socket
 import ssl
@@ -15,6 +16,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from ..errors import ConfigurationError
 from ..settings import Settings
@@ -23,15 +25,16 @@ from .supervisor import READY_FD
 
 if TYPE_CHECKING:
     from ..delivery import Returns
-    from ..gateway import Permissions, ReturnServer
+    from ..gateway import Intake, Permissions, ReturnServer
     from ..history import History
+    from ..lookup import Resolver
 
 __all__ = ["run_role"]
 
 _log = logging.getLogger("mailglass.serve")
 
-# Both give numbers, so each has a node of its own.
-_GATEWAY_NODE, _DELIVERY_NODE = 0, 1
+# All of them give numbers, so each has a node of its own.
+_GATEWAY_NODE, _DELIVERY_NODE, _WEB_NODE = 0, 1, 2
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -143,20 +146,18 @@ def _collector(settings: Settings) -> None:
     )
 
 
-def _gateway(settings: Settings) -> None:
-    from ..gateway import Config, Intake, SubmissionServer, TrackingDefaults
-    from ..history import History, check_password
+def _intake(settings: Settings, history: History, node: int) -> Intake:
+    """What every way in hands messages to."""
+    from ..gateway import Intake, TrackingDefaults
     from ..ids import Ids
     from ..journal import Attachments
     from ..spool import Spool
     from ..tokens import Ring
 
-    history = History(settings.history_address)
-
     attachments = Attachments(settings.data_directory / "attachments")
-    intake = Intake(
+    return Intake(
         spool=Spool(settings.data_directory / "spool.db"),
-        ids=Ids(node=_GATEWAY_NODE),
+        ids=Ids(node=node),
         ring=Ring(read_keys(settings.data_directory)),
         store=lambda content, name: attachments.add(content),
         hostname=settings.gateway_hostname,
@@ -171,6 +172,14 @@ def _gateway(settings: Settings) -> None:
             unsubscribe_domain=_return_domain(settings),
         ),
     )
+
+
+def _gateway(settings: Settings) -> None:
+    from ..gateway import Config, SubmissionServer
+    from ..history import History, check_password
+
+    history = History(settings.history_address)
+    intake = _intake(settings, history, _GATEWAY_NODE)
 
     async def authenticate(name: str, password: str) -> int | None:
         return await asyncio.to_thread(check_password, history, name, password)
@@ -373,21 +382,75 @@ def _simulated_time(settings: Settings) -> dict[str, Any]:  # keyword arguments 
 
 def _web(settings: Settings) -> None:
     from ..history import History
-    from ..web import Config, serve
+    from ..web import Config, Desk, Following, RateLimit, serve
+
+    def refusal() -> str | None:
+        if settings.smarthost_host:
+            return None
+        return "no smarthost is set yet, so nothing can be sent; see smarthost.host"
 
     async def main(stopping: asyncio.Event) -> None:
+        history = History(settings.history_address)
         await serve(
             Config(
                 host=settings.web_host,
                 port=settings.web_port,
                 url=settings.dashboard_url,
             ),
-            history=History(settings.history_address),
+            history=history,
+            desk=Desk(
+                history=history,
+                intake=_intake(settings, history, _WEB_NODE),
+                following=Following(history),
+                refusal=refusal,
+                resolver=_resolver(),
+                tracking_host=urlsplit(settings.tracking_url).hostname or "localhost",
+                max_message_bytes=settings.gateway_max_message_bytes,
+                max_recipients=settings.gateway_max_recipients,
+                key_limit=RateLimit("key", quota=settings.api_requests_per_minute),
+            ),
             stopping=stopping,
             on_ready=lambda: _say_ready(settings.dashboard_url),
         )
 
     _run_async(main, name="web")
+
+
+def _resolver() -> Resolver:
+    """The system's name servers; where none is configured, what the system finds by itself."""
+    from ..lookup import DnsResolver, SystemResolver
+
+    try:
+        return DnsResolver.from_system()
+    except ConfigurationError:
+        return SystemResolver()
+
+
+def _notify(settings: Settings) -> None:
+    from ..history import History
+    from ..lookup import SystemResolver, WebFetcher
+    from ..notify import TIMEOUT_SECONDS, Notifying
+
+    _allow_open_files()
+
+    async def main(stopping: asyncio.Event) -> None:
+        fetcher = WebFetcher(
+            SystemResolver(),
+            timeout_seconds=TIMEOUT_SECONDS,
+            allowed=settings.notify_allow_networks,
+        )
+        async with fetcher:
+            notifying = Notifying(history=History(settings.history_address), fetcher=fetcher)
+            _say_ready("sends webhooks")
+            await notifying.run(stopping)
+
+    _run_async(main, name="notify")
+
+
+def _allow_open_files() -> None:
+    """As many as the system grants: each endpoint has connections of its own."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 _ROLES: dict[str, Callable[[Settings], None]] = {
@@ -396,4 +459,5 @@ _ROLES: dict[str, Callable[[Settings], None]] = {
     "ingest": _ingest,
     "delivery": _delivery,
     "web": _web,
+    "notify": _notify,
 }

@@ -86,8 +86,8 @@ class Wishes:
     """What a submitter asks for of one message, beside its bytes."""
 
     tracking: Mapping[str, Any] = field(default_factory=dict)  # fields of Options, over the default
-    tag: str | None = None  # None: what the message's own control fields say
-    campaign: str | None = None
+    tags: tuple[str, ...] = ()  # beside the one that the message's own control fields name
+    campaign: str | None = None  # None: what the control fields say
     send_at: datetime | None = None  # not before then
     once: Once | None = None
     fillings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by recipient
@@ -281,6 +281,10 @@ class Intake:
         """Do not send what still waits for its time; returns how many deliveries that were."""
         return self._spool.withdraw(message_id, self._clock(), "withdrawn by its sender")
 
+    def stop_tracking(self, account_id: int, recipient: str) -> int:
+        """Mail of an account that still waits goes to a recipient untracked: they said no."""
+        return self._spool.tighten(recipient, account_id, TrackingPolicy.OFF)
+
     def _number(self, message_id: int, recipients: Iterable[str]) -> tuple[Delivery, ...]:
         distinct = _distinct(recipients)
         if not distinct:
@@ -375,6 +379,7 @@ def _facts(
     header: bytes, template: Template, submitter: Submitter, wishes: Wishes
 ) -> Mapping[str, Any]:
     fields = BytesHeaderParser(policy=compat32).parsebytes(header)
+    tags = list(dict.fromkeys((*wishes.tags, *((template.tag,) if template.tag else ()))))
     return {
         "account_id": submitter.account_id,
         "submitter": submitter.name,
@@ -383,7 +388,8 @@ def _facts(
         "author_domain": _author_domain(fields),
         "subject": _shown(fields, "Subject"),
         "message_id_field": str(fields.get("Message-ID", "")).strip()[:998],
-        "tag": wishes.tag or template.tag,
+        "tag": tags[0] if tags else None,
+        "tags": tags,
         "campaign": wishes.campaign or template.campaign,
         "targets": [_target(t) for t in template.targets],
     }

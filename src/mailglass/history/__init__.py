@@ -5,7 +5,7 @@ and read by everybody who shows something; the collector and the courier never t
 """
 
 from .browsing import MessageSearch
-from .counting import Counts
+from .counting import PERIODS, Counts
 from .credentials import (
     ADMINISTRATOR,
     add_administrator,
@@ -19,7 +19,11 @@ from .credentials import (
     sign_in,
     sign_in_with_password,
 )
+from .domains import Domain, DomainKind, DomainState
+from .feed import ToldEvent, told_events
+from .keys import USUAL_SCOPES, ApiKey, Scope, is_use_stale
 from .learning import JudgedEvents
+from .listing import DeliveryFilters
 from .persons import Erased, Withdrawn
 from .records import (
     Account,
@@ -44,20 +48,32 @@ from .timeline import SENTENCES, DeliveryTimeline, Timeline, timeline
 from .unnamed import SMALLEST_CROWD, UnnamedHit
 from .versions import HistoryOutdated, Step
 from .visits import Visit, Whereabouts
+from .webhooks import Attempt, Endpoint, EndpointState, Filters, Notice, NoticeState, Secret
 
 __all__ = [
     "ADMINISTRATOR",
     "KINDS",
     "OF_ACCOUNTS",
+    "PERIODS",
     "SENTENCES",
     "SMALLEST_CROWD",
+    "USUAL_SCOPES",
     "Account",
+    "ApiKey",
+    "Attempt",
     "Consent",
     "ConsentState",
     "Counts",
+    "DeliveryFilters",
     "DeliveryTimeline",
     "Dimension",
+    "Domain",
+    "DomainKind",
+    "DomainState",
+    "Endpoint",
+    "EndpointState",
     "Erased",
+    "Filters",
     "History",
     "HistoryOutdated",
     "JudgedDelivery",
@@ -65,12 +81,16 @@ __all__ = [
     "JudgedHit",
     "KnownFacts",
     "MessageSearch",
+    "Notice",
+    "NoticeState",
     "OnWithdrawal",
     "Period",
     "Policy",
     "PolicyScope",
     "Returned",
     "Role",
+    "Scope",
+    "Secret",
     "SeenHit",
     "Step",
     "StoredDelivery",
@@ -80,6 +100,7 @@ __all__ = [
     "Suppression",
     "TaskReport",
     "Timeline",
+    "ToldEvent",
     "Transaction",
     "UnnamedHit",
     "User",
@@ -91,6 +112,7 @@ __all__ = [
     "change_password",
     "check_password",
     "end_session",
+    "is_use_stale",
     "new_login_link",
     "new_user",
     "session_user",
@@ -98,5 +120,6 @@ __all__ = [
     "sign_in",
     "sign_in_with_password",
     "timeline",
+    "told_events",
     "truncated",
 ]

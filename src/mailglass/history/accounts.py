@@ -31,6 +31,16 @@ class AccountStatements(Statements):
         query = sa.select(c.id, c.name).where(c.closed_at.is_(None)).order_by(c.id)
         return [Account(id=row.id, name=row.name) for row in self._db.execute(query)]
 
+    def account_name(self, account_id: int) -> str:
+        """The name of an account."""
+        c = schema.account.c
+        return str(self._db.execute(sa.select(c.name).where(c.id == account_id)).scalar_one())
+
+    def rename_account(self, account_id: int, name: str) -> None:
+        """Give an account another name."""
+        c = schema.account.c
+        self._db.execute(schema.account.update().where(c.id == account_id).values(name=name))
+
     def is_account_name_taken(self, name: str, *, by_other_than: int | None = None) -> bool:
         """Whether an account, open or closed, has a name."""
         c = schema.account.c

@@ -102,9 +102,15 @@ class EventStatements(HitStatements, DeliveryStatements):
         return sorted(found, key=lambda e: (e.event.at, e.id))
 
     def events_after(
-        self, account_id: int | None, after: int, *, limit: int = 100
+        self,
+        account_id: int | None,
+        after: int,
+        *,
+        limit: int = 100,
+        types: Sequence[EventType] = (),
     ) -> list[StoredEvent]:
-        """The next events of an account (of all with None) above the number `after`, in order.
+        """The next events of an account (of all with None) above the number `after`, in order:
+        all, or those of some types.
 
         Numbers become visible in their order: who goes on behind the last one misses none.
         """
@@ -112,6 +118,8 @@ class EventStatements(HitStatements, DeliveryStatements):
         query = select_events().where(c.id > after).order_by(c.id).limit(limit)
         if account_id is not None:
             query = query.where(c.account_id == account_id)
+        if types:
+            query = query.where(c.type.in_(types))
         return self._events(self._db.execute(query).all())
 
     def last_event_id(self) -> int:

@@ -205,9 +205,9 @@ class RetentionStatements(UnnamedStatements):
         return self._db.execute(schema.poison.delete().where(p.at < before.timestamp())).rowcount
 
     def remove_expired(self, now: datetime) -> int:
-        """Let go of login links, sessions and request keys whose time is over."""
+        """Let go of login links and sessions whose time is over."""
         done = 0
-        for table in (schema.login_link, schema.session, schema.idempotency_key):
+        for table in (schema.login_link, schema.session):
             done += self._db.execute(
                 table.delete().where(table.c.expires_at < now.timestamp())
             ).rowcount

@@ -15,10 +15,12 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from ..errors import ConfigurationError, StorageUnavailable
-from .browsing import BrowsingStatements
 from .counting import Place
+from .domains import DomainStatements
 from .drafts import DraftStatements
+from .keys import KeyStatements
 from .learning import LearningStatements
+from .listing import ListingStatements
 from .memory import Memory
 from .own import OwnStatements
 from .persons import PersonStatements
@@ -26,19 +28,23 @@ from .retention import RetentionStatements
 from .sessions import SessionStatements
 from .versions import make_or_refuse
 from .visits import VisitStatements
+from .webhooks import WebhookStatements
 
 __all__ = ["History", "Transaction"]
 
 
 class Transaction(
     SessionStatements,
-    BrowsingStatements,
+    ListingStatements,
     PersonStatements,
     RetentionStatements,
     DraftStatements,
     OwnStatements,
     LearningStatements,
     VisitStatements,
+    KeyStatements,
+    WebhookStatements,
+    DomainStatements,
 ):
     """The named statements, inside one transaction."""
 

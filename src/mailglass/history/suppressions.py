@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -54,14 +55,31 @@ class SuppressionStatements(RightsStatements):
         names = self._names(recipients) if recipients else {}
         if recipients:
             query = query.where(c.recipient.in_(list(names)))
-        return [
-            Suppression(
-                account_id=row.account_id,
-                recipient=names.get(row.recipient, row.recipient),
-                reason=row.reason,
-                evidence=row.evidence,
-                since=datetime.fromtimestamp(row.since, UTC),
-                expires_at=datetime.fromtimestamp(row.expires_at, UTC) if row.expires_at else None,
-            )
-            for row in self._db.execute(query.order_by(c.since))
-        ]
+        return [_suppression(row, names) for row in self._db.execute(query.order_by(c.since))]
+
+    def list_suppressions(
+        self, account_id: int, now: datetime, *, after: str, limit: int
+    ) -> list[Suppression]:
+        """The suppressions in force of an account, by address, behind the address `after`."""
+        c = schema.suppression.c
+        query = sa.select(schema.suppression).where(
+            c.account_id == account_id,
+            c.recipient > after,
+            sa.or_(c.expires_at.is_(None), c.expires_at > now.timestamp()),
+        )
+        rows = self._db.execute(query.order_by(c.recipient).limit(limit))
+        return [_suppression(row) for row in rows]
+
+
+def _suppression(
+    row: Any,  # of a select, which SQLAlchemy types as Any
+    names: Mapping[str, str] | None = None,
+) -> Suppression:
+    return Suppression(
+        account_id=row.account_id,
+        recipient=(names or {}).get(row.recipient, row.recipient),
+        reason=row.reason,
+        evidence=row.evidence,
+        since=datetime.fromtimestamp(row.since, UTC),
+        expires_at=datetime.fromtimestamp(row.expires_at, UTC) if row.expires_at else None,
+    )

@@ -9,6 +9,7 @@ Which questions are asked, and what the answers mean, is the business of the roo
 
 from __future__ import annotations
 
+from .addresses import SystemResolver, is_public
 from .dialling import SocketDialler
 from .dns import DnsResolver, parse_server
 from .filters import FilterScore, ask_rspamd, ask_spamassassin
@@ -47,6 +48,7 @@ __all__ = [
     "Resolver",
     "SocketDialler",
     "Submission",
+    "SystemResolver",
     "TlsSession",
     "WebFetcher",
     "Wire",
@@ -54,6 +56,7 @@ __all__ = [
     "ask_rspamd",
     "ask_spamassassin",
     "domain_name",
+    "is_public",
     "network",
     "own_name",
     "parse_server",

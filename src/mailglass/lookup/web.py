@@ -17,6 +17,7 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import httpx
 
+from .addresses import is_public
 from .outcomes import Answer, FetchOutcome, Outcome, Page, Resolver
 from .trust import tls_context
 
@@ -32,16 +33,19 @@ class WebFetcher:
         *,
         timeout_seconds: float = 4.0,
         private: bool = False,
+        allowed: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network] = (),
         certificates: str | None = None,
     ) -> None:
         """`timeout_seconds` bounds a whole request with its redirects.
 
-        `private` allows addresses that are not public: leave it off wherever a stranger can choose
-        the URL. `certificates` names a PEM file of authorities instead of the usual ones.
+        `private` allows addresses that are not public, `allowed` those of some networks: leave it
+        off wherever a stranger can choose the URL. `certificates` names a PEM file of authorities
+        instead of the usual ones.
         """
         self._resolver = resolver
         self._timeout_seconds = timeout_seconds
         self._private = private
+        self._allowed = tuple(allowed)
         self._client = httpx.AsyncClient(
             verify=tls_context(certificates, True),
             timeout=timeout_seconds,
@@ -121,7 +125,7 @@ class WebFetcher:
         address = await self._address(host)
         if isinstance(address, Page):
             return failed(address.outcome, address.detail)
-        if not self._private and not ipaddress.ip_address(address).is_global:
+        if not self._may_go_to(address):
             return failed(FetchOutcome.FORBIDDEN, f"{host} has the private address {address}")
         literal = f"[{address}]" if ":" in address else address
         request = self._client.build_request(
@@ -141,6 +145,10 @@ class WebFetcher:
             return failed(outcome, f"{host} at {address}: {error}")
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             return failed(FetchOutcome.BROKEN, f"{host} at {address}: {error}")
+
+    def _may_go_to(self, text: str) -> bool:
+        address = ipaddress.ip_address(text)
+        return self._private or is_public(text) or any(address in net for net in self._allowed)
 
     async def _receive(
         self, request: httpx.Request, url: str, limit_bytes: int, hops: tuple[str, ...]

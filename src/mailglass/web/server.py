@@ -1,4 +1,4 @@
-"""Serves the dashboard with uvicorn."""
+"""Serves the dashboard, and the API below /api/v1, with uvicorn."""
 
 from __future__ import annotations
 
@@ -8,21 +8,33 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from starlette.types import ASGIApp
 
 from ..history import History
+from .api import Desk, create_api
 from .app import create_app
+from .pages.compose import Outbox
 from .site import Config
 
-__all__ = ["serve"]
+__all__ = ["serve", "side_by_side"]
 
 
 async def serve(
-    config: Config, *, history: History, stopping: asyncio.Event, on_ready: Callable[[], None]
+    config: Config,
+    *,
+    history: History,
+    desk: Desk,
+    stopping: asyncio.Event,
+    on_ready: Callable[[], None],
 ) -> None:
-    """Serve the dashboard until `stopping`; `on_ready` is called when it listens."""
+    """Serve both until `stopping`; `on_ready` is called when it listens."""
+    outbox = Outbox(intake=desk.intake, refusal=desk.refusal)
+    dashboard = create_app(config, history, outbox=outbox)
     server = _Server(
         uvicorn.Config(
-            create_app(config, history),
+            side_by_side(dashboard, create_api(desk)),
             host=config.host,
             port=config.port,
             log_config=None,
@@ -40,8 +52,14 @@ async def serve(
         await asyncio.wait(
             (serving, asyncio.create_task(stopping.wait())), return_when=asyncio.FIRST_COMPLETED
         )
+        await desk.following.end()
         server.should_exit = True
     await serving
+
+
+def side_by_side(dashboard: ASGIApp, api: ASGIApp) -> ASGIApp:
+    """Two applications in one process, of which neither knows the other."""
+    return Starlette(routes=[Mount("/api/v1", api), Mount("/", dashboard)])
 
 
 class _Server(uvicorn.Server):

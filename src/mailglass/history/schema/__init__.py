@@ -15,7 +15,6 @@ from .learned import learned, learned_count
 from .mail import campaign, delivery, message, message_tag, recipient_domain, tag, target
 from .outgoing import (
     draft,
-    idempotency_key,
     own_device,
     own_network,
     webhook_attempt,
@@ -37,7 +36,6 @@ __all__ = [
     "draft",
     "event",
     "hit",
-    "idempotency_key",
     "judgement",
     "learned",
     "learned_count",

@@ -1,26 +1,22 @@
-"""What goes out beside mail, and what clients keep with us: webhooks, keys of requests, drafts."""
+"""What goes out beside mail, and what clients keep with us: webhooks, drafts."""
 
 from __future__ import annotations
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     Column,
     Float,
     ForeignKey,
     Index,
     Integer,
-    LargeBinary,
     Table,
     Text,
-    text,
 )
 
 from .base import AutoId, metadata
 
 __all__ = [
     "draft",
-    "idempotency_key",
     "own_device",
     "own_network",
     "webhook_attempt",
@@ -38,7 +34,6 @@ webhook_endpoint = Table(
     Column("filters", Text, nullable=False, server_default="{}"),  # JSON: types, campaigns, tags
     Column("state", Text, nullable=False),  # enabled, paused, disabled
     Column("description", Text, nullable=False, server_default=""),
-    Column("allow_private", Boolean, nullable=False, server_default=text("false")),
     Column("last_event_id", BigInteger, nullable=False, server_default="0"),  # taken so far
     Column("created_at", Float, nullable=False),
 )
@@ -67,18 +62,6 @@ webhook_attempt = Table(
     Column("seconds", Float, nullable=False),
     Column("status_code", Integer),  # NULL when there was no answer
     Column("problem", Text),
-)
-
-idempotency_key = Table(
-    "idempotency_key",
-    metadata,
-    Column("account_id", ForeignKey("account.id"), primary_key=True),
-    Column("key", Text, primary_key=True),
-    Column("request_digest", LargeBinary, nullable=False),
-    Column("status_code", Integer),  # NULL while the first request runs
-    Column("answer", Text),
-    Column("created_at", Float, nullable=False),
-    Column("expires_at", Float, nullable=False, index=True),
 )
 
 draft = Table(

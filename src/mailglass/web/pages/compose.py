@@ -150,7 +150,7 @@ def _user(visitor: Visitor) -> User:
 def _wishes(letter: Letter, once: Once | None = None) -> Wishes:
     return Wishes(
         tracking=letter.tracking(),
-        tag=letter.tag.strip() or None,
+        tags=(letter.tag.strip(),) if letter.tag.strip() else (),
         campaign=letter.campaign.strip() or None,
         once=once,
     )

@@ -186,25 +186,6 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_table(
-        "idempotency_key",
-        sa.Column(
-            "account_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
-        ),
-        sa.Column("key", sa.Text(), nullable=False),
-        sa.Column("request_digest", sa.LargeBinary(), nullable=False),
-        sa.Column("status_code", sa.Integer(), nullable=True),
-        sa.Column("answer", sa.Text(), nullable=True),
-        sa.Column("created_at", sa.Float(), nullable=False),
-        sa.Column("expires_at", sa.Float(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["account_id"], ["account.id"], name=op.f("fk_idempotency_key_account_id")
-        ),
-        sa.PrimaryKeyConstraint("account_id", "key", name=op.f("pk_idempotency_key")),
-    )
-    op.create_index(
-        op.f("ix_idempotency_key_expires_at"), "idempotency_key", ["expires_at"], unique=False
-    )
-    op.create_table(
         "learned_count",
         sa.Column(
             "domain_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
@@ -412,7 +393,6 @@ def upgrade() -> None:
         sa.Column("filters", sa.Text(), server_default="{}", nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("description", sa.Text(), server_default="", nullable=False),
-        sa.Column("allow_private", sa.Boolean(), server_default=sa.text("(false)"), nullable=False),
         sa.Column("last_event_id", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("created_at", sa.Float(), nullable=False),
         sa.ForeignKeyConstraint(
