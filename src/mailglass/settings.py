@@ -65,6 +65,10 @@ def _time_of_day(value: str) -> time:
     return time.fromisoformat(value)
 
 
+def _paths(value: str) -> tuple[Path, ...]:
+    return tuple(Path(word).expanduser() for word in _words(value))
+
+
 def _pace(value: str) -> tuple[str, ...]:
     words = _words(value)
     if words and {"even": 2, "slowing": 3}.get(words[0]) != len(words):
@@ -194,11 +198,18 @@ class Settings:
         "Names under which readers reach the collector; forged requests for others are not kept.",
         _words,
     )
-    collector_certificate: Path | None = _setting(
-        "collector.certificate", "", "Certificate chain (PEM) when the collector speaks TLS.", _path
+    collector_certificate: tuple[Path, ...] = _setting(
+        "collector.certificate",
+        "",
+        "Certificate chains (PEM) when the collector speaks TLS, with spaces between; each reader "
+        "gets that of the host they name, others the first.",
+        _paths,
     )
-    collector_private_key: Path | None = _setting(
-        "collector.private-key", "", "Private key (PEM) of that certificate.", _path
+    collector_private_key: tuple[Path, ...] = _setting(
+        "collector.private-key",
+        "",
+        "Private keys (PEM) of these certificates, in the same order.",
+        _paths,
     )
 
     rules_file: Path | None = _setting(
@@ -618,19 +629,23 @@ def _port_faults(s: Settings) -> list[str]:
 
 def _pair_faults(s: Settings) -> list[str]:
     faults = []
-    for section, chain, key in (
+    for section, chains, keys in (
         ("collector", s.collector_certificate, s.collector_private_key),
-        ("gateway", s.gateway_certificate, s.gateway_private_key),
+        ("gateway", _one(s.gateway_certificate), _one(s.gateway_private_key)),
     ):
-        if bool(chain) != bool(key):
-            missing = "private-key" if chain else "certificate"
+        if len(chains) != len(keys):
+            missing = "private-key" if len(chains) > len(keys) else "certificate"
             faults.append(f"{section}.{missing}: missing beside its counterpart")
-        for path in (chain, key):
-            if path and not os.access(path, os.R_OK):
+        for path in (*chains, *keys):
+            if not os.access(path, os.R_OK):
                 faults.append(f"{section}: {path} cannot be read")
     if bool(s.smarthost_username) != bool(s.smarthost_password):
         faults.append("smarthost.username and smarthost.password: one is missing")
     return faults
+
+
+def _one(path: Path | None) -> tuple[Path, ...]:
+    return (path,) if path else ()
 
 
 def _origin_of(name: str, found: tuple[str, str]) -> Origin:

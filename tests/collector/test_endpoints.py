@@ -324,11 +324,13 @@ def test_a_link_is_followed_by_get_and_head_alone(running: Running, method: str)
     assert running.hit().method == method
 
 
-@pytest.mark.parametrize("damage", ["c/x", "c/", "c/aaaa)", "c/%00", "C/" + "a" * 28])
+@pytest.mark.parametrize(
+    "damage", ["c/x?", "c/?", "c/aaaa)?", "c/%00?", "C/" + "a" * 28 + "?", "c/x%3F", "c/x;"]
+)
 def test_a_link_with_a_damaged_token_shows_the_destination_that_it_names(
     running: Running, damage: str
 ) -> None:
-    answer = running.get(f"/{damage}?x=1&to=https%3A//shop.example/%3Cb%3E%E9&to=second")
+    answer = running.get(f"/{damage}to=https%3A//shop.example/%3Cb%3E%E9&to=second")
     assert answer.status == 404
     assert "location" not in answer.headers
     assert "<code>https://shop.example/&lt;b&gt;\ufffd</code>" in answer.body.decode()
@@ -578,6 +580,13 @@ def test_pages_speak_the_language_that_is_asked_for(
 def test_other_addresses_are_answered_and_not_recorded(running: Running, target: str) -> None:
     assert running.get(target).status == 404
     assert running.hits() == []
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE", "TRACE"])
+def test_the_front_page_takes_no_other_method(running: Running, method: str) -> None:
+    for target in ("/", "/robots.txt"):
+        answer = running.get(target, method)
+        assert (answer.status, answer.headers["allow"]) == (405, "GET, HEAD")
 
 
 def test_crawlers_are_asked_to_stay_away(running: Running) -> None:

@@ -81,9 +81,26 @@ def test_garbage_behind_pipelined_requests_does_not_cost_their_answers(running: 
     assert received.count(b"HTTP/1.1 200") == 3
 
 
-def test_an_old_client_is_not_told_to_go_on(running: Running) -> None:
-    data = b"POST /u/x HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\nx"
+@pytest.mark.parametrize("line", [b"1.0\r\nExpect: 100-continue", b"1.1\r\nExpect: tea"])
+def test_a_client_that_does_not_ask_to_be_told_to_go_on_is_not(
+    running: Running, line: bytes
+) -> None:
+    data = b"POST /u/x HTTP/" + line + b"\r\nContent-Length: 1\r\n\r\nx"
     assert running.send(data).status == 404
+
+
+def test_a_clock_that_jumps_loses_no_hit_and_closes_no_connection(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1_800_000_000
+    times = [now, now - 10 * 365 * 86400, 0, now + 50 * 365 * 86400, now]
+    with running.connect() as connection:
+        for seconds in times:
+            monkeypatch.setattr("time.time", lambda at=seconds: at)
+            for target in (BEACON, BEACON.upper()):
+                connection.sendall(request_bytes(target, **KEEP))
+                assert receive(connection).status == 200
+    assert [hit.at.timestamp() for hit in running.hits()] == [t for t in times for _ in range(2)]
 
 
 def test_a_request_may_come_byte_by_byte(running: Running) -> None:

@@ -50,6 +50,10 @@ WRONG = [
     (["collector.trusted-proxies=10.0.0.1/8"], "`10.0.0.1/8` is not networks such as 10.0.0.0/8"),
     (["gateway.certificate=/etc/hostname"], "gateway.private-key: missing beside its counterpart"),
     (
+        ["collector.certificate=/etc/hostname /etc/hosts", "collector.private-key=/etc/hostname"],
+        "collector.private-key: missing beside its counterpart",
+    ),
+    (
         ["gateway.certificate=/nowhere", "gateway.private-key=/nowhere"],
         "gateway: /nowhere cannot be read",
     ),

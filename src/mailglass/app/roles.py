@@ -126,8 +126,12 @@ def _run_async(main: Callable[[asyncio.Event], object], *, name: str) -> None:
 def _collector(settings: Settings) -> None:
     from .. import collector
 
-    chain, key = settings.collector_certificate, settings.collector_private_key
-    certificates = (collector.Certificate(chain_file=chain, key_file=key),) if chain and key else ()
+    certificates = tuple(
+        collector.Certificate(chain_file=chain, key_file=key)
+        for chain, key in zip(
+            settings.collector_certificate, settings.collector_private_key, strict=True
+        )
+    )
     collector.run(
         collector.Config(
             host=settings.collector_host,

@@ -327,7 +327,8 @@ class Connection(asyncio.Protocol):
         arriving, parser = cast(_Arriving, self._arriving), self._parser
         assert parser is not None
         arriving.has_head = True
-        is_asked = "expect" in arriving.fields.control and parser.get_http_version() != "1.0"
+        expected = arriving.fields.control.get("expect", "").lower()
+        is_asked = expected == "100-continue" and parser.get_http_version() != "1.0"
         if is_asked and self._current is None and self._transport:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 

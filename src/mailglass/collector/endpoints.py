@@ -42,6 +42,7 @@ __all__ = ["Answer", "Download", "Endpoints"]
 _log = logging.getLogger("mailglass.collector")
 
 _GLIMPSE = re.compile(r"/([ocauns])/([^/?#]{0,64})", re.IGNORECASE)
+_GLIMPSE_TO = re.compile(r"(?:[?&;]|%3f|%26)to(?:=|%3d)([^&#]*)", re.IGNORECASE)
 _FOLLOWED = re.compile(r"https?://[^/?#\\\s@]", re.IGNORECASE)
 _SAFE_METHODS = ("GET", "HEAD")
 _ASKED_BY_FORM = {("list-unsubscribe", "one-click"), ("confirm", "yes")}
@@ -259,6 +260,10 @@ class Endpoints:
     def _elsewhere(self, request: Request) -> Answer:
         _, is_secure = self._origin(request)
         path = request.url.partition(b"?")[0]
+        if path in (b"/", b"/robots.txt") and request.head.method not in _SAFE_METHODS:
+            self._counters.refused["405"] += 1
+            allow = ("Allow", "GET, HEAD")
+            return Answer(self._page_bytes(request, is_secure, 405, "method", allow))
         if path == b"/robots.txt":
             text = b"User-agent: *\nDisallow: /\n"
             fields = (("Content-Type", "text/plain"),)
@@ -403,12 +408,8 @@ _LETTER = {
 
 def _glimpse_to(url: str) -> str | None:
     """The destination that a damaged link names, for a page that shows it; None when it is lost."""
-    query = url.partition("#")[0].partition("?")[2]
-    for pair in query.split("&"):
-        name, _, value = pair.partition("=")
-        if name.lower() == "to":
-            return unquote(value, errors="replace")
-    return None
+    match = _GLIMPSE_TO.search(url)
+    return unquote(match[1], errors="replace") if match else None
 
 
 def _is_asked(request: Request) -> bool:
