@@ -18,11 +18,11 @@ from dataclasses import dataclass, field, fields
 from datetime import time
 from pathlib import Path
 from typing import Any, Literal, cast
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from .errors import ConfigurationError
 
-__all__ = ["ROLES", "Origin", "Settings", "load_settings", "variable_name"]
+__all__ = ["ROLES", "MailboxAddress", "Origin", "Settings", "load_settings", "variable_name"]
 
 ROLES = ("collector", "gateway", "ingest", "delivery", "web", "notify")
 
@@ -85,11 +85,50 @@ def _notify(value: str) -> tuple[str, ...]:
     return words
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailboxAddress:
+    """An IMAP mailbox, as its URL gives it (RFC 5092, with the password)."""
+
+    host: str
+    port: int
+    username: str
+    password: str = field(repr=False)
+    folder: str
+    security: Literal["tls", "starttls", "none"]
+    file_into: str | None
+
+
+def _mailboxes(value: str) -> tuple[MailboxAddress, ...]:
+    return tuple(_mailbox(url) for url in value.split())
+
+
+def _mailbox(url: str) -> MailboxAddress:
+    parts = urlsplit(url)
+    query = dict(parse_qsl(parts.query, strict_parsing=True)) if parts.query else {}
+    if parts.scheme not in ("imaps", "imap") or set(query) - {"file-into"}:
+        raise ValueError(url)
+    if not parts.hostname or not parts.username or not parts.password or parts.fragment:
+        raise ValueError(url)
+    is_tls = parts.scheme == "imaps"
+    plain: Literal["starttls", "none"] = "none" if _is_loopback(parts.hostname) else "starttls"
+    return MailboxAddress(
+        host=parts.hostname,
+        port=parts.port or (993 if is_tls else 143),
+        username=unquote(parts.username),
+        password=unquote(parts.password),
+        folder=unquote(parts.path.strip("/")) or "INBOX",
+        security="tls" if is_tls else plain,
+        file_into=query.get("file-into"),
+    )
+
+
 _EXPECTED: dict[Callable[[str], object], str] = {
     _whole: "a whole number",
     _time_of_day: "a time of day such as 03:15",
     _yes_no: "yes or no",
     _pace: "`even FACTOR` or `slowing STORY-SECONDS REAL-SECONDS`",
+    _mailboxes: "`imaps://user:password@host/folder` (one or several; an @ in the user is %40; "
+    "`?file-into=Folder` to file what is ours)",
     _notify: "some of success, failure, delay, or never alone",
     _numbers: "whole numbers with spaces between",
     _networks: "networks such as 10.0.0.0/8 with spaces between",
@@ -316,6 +355,27 @@ class Settings:
     )
     returns_port: int = _setting(
         "returns.port", "2525", "The port on which mail that comes back is taken.", _whole
+    )
+    returns_mailboxes: tuple[MailboxAddress, ...] = _setting(
+        "returns.mailboxes",
+        "",
+        "Mailboxes that are read for what comes back, as imaps://user:password@host/folder; "
+        "`?file-into=Folder` moves it there, else nothing is changed. imap:// asks for STARTTLS.",
+        _mailboxes,
+        secret=True,
+    )
+    returns_poll_seconds: int = _setting(
+        "returns.poll-seconds",
+        "60",
+        "How often a mailbox is looked into when its server does not say what is new (IDLE).",
+        _whole,
+    )
+    returns_postfix_log: Path | None = _setting(
+        "returns.postfix-log",
+        "",
+        "The log of a local Postfix that is the smarthost, such as /var/log/mail.log: what the "
+        "next servers answered is then known without waiting for a bounce.",
+        _path,
     )
     returns_protocol: Literal["smtp", "lmtp"] = _setting(
         "returns.protocol",
@@ -573,7 +633,9 @@ def _contradictions(s: Settings) -> list[str]:
     parts = urlsplit(s.tracking_url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
         faults.append(f"tracking.url: `{s.tracking_url}` is not an http(s) address without a query")
+    faults += _mailbox_faults(s)
     for name, number in (
+        ("returns.poll-seconds", s.returns_poll_seconds),
         ("gateway.max-message-bytes", s.gateway_max_message_bytes),
         ("gateway.max-recipients", s.gateway_max_recipients),
         ("gateway.max-connections", s.gateway_max_connections),
@@ -596,6 +658,20 @@ def _contradictions(s: Settings) -> list[str]:
             "smarthost.security: `none` would send smarthost.password in the clear; "
             "use starttls or tls"
         )
+    return faults
+
+
+def _mailbox_faults(s: Settings) -> list[str]:
+    faults = []
+    places = [(m.host, m.port, m.username, m.folder) for m in s.returns_mailboxes]
+    for place in sorted({p for p in places if places.count(p) > 1}):
+        faults.append(f"returns.mailboxes: {place[2]} at {place[0]}, {place[3]} is named twice")
+    for mailbox in s.returns_mailboxes:
+        if mailbox.file_into == mailbox.folder:
+            faults.append(f"returns.mailboxes: {mailbox.folder} would be filed into itself")
+    log = s.returns_postfix_log
+    if log and (not log.parent.is_dir() or (log.exists() and not os.access(log, os.R_OK))):
+        faults.append(f"returns.postfix-log: {log} cannot be read")
     return faults
 
 

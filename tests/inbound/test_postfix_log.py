@@ -38,7 +38,7 @@ def test_each_recipient_gets_its_record() -> None:
         ("one@example.net", Action.FAILED, 550, "unknown-user", True),
         ("two@163.com", Action.FAILED, 550, "rate-limited", False),
         ("three@example.net", Action.DELAYED, None, "network", False),
-        ("four@example.net", Action.RELAYED, None, None, False),
+        ("four@example.net", Action.RELAYED, 250, None, False),
     ]
 
 

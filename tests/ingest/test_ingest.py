@@ -354,3 +354,34 @@ def test_a_message_that_was_held_is_let_go_without_its_suppressed_recipients(hou
     first, second = house.story("1").deliveries
     assert [e.event.type for e in first.events] == [EventType.QUEUED]
     assert [e.event.type for e in second.events] == [EventType.QUEUED, EventType.SUPPRESSED]
+
+
+def drain(house: House) -> None:
+    while house.ingest.step():
+        pass
+
+
+def suppressed(house: House) -> dict[str, str]:
+    with house.history.transaction() as t:
+        return {entry.recipient: entry.reason for entry in t.suppressions(house.now)}
+
+
+def test_who_confirms_to_unsubscribe_gets_no_more(house: House) -> None:
+    house.submit(1, "a@example.org", "b@example.org")
+    house.see(
+        hit(100, path_kind="u", method="GET"),
+        hit(101, path_kind="u", method="POST", action="unsubscribe"),
+    )
+    drain(house)
+    assert suppressed(house) == {"b@example.org": "unsubscribed"}
+
+
+def test_a_lifted_suppression_is_not_brought_back_by_judging_again(house: House) -> None:
+    house.submit(1, "a@example.org")
+    house.see(hit(100, path_kind="u", method="POST", action="unsubscribe"))
+    drain(house)
+    with house.history.transaction() as t:
+        t.unsuppress(house.account_id, "a@example.org")
+    house.see(hit(100))
+    drain(house)
+    assert suppressed(house) == {}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mailglass.history import History, StoredEvent, StoredMessage
-from mailglass.ingest.returned import take_returned
+from mailglass.ingest.returned import new_returned, take_returned
 from mailglass.model import Delivery, Event, EventType
 from mailglass.tokens import Kind, Ring
 
@@ -49,7 +49,7 @@ def history(tmp_path: Path) -> Iterator[History]:
 def take(history: History, raw: bytes, to: str = "") -> set[int]:
     with history.transaction() as t:
         t.add_returned(NOW, to, raw)
-        return take_returned(t, RING, NOW)[1]
+        return take_returned(t, new_returned(t), RING, NOW)
 
 
 def events(history: History, delivery_id: int) -> list[EventType]:

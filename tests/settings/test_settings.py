@@ -39,6 +39,17 @@ def test_lists_and_booleans_of_the_file_are_read_like_their_texts(tmp_path: Path
 
 
 WRONG = [
+    (["returns.domains=back..example"], "returns.domains: `back..example` is not a domain"),
+    (["returns.notify=always"], "returns.notify (command line): `always` is not some of success"),
+    (["returns.notify=never delay"], "is not some of success, failure, delay, or never alone"),
+    (["returns.mailboxes=imaps://host/INBOX"], "is not `imaps://user:password@host/folder`"),
+    (
+        ["returns.mailboxes=imaps://u:p@h.test imaps://u:other@h.test/INBOX"],
+        "returns.mailboxes: u at h.test, INBOX is named twice",
+    ),
+    (["returns.mailboxes=imaps://u:p@h.test?file-into=INBOX"], "would be filed into itself"),
+    (["returns.postfix-log=/nowhere/mail.log"], "returns.postfix-log: /nowhere/mail.log cannot"),
+    (["returns.poll-seconds=0"], "returns.poll-seconds: 0 is less than 1"),
     (["gateway.prot=1"], "there is no setting `gateway.prot`; `gateway.port`?"),
     (["gateway.port=abc"], "gateway.port (command line): `abc` is not a whole number"),
     (["gateway.port=70000"], "gateway.port: 70000 is no port"),
@@ -134,3 +145,20 @@ def test_a_wrong_secret_is_not_shown_either() -> None:
     with pytest.raises(ConfigurationError) as caught:
         load_settings(overrides=["smarthost.password=opensesame"])
     assert "opensesame" not in str(caught.value)
+
+
+def test_a_mailbox_is_read_from_its_url_and_its_password_is_shown_nowhere() -> None:
+    url = "imaps://bob%40example.org:p%20w@imap.example.org/Antworten?file-into=Done"
+    settings, origins = load_settings(overrides=[f"returns.mailboxes={url}"])
+    (mailbox,) = settings.returns_mailboxes
+    assert (mailbox.username, mailbox.password) == ("bob@example.org", "p w")
+    assert (mailbox.host, mailbox.port, mailbox.security) == ("imap.example.org", 993, "tls")
+    assert (mailbox.folder, mailbox.file_into) == ("Antworten", "Done")
+    assert "p w" not in repr(settings)
+    assert not any("p%20w" in origin.value for origin in origins)
+
+
+@pytest.mark.parametrize(("host", "expected"), [("127.0.0.1", "none"), ("mail.test", "starttls")])
+def test_a_mailbox_off_this_machine_is_never_read_in_the_clear(host: str, expected: str) -> None:
+    settings, _ = load_settings(overrides=[f"returns.mailboxes=imap://u:p@{host}/INBOX"])
+    assert settings.returns_mailboxes[0].security == expected

@@ -181,6 +181,8 @@ def _intake(settings: Settings, history: History, node: int) -> Intake:
 def _gateway(settings: Settings) -> None:
     from ..gateway import Config, SubmissionServer
     from ..history import History, check_password
+    from ..tokens import Ring
+    from .mailboxes import follow_mailboxes
 
     history = History(settings.history_address)
     intake = _intake(settings, history, _GATEWAY_NODE)
@@ -214,8 +216,15 @@ def _gateway(settings: Settings) -> None:
         await server.start()
         if returns is not None:
             await returns.start()
+        mailboxes = follow_mailboxes(
+            settings.returns_mailboxes,
+            poll_seconds=settings.returns_poll_seconds,
+            history=history,
+            ring=Ring(read_keys(settings.data_directory)),
+        )
         _say_ready(f"{settings.gateway_host}:{settings.gateway_port}")
         await stopping.wait()
+        mailboxes.set()
         if returns is not None:
             await returns.stop()
         await server.stop()
@@ -338,10 +347,11 @@ def _delivery(settings: Settings) -> None:
 def _ingest(settings: Settings) -> None:
     from ..evidence import load_rules
     from ..history import History
-    from ..ingest import Ingest, Nightly
+    from ..ingest import Ingest, Nightly, RelayLog
     from ..spool import Spool
     from ..tokens import Ring
 
+    ring = Ring(read_keys(settings.data_directory))
     history = History(settings.history_address)
     nightly = Nightly(history=history, days=settings.retention_days, at=settings.retention_at)
     ingest = Ingest(
@@ -354,7 +364,8 @@ def _ingest(settings: Settings) -> None:
             now=datetime.now(UTC),
         ),
         keep=timedelta(days=settings.journal_keep_days),
-        ring=Ring(read_keys(settings.data_directory)),
+        ring=ring,
+        relay_log=RelayLog(log, ring) if (log := settings.returns_postfix_log) else None,
         **_simulated_time(settings),
     )
 

@@ -110,12 +110,18 @@ def sentence(event: StoredEvent, targets: tuple[Target, ...]) -> str:
     elif target and target.kind is TargetKind.ATTACHMENT:
         parts.append(f"attachment {target.name}")
     if "reply_text" in raw:
-        parts.append(f"the server said: {raw['reply_code']} {raw['reply_text']}")
+        parts.append(f"the server said: {_reply(raw)}")
     elif "problem" in raw:
         parts.append(str(raw["problem"]))
     elif "reason" in raw:
         parts.append(str(raw["reason"]))
     return "; ".join(parts)
+
+
+def _reply(raw: Mapping[str, Any]) -> str:
+    """The words with their code, which a report may lack or have in its words already."""
+    code, words = str(raw.get("reply_code") or ""), str(raw["reply_text"])
+    return words if code in words else f"{code} {words}"
 
 
 def _stamp(text: str) -> str:

@@ -6,9 +6,9 @@ it belongs to and how sure that is. What follows for the delivery is decided whe
 
 from .addresses import plain_address
 from .complaints import is_stop
-from .matching import Candidate, Trust, candidates
+from .matching import Candidate, Trust, candidates, delivery_of_address
 from .parse import parse
-from .postfix_log import LogEntry, read_postfix_log
+from .postfix_log import LogEntry, PostfixLog, read_postfix_log
 from .records import Action, Kind, Record, Report
 
 __all__ = [
@@ -16,10 +16,12 @@ __all__ = [
     "Candidate",
     "Kind",
     "LogEntry",
+    "PostfixLog",
     "Record",
     "Report",
     "Trust",
     "candidates",
+    "delivery_of_address",
     "is_stop",
     "parse",
     "plain_address",

@@ -20,7 +20,7 @@ from ..tokens import Ring
 from .parts import read_parts, split
 from .records import Report
 
-__all__ = ["Candidate", "Trust", "candidates"]
+__all__ = ["Candidate", "Trust", "candidates", "delivery_of_address"]
 
 # What stands for a token: 29 or 31 characters of lower-case base32 (mailglass.tokens).
 _TOKEN = re.compile(r"(?<![a-z2-7])([a-z2-7]{31}|[a-z2-7]{29})(?![a-z2-7])", re.I)
@@ -54,6 +54,12 @@ class Candidate:
     recipient: str | None = None
 
 
+def delivery_of_address(address: str, ring: Ring) -> int | None:
+    """The delivery whose signed return path this is."""
+    ways = _by_address(address, ring)
+    return next((w.delivery_id for w in ways if w.purpose is TokenKind.RETURN_PATH), None)
+
+
 def candidates(report: Report, *, envelope_recipient: str, ring: Ring) -> tuple[Candidate, ...]:
     """The ways to find the delivery, the most trustworthy first.
 
@@ -74,10 +80,16 @@ def candidates(report: Report, *, envelope_recipient: str, ring: Ring) -> tuple[
             and (one.purpose is not TokenKind.UNSUBSCRIBE or not envelope_recipient)
         ]
     found += _by_token(report, ring)
-    found += [Candidate(trust=Trust.NAMED, message_id=name) for name in report.message_ids]
+    found += [
+        Candidate(trust=Trust.NAMED, message_id=name)
+        for name in report.message_ids
+        if name.isprintable()  # a database may take no NUL
+    ]
     named = {r.original_recipient or r.recipient for r in report.records} - {None}
     found += [
-        Candidate(trust=Trust.GUESSED, recipient=name) for name in sorted(filter(None, named))
+        Candidate(trust=Trust.GUESSED, recipient=name)
+        for name in sorted(filter(None, named))
+        if name.isprintable()
     ]
     return tuple(dict.fromkeys(found))
 

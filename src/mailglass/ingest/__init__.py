@@ -3,5 +3,16 @@
 from .follow import Ingest
 from .nightly import NIGHTLY, Nightly
 from .rejudging import Rejudged, Rejudging, rejudge
+from .relay_log import RelayLog
+from .returned import is_about_ours
 
-__all__ = ["NIGHTLY", "Ingest", "Nightly", "Rejudged", "Rejudging", "rejudge"]
+__all__ = [
+    "NIGHTLY",
+    "Ingest",
+    "Nightly",
+    "Rejudged",
+    "Rejudging",
+    "RelayLog",
+    "is_about_ours",
+    "rejudge",
+]

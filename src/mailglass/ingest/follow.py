@@ -28,7 +28,8 @@ from .holding import tracking_policies
 from .judging import judge_again, remember
 from .learning import count_some, learn
 from .own import is_mark, take_mark, take_networks
-from .returned import take_returned
+from .relay_log import RelayLog
+from .returned import new_returned, take_returned
 from .unnamed import Unnamed, take_unnamed
 
 __all__ = ["Ingest"]
@@ -59,11 +60,13 @@ class Ingest:
         rules: Rules,
         keep: timedelta = timedelta(days=30),
         ring: Ring | None = None,
+        relay_log: RelayLog | None = None,
         told_at: Callable[[datetime, datetime], datetime] = lambda _, at: at,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """`keep` is how long the journal's segments stay after they were taken. `ring` checks the
-        addresses and tokens of mail that comes back; without it none is taken.
+        addresses and tokens of mail that comes back; without it none is taken. `relay_log` is
+        the log of a local Postfix.
 
         `told_at` gives the time to store for a hit from its delivery's 250 and its own time:
         its own, unless a simulated world lives faster than we do.
@@ -76,6 +79,7 @@ class Ingest:
         self._is_learned = False
         self._keep = keep
         self._ring = ring
+        self._relay_log = relay_log
         self._told_at = told_at
         self._clock = clock
         self._neighbours: Neighbours | None = None
@@ -106,6 +110,8 @@ class Ingest:
             return True
         cursor, seq = self._reached
         if published_end(self._journal) != cursor or self._spool.events(seq, 1):
+            return True
+        if self._relay_log is not None and self._relay_log.has_news():
             return True
         with self._history.reading() as t:
             return self._ring is not None and bool(t.returned(limit=1))
@@ -149,8 +155,10 @@ class Ingest:
 
     def _take(self, most: int) -> int:
         with self._history.transaction() as t:
-            # The journal is read first: whatever delivery a hit in it names was queued earlier,
-            # so that its spool event is in what is read next.
+            # Journal, returned mail and log are read first: whatever delivery they name was queued
+            # earlier, so that its spool event is in what is read next.
+            news = new_returned(t) if self._ring is not None else []
+            lines = self._relay_log.read(t) if self._relay_log is not None else b""
             cursor = Cursor.parse(t.cursor(_JOURNAL) or str(START))
             items = read(self._journal, cursor, most)
             seq = int(t.cursor(_SPOOL) or 0)
@@ -168,8 +176,11 @@ class Ingest:
                 items = []
             came_back = 0
             if self._ring is not None and len(told) < most:
-                came_back, named = take_returned(t, self._ring, self._clock())
-                touched |= named
+                touched |= take_returned(t, news, self._ring, self._clock())
+                came_back = len(news)
+            if self._relay_log is not None and lines and len(told) < most:
+                touched |= self._relay_log.take(t, lines, self._clock())
+                came_back += lines.count(b"\n")
             known = self._known_neighbours(t)
             judge_again(t, touched, self._rules, known, self._clock(), new_hits=seen)
         if told:

@@ -12,7 +12,7 @@ from a signed envelope id or token in the returned message together with the rig
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -21,11 +21,9 @@ from ..history import (
     StoredDelivery,
     StoredEvent,
     StoredMessage,
-    Suppression,
     Transaction,
 )
 from ..inbound import (
-    Action,
     Candidate,
     Kind,
     Record,
@@ -39,8 +37,9 @@ from ..inbound import (
 from ..model import Event, EventType, Evidence
 from ..tokens import Kind as TokenKind
 from ..tokens import Ring
+from .effects import EVENT_OF_ACTION, facts_of, suppress
 
-__all__ = ["take_returned"]
+__all__ = ["is_about_ours", "new_returned", "take_returned"]
 
 _log = logging.getLogger("mailglass.ingest")
 
@@ -48,15 +47,6 @@ _log = logging.getLogger("mailglass.ingest")
 # for 4 to 5 days (RFC 5321 section 4.5.4.1), and report then.
 _GUESS_TIME = timedelta(days=6)
 _BATCH = 100  # mails in one transaction, some megabytes
-# A switched-off mailbox may be opened again, a mailbox that never was seldom comes to be (ours).
-_EXPIRES = {"mailbox-disabled": timedelta(days=90), "dns": timedelta(days=30)}
-_BY_ACTION = {
-    Action.FAILED: EventType.BOUNCED,
-    Action.DELAYED: EventType.DEFERRED,
-    Action.DELIVERED: EventType.DELIVERED,
-    Action.RELAYED: EventType.DELIVERED,
-    Action.EXPANDED: EventType.DELIVERED,
-}
 _BY_KIND = {
     Kind.COMPLAINT: EventType.COMPLAINED,
     Kind.AUTO_REPLY: EventType.AUTORESPONDED,
@@ -76,10 +66,17 @@ class _Match:
         return self.delivery.recipient.lower() in _names(record)
 
 
-def take_returned(t: Transaction, ring: Ring, now: datetime) -> tuple[int, set[int]]:
-    """Take the new mails that came back; returns their number, and the deliveries with news."""
+def new_returned(t: Transaction) -> list[Returned]:
+    """The next mails that came back.
+
+    To be read before the spool: whatever a mail is about was queued before it came back.
+    """
+    return t.returned(limit=_BATCH)
+
+
+def take_returned(t: Transaction, news: Sequence[Returned], ring: Ring, now: datetime) -> set[int]:
+    """Take mails that came back; returns the deliveries with news."""
     touched: set[int] = set()
-    news = t.returned(limit=_BATCH)
     for returned in news:
         try:
             report = parse(returned.raw)
@@ -100,7 +97,14 @@ def take_returned(t: Transaction, ring: Ring, now: datetime) -> tuple[int, set[i
             trust=doubt or _trust(match, ways),
             delivery_id=match.delivery.id if match and doubt is None else None,
         )
-    return len(news), touched
+    return touched
+
+
+def is_about_ours(t: Transaction, ring: Ring, raw: bytes, at: datetime) -> bool:
+    """Whether a mail out of a mailbox that holds other mail too is about a delivery of ours."""
+    report = parse(raw)
+    ways = candidates(report, envelope_recipient="", ring=ring)
+    return _match(t, ways, report, at) is not None
 
 
 def _trust(match: _Match | None, ways: tuple[Candidate, ...]) -> str | None:
@@ -191,7 +195,15 @@ def _take(t: Transaction, returned: Returned, report: Report, match: _Match, now
             t.set_delivered(match.delivery.id, event.at)
     reason = _suppression_reason(report, match)
     if reason is not None:
-        _suppress(t, reason, report, match, now)
+        words = next((r.diagnostic for r in report.records if r.diagnostic), "")
+        suppress(
+            t,
+            match.message.account_id,
+            match.delivery.recipient,
+            reason=reason,
+            evidence=f"{report.kind}: {words}",
+            now=now,
+        )
 
 
 def _events(report: Report, match: _Match, at: datetime) -> Iterator[Event]:
@@ -241,7 +253,7 @@ def _records_about(report: Report, delivery: StoredDelivery) -> list[Record]:
 
 def _event_type(kind: Kind, record: Record) -> EventType | None:
     if record.action is not None:
-        return _BY_ACTION[record.action]
+        return EVENT_OF_ACTION[record.action]
     if kind is Kind.MDN:
         return EventType.DISPLAYED if _is_displayed(record.disposition or "") else None
     return _BY_KIND.get(kind)
@@ -262,25 +274,11 @@ def _event(
         "kind": str(report.kind),
     }
     if record is not None:
-        raw |= {name: value for name, value in _facts(record).items() if value is not None}
+        raw |= facts_of(record)
     words = (record.diagnostic or record.disposition) if record else None
     text = f"By mail, {report.kind}: {words}" if words else f"By mail, {report.kind}."
     evidence = Evidence(signal=f"returned-{report.kind}", weight=0.0, text=text[:500])
     return Event(type=kind, at=at, evidence=(evidence,), raw=raw)
-
-
-def _facts(record: Record) -> Mapping[str, object]:
-    return {
-        "recipient": record.recipient,
-        "reply_code": record.reply_code,
-        "enhanced_status": record.enhanced_status,
-        "reply_text": record.diagnostic,
-        "class": str(record.class_) if record.class_ else None,
-        "permanent": record.permanent if record.class_ else None,
-        "remote_mta": record.remote_mta,
-        "feedback_type": record.feedback_type,
-        "disposition": record.disposition,
-    }
 
 
 def _suppression_reason(report: Report, match: _Match) -> str | None:
@@ -309,19 +307,3 @@ def _is_trusted(record: Record, report: Report, match: _Match) -> bool:
     if match.candidate.trust is not Trust.SIGNED:
         return False
     return report.kind is Kind.COMPLAINT or match.names(record)
-
-
-def _suppress(t: Transaction, reason: str, report: Report, match: _Match, now: datetime) -> None:
-    lasting = _EXPIRES.get(reason)
-    words = next((r.diagnostic for r in report.records if r.diagnostic), "")
-    t.suppress(
-        Suppression(
-            account_id=match.message.account_id,
-            recipient=match.delivery.recipient.lower(),
-            reason=reason,
-            evidence=f"{report.kind}: {words}"[:1000],
-            since=now,
-            expires_at=now + lasting if lasting else None,
-        )
-    )
-    _log.info("a recipient is suppressed: %s", reason, extra={"action": "suppressed"})
