@@ -32,6 +32,7 @@ PAGES = {
     "message": "a message",
     "compose": "/compose",
     "deliverability": "/deliverability",
+    "guard": "/guard",
     "profile": "/profile",
 }
 # language, colours, width: each language, both colours and both widths, every page in each

@@ -6,6 +6,7 @@ Pure: bytes in, a report and a clean copy out; nothing is ever asked of a networ
 from .judge import Band
 from .learn import Mailbox
 from .links import Link, examine_link
+from .marks import Looked, Mark, MarkedPart, look
 from .parameters import strip_parameters
 from .report import Examined, Report, Resource, examine, inspect, resources
 from .rules import MailList, load_easyprivacy
@@ -19,8 +20,11 @@ __all__ = [
     "Examined",
     "GuardEdit",
     "Link",
+    "Looked",
     "MailList",
     "Mailbox",
+    "Mark",
+    "MarkedPart",
     "Remove",
     "Report",
     "Resource",
@@ -30,6 +34,7 @@ __all__ = [
     "examine_link",
     "inspect",
     "load_easyprivacy",
+    "look",
     "resources",
     "restore",
     "strip_parameters",
