@@ -362,6 +362,11 @@ class Spool:
                     done += 1
         return done
 
+    def cancel_all(self, reason: str) -> int:
+        """Make no further attempt at anything that waits; returns how many deliveries that was."""
+        waiting = [w.delivery.id for w in self.waiting()]
+        return self.cancel(waiting, datetime.now(UTC), reason)
+
     def release(
         self,
         message_id: int,

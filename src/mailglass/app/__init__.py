@@ -1,5 +1,6 @@
 """The only place where the parts meet: settings become values, values become running roles."""
 
+from .backup import Backup, BadBackup, make_backup, restore_backup
 from .first_run import FirstRun, add_key, prepare, read_keys
 from .logs import start_logging
 from .roles import run_role
@@ -7,12 +8,16 @@ from .supervisor import Supervisor
 from .words import ready_text, welcome
 
 __all__ = [
+    "Backup",
+    "BadBackup",
     "FirstRun",
     "Supervisor",
     "add_key",
+    "make_backup",
     "prepare",
     "read_keys",
     "ready_text",
+    "restore_backup",
     "run_role",
     "start_logging",
     "welcome",

@@ -5,6 +5,7 @@ and read by everybody who shows something; the collector and the courier never t
 """
 
 from .browsing import MessageSearch
+from .copying import HistoryCopy, pinned_database, restore_history, save_database
 from .counting import PERIODS, Counts
 from .credentials import (
     ADMINISTRATOR,
@@ -75,6 +76,7 @@ __all__ = [
     "Erased",
     "Filters",
     "History",
+    "HistoryCopy",
     "HistoryOutdated",
     "JudgedDelivery",
     "JudgedEvents",
@@ -115,6 +117,9 @@ __all__ = [
     "is_use_stale",
     "new_login_link",
     "new_user",
+    "pinned_database",
+    "restore_history",
+    "save_database",
     "session_user",
     "set_second_factor",
     "sign_in",
