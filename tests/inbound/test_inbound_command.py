@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -115,3 +116,10 @@ def test_a_log_is_read(run_cli: Run, tmp_path: Path) -> None:
     )
     told = json.loads(run_cli("inbound", "log", str(log), "--json").stdout)
     assert (told["queue_id"], told["class"]) == ("4ABCDE12345", "unknown-user")
+
+
+def test_a_files_name_that_is_no_utf_8_still_makes_json(run_cli: Run, bounce: Path) -> None:
+    odd = Path(os.fsdecode(os.fsencode(bounce.parent) + b"/odd\xff.eml"))
+    odd.write_bytes(BOUNCE)
+    told = json.loads(run_cli("inbound", "parse", str(odd), "--json").stdout.decode("utf-8"))
+    assert os.fsencode(told["file"]) == os.fsencode(odd)

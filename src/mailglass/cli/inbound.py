@@ -42,6 +42,9 @@ def parse_files(files: tuple[Path, ...], as_json: bool) -> None:
         except OSError as problem:
             report, error = None, f"cannot be read: {problem.strerror}"
             failed = True
+        except Exception as problem:  # one mail must not keep the others from being read
+            report, error = None, f"a fault of ours, please report it: {problem!r}"
+            failed = True
         line = _line(path, report, error) if as_json else _page(path, report, error)
         click.echo(line)
     sys.exit(1 if failed else 0)
@@ -117,7 +120,12 @@ def _line(path: Path, report: Report | None, error: str | None) -> str:
         "in_reply_to": report.in_reply_to if report else None,
         "error": error,
     }
-    return json.dumps(fields, ensure_ascii=False)
+    line = json.dumps(fields, ensure_ascii=False)
+    try:
+        line.encode()
+    except UnicodeEncodeError:  # a file's name that is not UTF-8
+        return json.dumps(fields)
+    return line
 
 
 def _fields(record: Record) -> dict[str, object]:
