@@ -123,3 +123,17 @@ def test_a_files_name_that_is_no_utf_8_still_makes_json(run_cli: Run, bounce: Pa
     odd.write_bytes(BOUNCE)
     told = json.loads(run_cli("inbound", "parse", str(odd), "--json").stdout.decode("utf-8"))
     assert os.fsencode(told["file"]) == os.fsencode(odd)
+
+
+def test_what_came_back_is_listed_and_shown(run_cli: Run, bounce: Path, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    to = ["--to", "back@sender.example"]
+    run_cli(*data(tmp_path), "inbound", "import", *to, str(bounce))
+    told = json.loads(run_cli(*data(tmp_path), "inbound", "list", "--json").stdout)
+    assert (told["to"], told["state"]) == ("back@sender.example", "new")
+    shown = run_cli(*data(tmp_path), "inbound", "show", str(told["id"]))
+    assert shown.stdout == BOUNCE
+    missing = run_cli(*data(tmp_path), "inbound", "show", "77")
+    assert missing.returncode == 65
+    assert b"inbound list" in missing.stderr
+    assert run_cli(*data(tmp_path), "inbound", "list", "--state", "apart").stdout == b""

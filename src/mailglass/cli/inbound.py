@@ -8,12 +8,17 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from ..errors import InputError
 from ..inbound import Record, Report, parse, read_postfix_log
+from ._rows import print_rows, safe, stamp
 from ._source import settings_of
+
+if TYPE_CHECKING:
+    from ..history import Returned
 
 __all__ = ["command"]
 
@@ -72,6 +77,71 @@ def import_mail(ctx: click.Context, paths: tuple[Path, ...], recipient: str) -> 
             if (taken + passed) % 1000 == 0:
                 click.echo(f"{taken + passed} mails", err=True)
     click.echo(f"{taken} mails taken, {passed} were here already")
+
+
+@command.command("list")
+@click.option("--state", type=click.Choice(["new", "taken", "apart"]), help="Only mails in it.")
+@click.option("--limit", default=50, show_default=True, help="How many, the newest first.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.pass_context
+def list_mail(ctx: click.Context, state: str | None, limit: int, as_json: bool) -> None:
+    """List the mails that came back, and what they were taken for.
+
+    `apart` are those that changed nothing: forged, unproven, or about nothing of ours.
+    """
+    from ..history import History
+
+    history = History(settings_of(ctx).history_address)
+    with history.reading() as t:
+        found = t.latest_returned(state, limit)
+    if as_json:
+        for mail in found:
+            click.echo(json.dumps(_mail_fields(mail)))
+        return
+    names = ("NUMBER", "CAME", "TO", "STATE", "KIND", "MATCHED BY", "DELIVERY")
+    print_rows(
+        names,
+        [
+            (
+                str(mail.id),
+                stamp(mail.at),
+                mail.envelope_recipient or "-",
+                mail.state,
+                mail.kind or "-",
+                mail.trust or "-",
+                str(mail.delivery_id or "-"),
+            )
+            for mail in found
+        ],
+    )
+
+
+def _mail_fields(mail: Returned) -> dict[str, object]:
+    return {
+        "id": mail.id,
+        "at": mail.at.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "to": mail.envelope_recipient,
+        "state": mail.state,
+        "kind": mail.kind,
+        "matched_by": mail.trust,
+        "delivery_id": str(mail.delivery_id) if mail.delivery_id is not None else None,
+        "size_bytes": len(mail.raw),
+    }
+
+
+@command.command("show")
+@click.argument("number", type=int)
+@click.pass_context
+def show_mail(ctx: click.Context, number: int) -> None:
+    """Write the mail NUMBER of `inbound list` to standard output, byte for byte."""
+    from ..history import History
+
+    history = History(settings_of(ctx).history_address)
+    with history.reading() as t:
+        mail = t.returned_mail(number)
+    if mail is None:
+        raise InputError(f"no mail {number} came back; `mailglass inbound list` says which did")
+    click.get_binary_stream("stdout").write(mail.raw)
 
 
 @command.command("log")
@@ -165,4 +235,5 @@ def _record_lines(record: Record) -> list[str]:
     )
     words = " ".join(str(part) for part in said if part)
     lines = [f"  {record.recipient or '(not named)'}  {words}"]
-    return [*lines, f"    {record.diagnostic}"] if record.diagnostic else lines
+    lines += [f"    {record.diagnostic}"] if record.diagnostic else []
+    return [safe(line) for line in lines]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -40,19 +41,21 @@ class ReturnStatements(Statements):
         """The oldest returned mails in a state: new, taken or apart."""
         c = schema.returned.c
         query = sa.select(schema.returned).where(c.state == state).order_by(c.id).limit(limit)
-        return [
-            Returned(
-                id=row.id,
-                at=datetime.fromtimestamp(row.at, UTC),
-                envelope_recipient=row.envelope_recipient,
-                raw=row.raw,
-                state=row.state,
-                kind=row.kind,
-                trust=row.trust,
-                delivery_id=row.delivery_id,
-            )
-            for row in self._db.execute(query)
-        ]
+        return [_returned(row) for row in self._db.execute(query)]
+
+    def latest_returned(self, state: str | None, limit: int = 100) -> list[Returned]:
+        """The newest mails that came back, in a state or in any."""
+        c = schema.returned.c
+        query = sa.select(schema.returned).order_by(c.id.desc()).limit(limit)
+        if state is not None:
+            query = query.where(c.state == state)
+        return [_returned(row) for row in self._db.execute(query)]
+
+    def returned_mail(self, number: int) -> Returned | None:
+        """One mail that came back."""
+        query = sa.select(schema.returned).where(schema.returned.c.id == number)
+        row = self._db.execute(query).one_or_none()
+        return None if row is None else _returned(row)
 
     def settle_returned(
         self, number: int, *, kind: str, trust: str | None, delivery_id: int | None
@@ -68,3 +71,16 @@ class ReturnStatements(Statements):
                 delivery_id=delivery_id,
             )
         )
+
+
+def _returned(row: Any) -> Returned:  # a row of a select, typed as Any
+    return Returned(
+        id=row.id,
+        at=datetime.fromtimestamp(row.at, UTC),
+        envelope_recipient=row.envelope_recipient,
+        raw=row.raw,
+        state=row.state,
+        kind=row.kind,
+        trust=row.trust,
+        delivery_id=row.delivery_id,
+    )
