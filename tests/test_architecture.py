@@ -16,7 +16,7 @@ LAYERS = [
     {"mime", "tokens", "ids", "replies", "lookup"},
     {"instrument", "evidence", "postmaster", "inbound", "guard"},
     {"journal", "history", "spool"},
-    {"collector", "ingest", "gateway", "delivery", "notify"},
+    {"collector", "ingest", "gateway", "delivery", "notify", "proxy"},
     {"web", "world"},
     {"settings", "app", "cli", "__main__", "__init__"},
 ]

@@ -22,9 +22,19 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from .errors import ConfigurationError
 
-__all__ = ["ROLES", "MailboxAddress", "Origin", "Settings", "load_settings", "variable_name"]
+__all__ = [
+    "OPTIONAL_ROLES",
+    "ROLES",
+    "MailboxAddress",
+    "Origin",
+    "Settings",
+    "load_settings",
+    "variable_name",
+]
 
 ROLES = ("collector", "gateway", "ingest", "delivery", "web", "notify")
+# Roles that run beside those, or alone, where they are configured.
+OPTIONAL_ROLES = ("guard-proxy",)
 
 
 def _text(value: str) -> str:
@@ -458,6 +468,33 @@ class Settings:
         _networks,
     )
 
+    proxy_url: str = _setting(
+        "guard-proxy.url",
+        "",
+        "Where readers reach the image proxy of the guard; empty: there is none.",
+    )
+    proxy_host: str = _setting(
+        "guard-proxy.host", "127.0.0.1", "The address on which the image proxy answers."
+    )
+    proxy_port: int = _setting(
+        "guard-proxy.port", "8095", "The port on which the image proxy answers.", _whole
+    )
+    proxy_keep_days: int = _setting(
+        "guard-proxy.keep-days", "90", "Days for which the image proxy keeps a picture.", _whole
+    )
+    proxy_max_bytes: int = _setting(
+        "guard-proxy.max-bytes",
+        "2000000000",
+        "Bytes of pictures that the image proxy keeps; the oldest go first.",
+        _whole,
+    )
+    proxy_max_image_bytes: int = _setting(
+        "guard-proxy.max-image-bytes",
+        "5000000",
+        "Bytes of the largest picture that the image proxy takes.",
+        _whole,
+    )
+
     @property
     def dashboard_url(self) -> str:
         """Where a person's browser finds the dashboard."""
@@ -613,9 +650,10 @@ def _contradictions(s: Settings) -> list[str]:
                 f"returns.domains: `{domain}` is not a domain such as back.example.org (one beyond "
                 "ASCII is written as xn--...)"
             )
+    known = ", ".join((*ROLES, *OPTIONAL_ROLES))
     for role in s.roles:
-        if role not in ROLES:
-            faults.append(f"serve.roles: there is no role `{role}`; there are {', '.join(ROLES)}")
+        if role not in (*ROLES, *OPTIONAL_ROLES):
+            faults.append(f"serve.roles: there is no role `{role}`; there are {known}")
     for kind, days in s.retention_days.items():
         if days < 0:
             faults.append(f"retention.{kind}: {days} days is less than none; 0 keeps for ever")
@@ -623,6 +661,10 @@ def _contradictions(s: Settings) -> list[str]:
         faults.append("serve.roles: names no role, so nothing would run")
     if re.search(r"[\s/@]", s.smarthost_host):
         faults.append(f"smarthost.host: `{s.smarthost_host}` is not a host's name or address")
+    if s.proxy_url and not re.match(r"https?://[^/?#\s'\"()&]+(?:/[\w./~-]*)?\Z", s.proxy_url):
+        faults.append(f"guard-proxy.url: `{s.proxy_url}` is not a plain http(s) address")
+    if "guard-proxy" in s.roles and not s.proxy_url:
+        faults.append("guard-proxy.url: needed by the role guard-proxy, for readers to reach it")
     if s.web_url and not s.web_url.startswith(("http://", "https://")):
         faults.append(f"web.url: `{s.web_url}` is not an http(s) address")
     if not s.gateway_certificate and not _is_loopback(s.gateway_host):
@@ -639,6 +681,9 @@ def _contradictions(s: Settings) -> list[str]:
         ("gateway.max-message-bytes", s.gateway_max_message_bytes),
         ("gateway.max-recipients", s.gateway_max_recipients),
         ("gateway.max-connections", s.gateway_max_connections),
+        ("guard-proxy.keep-days", s.proxy_keep_days),
+        ("guard-proxy.max-bytes", s.proxy_max_bytes),
+        ("guard-proxy.max-image-bytes", s.proxy_max_image_bytes),
         ("delivery.connections", s.delivery_connections),
         ("delivery.messages-per-connection", s.delivery_messages_per_connection),
         ("delivery.timeout-seconds", s.delivery_timeout_seconds),
@@ -694,6 +739,7 @@ def _port_faults(s: Settings) -> list[str]:
         ("gateway.port", s.gateway_host, s.gateway_port),
         *([("returns.port", s.returns_host, s.returns_port)] if s.returns_domains else []),
         ("web.port", s.web_host, s.web_port),
+        *([("guard-proxy.port", s.proxy_host, s.proxy_port)] if s.proxy_url else []),
     ):
         if not 1 <= port <= 65535:
             faults.append(f"{name}: {port} is no port")

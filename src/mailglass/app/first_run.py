@@ -7,17 +7,20 @@ the exception, and lie in a file that only its owner reads.
 from __future__ import annotations
 
 import os
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ConfigurationError
+from ..guard.pictures import KEY_BYTES
 from ..history import ADMINISTRATOR, History, add_administrator
 from ..settings import Settings
 from ..tokens import Ring
 
-__all__ = ["FirstRun", "add_key", "prepare", "read_keys"]
+__all__ = ["FirstRun", "add_key", "picture_key", "prepare", "read_keys"]
 
 _KEYS = "token-keys"
+_PICTURE_KEY = "guard-proxy-key"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +71,25 @@ def _prepare(settings: Settings) -> FirstRun | None:
         return None
     password, link = made
     return FirstRun(user_name=ADMINISTRATOR, password=password, login_link=link)
+
+
+def picture_key(directory: Path) -> bytes:
+    """The key of the image proxy, made when there is none; the guards in front read the same file.
+
+    With another key the pictures of all mail cleaned before are blank. Raises ConfigurationError.
+    """
+    path = directory / _PICTURE_KEY
+    try:
+        if not path.exists():
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(secrets.token_hex(KEY_BYTES) + "\n")
+        key = bytes.fromhex(path.read_text().strip())
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"{path} cannot be used: {error}") from error
+    if len(key) != KEY_BYTES:
+        raise ConfigurationError(f"{path} holds no key of {KEY_BYTES} bytes")
+    return key
 
 
 def add_key(directory: Path) -> int:

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from ..errors import ConfigurationError
 from ..settings import Settings
-from .first_run import prepare, read_keys
+from .first_run import picture_key, prepare, read_keys
 from .supervisor import READY_FD
 
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ def _check_ports(role: str, s: Settings) -> None:
             *([("returns.port", s.returns_host, s.returns_port)] if s.returns_domains else []),
         ],
         "web": [("web.port", s.web_host, s.web_port)],
+        "guard-proxy": [("guard-proxy.port", s.proxy_host, s.proxy_port)],
     }
     for name, host, port in wanted.get(role, []):
         try:
@@ -468,6 +469,36 @@ def _allow_open_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
+def _guard_proxy(settings: Settings) -> None:
+    from ..guard.pictures import PictureUrls
+    from ..lookup import WebFetcher
+    from ..proxy import Limits, ProxyConfig, Shelf, serve
+
+    if not settings.proxy_url:
+        raise ConfigurationError(
+            "guard-proxy.url: needed by the role guard-proxy, for readers to reach it"
+        )
+    directory = settings.data_directory / "guard-proxy"
+
+    async def main(stopping: asyncio.Event) -> None:
+        async with WebFetcher(_resolver(), timeout_seconds=10.0) as fetcher:
+            await serve(
+                ProxyConfig(
+                    host=settings.proxy_host,
+                    port=settings.proxy_port,
+                    keep_days=settings.proxy_keep_days,
+                    limits=Limits(max_image_bytes=settings.proxy_max_image_bytes),
+                ),
+                urls=PictureUrls(settings.proxy_url, picture_key(settings.data_directory)),
+                fetcher=fetcher,
+                shelf=Shelf(directory, max_bytes=settings.proxy_max_bytes),
+                stopping=stopping,
+                on_ready=lambda: _say_ready(settings.proxy_url),
+            )
+
+    _run_async(main, name="guard-proxy")
+
+
 _ROLES: dict[str, Callable[[Settings], None]] = {
     "collector": _collector,
     "gateway": _gateway,
@@ -475,4 +506,5 @@ _ROLES: dict[str, Callable[[Settings], None]] = {
     "delivery": _delivery,
     "web": _web,
     "notify": _notify,
+    "guard-proxy": _guard_proxy,
 }

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +13,11 @@ from typing import Any
 
 import click
 
-from ..gateway.cleaning import Cleaner, CleaningConfig
+from ..errors import ConfigurationError
+from ..gateway.cleaning import Cleaner, CleaningConfig, PictureProxy
 from ..guard import Remove, load_easyprivacy
-from ..lookup import network
+from ..guard.pictures import PictureUrls
+from ..lookup import Fetcher, network
 
 __all__ = ["CleaningOptions", "cleaner", "cleaning_options", "until_stopped"]
 
@@ -28,6 +31,9 @@ class CleaningOptions:
     authserv_id: str | None
     dns_server: str | None
     easyprivacy: bool
+    proxy_url: str | None
+    proxy_key: Path | None
+    proxy_server: str | None
 
 
 def cleaning_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -49,6 +55,17 @@ def cleaning_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option(
             "--easyprivacy/--no-easyprivacy", default=True, help="Ask an installed EasyPrivacy."
+        ),
+        click.option("--proxy-url", metavar="URL", help="Pictures come from this image proxy."),
+        click.option(
+            "--proxy-key",
+            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            help="The proxy's key: guard-proxy-key in its data directory.",
+        ),
+        click.option(
+            "--proxy-server",
+            metavar="URL",
+            help="How the proxy is reached from here.",
         ),
     )
     for option in reversed(options):
@@ -81,7 +98,30 @@ async def cleaner(
             ),
             find_txt=find_txt,
             mail_list=load_easyprivacy() if options.easyprivacy else None,
+            proxy=_proxy(options, net.fetcher),
         )
+
+
+def _proxy(options: CleaningOptions, fetcher: Fetcher) -> PictureProxy | None:
+    """The image proxy that was named; raises ConfigurationError."""
+    if options.proxy_url is None:
+        return None
+    if options.proxy_key is None:
+        raise ConfigurationError("--proxy-url needs --proxy-key, or anybody could use the proxy")
+    try:
+        key = bytes.fromhex(options.proxy_key.read_text().strip())
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"{options.proxy_key} holds no key: {error}") from error
+    urls = PictureUrls(options.proxy_url, key)
+    server = (options.proxy_server or options.proxy_url).rstrip("/")
+
+    async def fetch(wanted: Sequence[str]) -> bool:
+        body = json.dumps(list(wanted)).encode()
+        headers = {"X-Mailglass-Seal": urls.seal(body), "Content-Type": "application/json"}
+        page = await fetcher.fetch(f"{server}/fetch", method="POST", body=body, headers=headers)
+        return page.status == 202
+
+    return PictureProxy(urls.address, fetch)
 
 
 async def until_stopped() -> None:

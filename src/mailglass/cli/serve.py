@@ -8,12 +8,12 @@ import sys
 import click
 
 from .. import app
-from ..settings import ROLES
+from ..settings import OPTIONAL_ROLES, ROLES
 from ._source import SettingsSource
 
 
 @click.command()
-@click.argument("role", required=False, type=click.Choice(ROLES))
+@click.argument("role", required=False, type=click.Choice((*ROLES, *OPTIONAL_ROLES)))
 @click.pass_obj
 def command(source: SettingsSource, role: str | None) -> None:
     """Run everything, or one ROLE in this process.
@@ -29,8 +29,9 @@ def command(source: SettingsSource, role: str | None) -> None:
     made = app.prepare(settings)
     if made:
         click.echo(app.welcome(settings, made))
+    optional = [name for name in ("guard-proxy",) if settings.proxy_url]
     supervisor = app.Supervisor(
-        settings.roles,
+        tuple(dict.fromkeys((*settings.roles, *optional))),
         lambda name: [sys.executable, "-m", "mailglass", *source.arguments(), "serve", name],
         lambda: click.echo(app.ready_text(settings)),
     )

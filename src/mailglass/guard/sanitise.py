@@ -167,8 +167,7 @@ def _wishes(
     text_links: bool,
     proxy: Callable[[str], str] | None,
 ) -> Iterator[tuple[Readable, _Wish]]:
-    # A URL that goes in one place goes in all: asked for anywhere, it tells the same.
-    gone = {one.reference.url for one in judged if _goes(one, remove)}
+    gone = _removed_urls(judged, remove)
     for one in judged:
         ref = one.reference
         if ref.url in gone:
@@ -195,6 +194,13 @@ def _through(ref: Reference, proxy: Callable[[str], str]) -> str | None:
     if there == ref.url:
         return None  # it goes through the proxy already
     return there if ref.is_css else escape(there)
+
+
+def _removed_urls(judged: Iterable[Judged], remove: Remove) -> frozenset[str]:
+    """What is not asked for any more: a URL that goes in one place goes in all, because asked for
+    anywhere it tells the same.
+    """
+    return frozenset(one.reference.url for one in judged if _goes(one, remove))
 
 
 def _link_text(link: Link, kind: Kind) -> str:
