@@ -141,7 +141,7 @@ def show_mail(ctx: click.Context, number: int) -> None:
         mail = t.returned_mail(number)
     if mail is None:
         raise InputError(f"no mail {number} came back; `mailglass inbound list` says which did")
-    click.get_binary_stream("stdout").write(mail.raw)
+    sys.stdout.buffer.write(mail.raw)
 
 
 @command.command("log")
