@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import sys
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,9 @@ from ..history import History
 from ..ingest import Rejudged, Rejudging, rejudge
 from ._source import settings_of
 
+# Objects made before the collector of cycles looks: nothing here makes cycles, and its looking
+# took a quarter of the time over a million hits (measured 2026-11-28).
+_SELDOM = (200_000, 20, 50)
 _SHOWN = 20  # changes told one by one, unless all are asked for
 _AGO = re.compile(r"(\d{1,5})([hdw])")
 _HOURS = {"h": 1, "d": 24, "w": 168}
@@ -57,6 +61,7 @@ def command(
         rules = with_learned(rules, t.learned())
     so_far = Rejudging()
     meter = _Meter()
+    seldom_collect()
     told = 0
     for one in rejudge(
         history,
@@ -77,6 +82,12 @@ def command(
         click.echo(orjson.dumps({"summary": _summary(so_far, rules.version, dry_run)}))
     else:
         _print_summary(so_far, rules.version, dry_run, left=0 if tell_all else told - _SHOWN)
+
+
+def seldom_collect() -> None:
+    """Have the collector of cycles look seldom, and never at what was loaded so far."""
+    gc.freeze()
+    gc.set_threshold(*_SELDOM)
 
 
 class _Meter:

@@ -49,12 +49,19 @@ class DeliveryStatements(CountingStatements):
             found += self._read(query.limit(limit) if limit is not None else query)
         return sorted(found, key=lambda d: d.id)[:limit]
 
-    def deliveries(self, delivery_ids: Iterable[int]) -> list[StoredDelivery]:
-        """Deliveries by number; those that do not exist are left out."""
+    def deliveries(
+        self, delivery_ids: Iterable[int], *, with_reasons: bool = True
+    ) -> list[StoredDelivery]:
+        """Deliveries by number; those that do not exist are left out.
+
+        Without reasons the verdicts' evidence and the counts of hits are left empty, which judging
+        does not need: they take half of the time of reading a delivery (measured 2026-11-28).
+        """
         c = schema.delivery.c
         found: list[StoredDelivery] = []
         for some in chunks(delivery_ids):
-            found += self._read(sa.select(schema.delivery).where(c.id.in_(some)))
+            query = sa.select(schema.delivery).where(c.id.in_(some))
+            found += self._read(query, with_reasons=with_reasons)
         return sorted(found, key=lambda d: d.id)
 
     def deliveries_to(self, account_id: int | None, recipient: str) -> list[StoredDelivery]:
@@ -86,12 +93,17 @@ class DeliveryStatements(CountingStatements):
         for some in chunks(delivery_ids):
             self._db.execute(schema.delivery.update().where(c.id.in_(some)).values(is_final=False))
 
-    def _read(self, query: sa.Select[Any]) -> list[StoredDelivery]:  # Any: as sa.select types it
+    def _read(
+        self,
+        query: sa.Select[Any],  # Any: as sa.select types it
+        *,
+        with_reasons: bool = True,
+    ) -> list[StoredDelivery]:
         self._flush()
         rows = self._db.execute(query).all()
         names = self._domain_names(row.domain_id for row in rows)
         self._learn_places([(r.id, r.account_id, r.message_id, r.domain_id) for r in rows])
-        return [_delivery(row, names[row.domain_id]) for row in rows]
+        return [_delivery(row, names[row.domain_id], with_reasons) for row in rows]
 
     def _write_verdicts(
         self, judged: Sequence[tuple[StoredDelivery, Verdict, datetime, dict[str, int]]]
@@ -135,7 +147,7 @@ _UPDATES = {
 }
 
 
-def _delivery(row: Any, domain: str) -> StoredDelivery:  # a row of a select, typed as Any
+def _delivery(row: Any, domain: str, with_reasons: bool) -> StoredDelivery:  # Any: a row
     values = row._mapping
     return StoredDelivery(
         id=row.id,
@@ -148,10 +160,10 @@ def _delivery(row: Any, domain: str) -> StoredDelivery:  # a row of a select, ty
         verdict=Verdict(
             level=row.level,
             probability=row.probability,
-            evidence=evidence_of(orjson.loads(row.verdict_evidence)),
+            evidence=evidence_of(orjson.loads(row.verdict_evidence)) if with_reasons else (),
             is_final=bool(row.is_final),
             rules_version=row.rules_version,
         ),
         policy=TrackingPolicy(row.policy or TrackingPolicy.IDENTIFIED),
-        hits={name: values[name] for name in HIT_COUNTERS if values[name]},
+        hits={n: values[n] for n in HIT_COUNTERS if values[n]} if with_reasons else {},
     )

@@ -12,7 +12,7 @@ from . import schema
 from .hits import HitStatements, hit_columns
 from .records import StoredDelivery, StoredHit
 from .schema.base import Who
-from .statements import chunks, moment
+from .statements import moment
 
 __all__ = ["Visit", "VisitStatements", "Whereabouts"]
 
@@ -37,11 +37,29 @@ class Whereabouts(NamedTuple):
 class VisitStatements(HitStatements):
     """What a transaction can do with hits of many deliveries."""
 
-    def hits_after(self, after: int, limit: int) -> list[StoredHit]:
-        """The next hits above the number `after`, in the order in which they were taken."""
-        h = schema.hit.c
-        query = sa.select(*hit_columns()).where(h.id > after).order_by(h.id).limit(limit)
-        return self._stored_hits(self._db.execute(query).all())
+    def hits_after(self, after: int, limit: int) -> list[tuple[StoredHit, Whereabouts | None]]:
+        """The next hits above the number `after`, in the order in which they were taken, each with
+        where its delivery went; None when it means none of ours."""
+        h, d = schema.hit.c, schema.delivery.c
+        query = (
+            sa.select(*hit_columns(), d.domain_id, d.delivered_at)
+            .join(schema.delivery, d.id == h.delivery_id, isouter=True)
+            .where(h.id > after)
+            .order_by(h.id)
+            .limit(limit)
+        )
+        rows = self._db.execute(query).all()
+        names = self._domain_names({r.domain_id for r in rows if r.domain_id is not None})
+        places = [
+            None
+            if row.domain_id is None
+            else Whereabouts(
+                names[row.domain_id],
+                None if row.delivered_at is None else moment(row.delivered_at),
+            )
+            for row in rows
+        ]
+        return list(zip(self._stored_hits(rows), places, strict=True))
 
     def first_hit_since(self, at: datetime) -> int:
         """The number before that of the first hit at or after a time."""
@@ -53,22 +71,6 @@ class VisitStatements(HitStatements):
     def last_hit_id(self) -> int:
         """The number of the newest hit; 0 when there is none."""
         return self._db.execute(sa.select(sa.func.max(schema.hit.c.id))).scalar() or 0
-
-    def whereabouts(self, delivery_ids: Iterable[int]) -> dict[int, Whereabouts]:
-        """Domain and time of delivery; deliveries that do not exist are left out."""
-        d = schema.delivery.c
-        rows: list[Any] = []  # rows of a select
-        for some in chunks(delivery_ids):
-            query = sa.select(d.id, d.domain_id, d.delivered_at).where(d.id.in_(some))
-            rows += self._db.execute(query).all()
-        names = self._domain_names(row.domain_id for row in rows)
-        return {
-            row.id: Whereabouts(
-                names[row.domain_id],
-                None if row.delivered_at is None else moment(row.delivered_at),
-            )
-            for row in rows
-        }
 
     def judged_deliveries(self, after: int, since: datetime | None, limit: int) -> list[int]:
         """The next deliveries above the number `after` that have events, the last of them since
@@ -89,14 +91,17 @@ class VisitStatements(HitStatements):
         wanted = {(d.account_id, d.recipient) for d in deliveries if d.recipient}
         names = sorted({recipient.lower() for _, recipient in wanted})
         d, e, h = schema.delivery.c, schema.event.c, schema.hit.c
-        rows: list[Any] = []  # as above
+        rows: list[Any] = []  # of a select
         for start in range(0, len(names), _RECIPIENTS):
+            some = self._with_a_past(names[start : start + _RECIPIENTS])
+            if not some:
+                continue
             query = (
                 sa.select(d.account_id, d.recipient, d.id, h.address, h.head_id)
                 .join(schema.event, e.delivery_id == d.id)
                 .join(schema.hit, h.id == e.hit_id)
                 .where(
-                    d.person.in_(names[start : start + _RECIPIENTS]),
+                    d.person.in_(some),
                     e.who == Who.HUMAN,
                     e.at >= since.timestamp(),
                 )
@@ -111,3 +116,14 @@ class VisitStatements(HitStatements):
                 visit = Visit(row.id, row.address, headers.get("user-agent", ""))
                 found.setdefault(key, []).append(visit)
         return found
+
+    def _with_a_past(self, persons: list[str]) -> list[str]:
+        """Those to whom more than one delivery went; the index alone answers."""
+        c = schema.delivery.c
+        query = (
+            sa.select(c.person)
+            .where(c.person.in_(persons))
+            .group_by(c.person)
+            .having(sa.func.count() > 1)
+        )
+        return list(self._db.execute(query).scalars())

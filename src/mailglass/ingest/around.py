@@ -40,6 +40,13 @@ class _Finder:
     networks: dict[int, frozenset[str]]
     visits: dict[tuple[int, str], list[Visit]] = field(default_factory=dict)
 
+    def knows(self, delivery: StoredDelivery) -> bool:
+        return (
+            delivery.account_id in self.devices
+            or delivery.account_id in self.networks
+            or (delivery.account_id, delivery.recipient) in self.visits
+        )
+
 
 def look_around(
     t: Transaction,
@@ -56,7 +63,7 @@ def look_around(
         finder.visits.update(t.visits_of(deliveries, now - _SEEN))
     if not (finder.devices or finder.networks or finder.visits):
         return {}
-    return {d.id: _around(d, finder, rules) for d in deliveries}
+    return {d.id: _around(d, finder, rules) for d in deliveries if finder.knows(d)}
 
 
 def _around(delivery: StoredDelivery, finder: _Finder, rules: Rules) -> Around:

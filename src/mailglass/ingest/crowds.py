@@ -60,11 +60,9 @@ class Crowds:
         while after < last:
             with history.reading() as t:
                 hits = t.hits_after(after, _CHUNK)
-                places = t.whereabouts(h.delivery_id for h in hits if h.delivery_id is not None)
             if not hits:
                 break
-            for stored in hits:
-                place = places.get(stored.delivery_id) if stored.delivery_id is not None else None
+            for stored, place in hits:
                 if place is None and (stored.hit.delivery_id is not None or not stored.hit.token):
                     continue  # it means nothing of ours, and its token is no altered one
                 facts = DeliveryFacts(
@@ -79,7 +77,7 @@ class Crowds:
                 while waiting and (waiting[0][0] < time - settle or len(waiting) > _MOST_WAITING):
                     _, earlier, about = waiting.popleft()
                     crowds._note(earlier, neighbours.crowd(earlier.hit, about))
-            after = hits[-1].id
+            after = hits[-1][0].id
             progress(len(hits))
         for _, stored, facts in waiting:
             crowds._note(stored, neighbours.crowd(stored.hit, facts))

@@ -95,7 +95,7 @@ def works(
     with_past: bool = True,
 ) -> list[Work]:
     """Deliveries with all that judging them needs, in the order of their numbers."""
-    deliveries = [d for d in t.deliveries(delivery_ids) if not d.is_crowd]
+    deliveries = [d for d in t.deliveries(delivery_ids, with_reasons=False) if not d.is_crowd]
     if not deliveries:
         return []
     known = t.known_facts(d.id for d in deliveries)
