@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from mailglass.errors import StorageUnavailable
-from mailglass.evidence import Rules, load_rules
+from mailglass.evidence import BadRules, Rules, load_rules
 from mailglass.history import History, Suppression, Timeline, timeline
 from mailglass.ingest import Ingest
 from mailglass.journal import Writer, encode
@@ -385,3 +386,34 @@ def test_a_lifted_suppression_is_not_brought_back_by_judging_again(house: House)
     house.see(hit(100))
     drain(house)
     assert suppressed(house) == {}
+
+
+def test_rules_are_read_anew_each_day_and_when_asked_and_a_bad_file_changes_nothing(
+    house: House, rules: Rules
+) -> None:
+    versions = ["2", "", "3"]
+
+    def read_rules() -> Rules:
+        version = versions.pop(0)
+        if not version:
+            raise BadRules("site.toml line 1: no")
+        return replace(rules, version=version)
+
+    house.ingest = Ingest(
+        history=house.history,
+        spool=house.spool,
+        journal_directory=house.folder / "journal",
+        rules=rules,
+        read_rules=read_rules,
+        clock=lambda: house.now,
+    )
+    seen = []
+    for hours, asked in ((0, False), (25, False), (1, False), (0, True), (0, True)):
+        house.now += timedelta(hours=hours)
+        if asked:
+            house.ingest.renew_rules()
+        house.ingest._look_back()
+        house.submit(len(seen) + 1, "a@gmail.com")
+        house.ingest.step()
+        seen.append(house.story(str(len(seen) + 1)).deliveries[0].delivery.verdict.rules_version)
+    assert seen == [rules.version, "2", "2", "2", "3"]

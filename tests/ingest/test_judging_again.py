@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -265,6 +266,14 @@ def test_other_rules_learn_anew(desk: Desk, rules: Rules, tmp_path: Path) -> Non
     (tmp_path / "site.toml").write_text(SITE)
     assert desk.do(lambda t: count_some(t, load_rules(tmp_path / "site.toml"), NOW)) == 1
     assert sum(s.machines for s in desk.do(lambda t: t.learned_counts())) == 1
+
+
+def test_a_refreshed_list_forgets_nothing(desk: Desk, rules: Rules) -> None:
+    desk.deliver(1)
+    desk.see(hit(100, 1, "curl/8", path_kind="c", target=1))
+    assert desk.do(lambda t: count_some(t, rules, NOW)) == 1
+    refreshed = replace(rules, version=f"{rules.version}+lists20261128")
+    assert desk.do(lambda t: count_some(t, refreshed, NOW)) == 0
 
 
 def test_what_has_not_settled_is_not_learned_from(desk: Desk, rules: Rules) -> None:

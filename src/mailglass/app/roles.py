@@ -346,7 +346,7 @@ def _delivery(settings: Settings) -> None:
 
 
 def _ingest(settings: Settings) -> None:
-    from ..evidence import load_rules
+    from ..evidence import Rules, load_rules
     from ..history import History
     from ..ingest import Ingest, Nightly, RelayLog
     from ..spool import Spool
@@ -355,15 +355,17 @@ def _ingest(settings: Settings) -> None:
     ring = Ring(read_keys(settings.data_directory))
     history = History(settings.history_address)
     nightly = Nightly(history=history, days=settings.retention_days, at=settings.retention_at)
+
+    def rules() -> Rules:
+        lists = settings.data_directory / "networks"
+        return load_rules(settings.rules_file, lists=lists, now=datetime.now(UTC))
+
     ingest = Ingest(
         history=history,
         spool=Spool(settings.data_directory / "spool.db"),
         journal_directory=settings.data_directory / "journal",
-        rules=load_rules(
-            settings.rules_file,
-            lists=settings.data_directory / "networks",
-            now=datetime.now(UTC),
-        ),
+        rules=rules(),
+        read_rules=rules,
         keep=timedelta(days=settings.journal_keep_days),
         ring=ring,
         relay_log=RelayLog(log, ring) if (log := settings.returns_postfix_log) else None,
@@ -371,6 +373,7 @@ def _ingest(settings: Settings) -> None:
     )
 
     async def main(stopping: asyncio.Event) -> None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, ingest.renew_rules)
         _say_ready("follows the journal and the spool")
         await asyncio.gather(ingest.run(stopping), nightly.run_daily(stopping))
 

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from ..errors import CorruptRecord, RetryLater
+from ..errors import ConfigurationError, CorruptRecord, RetryLater
 from ..evidence import Neighbours, Rules, with_learned
 from ..history import History, StoredEvent, StoredHit, StoredMessage, Transaction
 from ..journal import START, Cursor, Poison, expire, published_end, read
@@ -45,6 +45,8 @@ _SETTLE_SECONDS = 30.0  # between looks for verdicts whose settling time is over
 _NEIGHBOUR_TIME = timedelta(hours=4)
 _NEIGHBOURS = 100_000
 
+_RULES_LAST = timedelta(days=1)  # after which they are read anew: lists have aged by a day
+
 _JOURNAL, _SPOOL = "journal", "spool"
 
 
@@ -61,12 +63,16 @@ class Ingest:
         keep: timedelta = timedelta(days=30),
         ring: Ring | None = None,
         relay_log: RelayLog | None = None,
+        read_rules: Callable[[], Rules] | None = None,
         told_at: Callable[[datetime, datetime], datetime] = lambda _, at: at,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """`keep` is how long the journal's segments stay after they were taken. `ring` checks the
         addresses and tokens of mail that comes back; without it none is taken. `relay_log` is
         the log of a local Postfix.
+
+        `read_rules` reads the rules anew, each day and when asked to: lists of networks age, and
+        a site's file changes; without it `rules` stay.
 
         `told_at` gives the time to store for a hit from its delivery's 250 and its own time:
         its own, unless a simulated world lives faster than we do.
@@ -75,6 +81,8 @@ class Ingest:
         self._spool = spool
         self._journal = journal_directory
         self._plain_rules = rules
+        self._read_rules = read_rules
+        self._rules_read_at = clock()
         self._rules = rules  # with what was learned, once the history was asked
         self._is_learned = False
         self._keep = keep
@@ -194,8 +202,27 @@ class Ingest:
             _log.debug("took %d records", taken, extra={"action": "ingested"})
         return taken
 
+    def renew_rules(self) -> None:
+        """Read the rules anew at the next look back."""
+        self._rules_read_at = datetime.min.replace(tzinfo=UTC)
+
+    def _renew(self) -> None:
+        if self._read_rules is None or self._clock() - self._rules_read_at < _RULES_LAST:
+            return
+        self._rules_read_at = self._clock()
+        try:
+            rules = self._read_rules()
+        except ConfigurationError as error:
+            _log.error("%s; the rules stay as they were", error, extra={"action": "rules-refused"})
+            return
+        if rules.version != self._plain_rules.version:
+            _log.info("judging by rules %s", rules.version, extra={"action": "rules-renewed"})
+        # The index of neighbours keeps the tables it was made with; it begins anew with these.
+        self._plain_rules, self._is_learned, self._neighbours = rules, False, None
+
     def _look_back(self) -> int:
         """Settle and learn; returns 0 when there is no more of either."""
+        self._renew()
         return (self.settle() == _BATCH) + self.learn()
 
     def settle(self) -> int:

@@ -25,9 +25,11 @@ def count_some(t: Transaction, rules: Rules, now: datetime) -> int:
 
     `rules` are those without anything learned: their version is what is remembered.
     """
-    if t.cursor(_RULES) != rules.version:
+    # A refreshed list of networks is no other rule, or a daily refresh would forget everything.
+    version = rules.version.partition("+lists")[0]
+    if t.cursor(_RULES) != version:
         t.age_learned_counts(0)
-        t.set_cursor(_RULES, rules.version)
+        t.set_cursor(_RULES, version)
         t.set_cursor(_COUNTED, "0")
     settled = now - timedelta(seconds=rules.numbers["times"]["settle"])
     events = t.judged_events(int(t.cursor(_COUNTED) or 0), settled, _SOME)
