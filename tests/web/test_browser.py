@@ -33,6 +33,12 @@ PAGES = {
     "compose": "/compose",
     "deliverability": "/deliverability",
     "guard": "/guard",
+    "settings": "/settings",
+    "keys": "/settings/keys",
+    "webhooks": "/settings/webhooks",
+    "domains": "/settings/domains",
+    "policies": "/settings/policies",
+    "evidence": "/settings/evidence",
     "profile": "/profile",
 }
 # language, colours, width: each language, both colours and both widths, every page in each

@@ -415,6 +415,8 @@ def _web(settings: Settings) -> None:
                 host=settings.web_host,
                 port=settings.web_port,
                 url=settings.dashboard_url,
+                data_directory=settings.data_directory,
+                tracking_host=urlsplit(settings.tracking_url).hostname,
             ),
             history=history,
             desk=Desk(

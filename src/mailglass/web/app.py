@@ -14,7 +14,7 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from ..errors import InputError, StorageUnavailable
 from ..history import History
-from .pages import compose, deliverability, guard, messages, overview, profile, signin
+from .pages import compose, deliverability, guard, messages, overview, profile, settings, signin
 from .shell import BodyLimit, Headers
 from .site import HERE, Config, NotAllowed, SignInNeeded, Site
 from .visitor import Visitor, visitor_of
@@ -51,7 +51,7 @@ def create_app(
     def healthz() -> Response:
         return JSONResponse({"status": "ok"})
 
-    for page in (signin, profile, overview, messages, deliverability, guard):
+    for page in (signin, profile, overview, messages, deliverability, guard, settings):
         app.include_router(page.routes(site))
     app.include_router(compose.routes(site, outbox))
     app.mount("/static", _Static(directory=HERE / "static"))

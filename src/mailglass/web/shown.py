@@ -12,7 +12,20 @@ from ..history import SENTENCES
 from ..model import Actor, Event, EventType, FindingStatus, Target, VerdictLevel
 from .sentences import tell
 from .visitor import Visitor
-from .wording import ACTORS, EVENTS, LEVELS, ROLES, STATUSES, TARGETS
+from .wording import (
+    ACTORS,
+    DOMAIN_STATES,
+    ENDPOINT_STATES,
+    EVENTS,
+    LEVELS,
+    NOTICE_STATES,
+    ON_WITHDRAWAL,
+    POLICY_SCOPES,
+    ROLES,
+    STATUSES,
+    TARGETS,
+    TRACKING,
+)
 
 __all__ = ["Shown"]
 
@@ -90,6 +103,34 @@ class Shown:
     def role(self, role: str) -> str:
         """What a user may do."""
         return self._language.say(ROLES[role])
+
+    def endpoint_state(self, state: str) -> str:
+        """Whether an endpoint is sent anything."""
+        return self._language.say(ENDPOINT_STATES[state])
+
+    def notice_state(self, state: str) -> str:
+        """What became of a notice."""
+        return self._language.say(NOTICE_STATES[state])
+
+    def domain_state(self, state: str) -> str:
+        """Whether a domain is in the account's hands."""
+        return self._language.say(DOMAIN_STATES[state])
+
+    def policy_scope(self, scope: str) -> str:
+        """What a policy is about."""
+        return self._language.say(POLICY_SCOPES[scope])
+
+    def tracking(self, mode: str) -> str:
+        """How closely people are tracked."""
+        return self._language.say(TRACKING[mode])
+
+    def on_withdrawal(self, outcome: str) -> str:
+        """What becomes of earlier hits after a no."""
+        return self._language.say(ON_WITHDRAWAL[outcome])
+
+    def template(self, text: str) -> str:
+        """A rule's sentence with its places open."""
+        return self._language.say(text)
 
     def sentence(self, text: str) -> str:
         """A sentence of evidence."""

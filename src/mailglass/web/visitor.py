@@ -36,6 +36,18 @@ class Visitor:
     theme: str
 
     @property
+    def account_id(self) -> int:
+        """The account of a signed-in reader; raises LookupError for anybody else."""
+        if self.user is None:
+            raise LookupError("nobody is signed in")
+        return self.user.account_id
+
+    @property
+    def name(self) -> str:
+        """Who it is; empty for anybody."""
+        return self.user.name if self.user else ""
+
+    @property
     def form_token(self) -> str:
         """What our forms carry."""
         return form_token(self.session)

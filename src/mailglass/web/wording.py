@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from ..model import Actor, EventType, FindingStatus, TargetKind, VerdictLevel
 
-__all__ = ["ACTORS", "EVENTS", "LEVELS", "ROLES", "STATUSES", "TARGETS", "_"]
+__all__ = [
+    "ACTORS",
+    "DOMAIN_STATES",
+    "ENDPOINT_STATES",
+    "EVENTS",
+    "LEVELS",
+    "NOTICE_STATES",
+    "ON_WITHDRAWAL",
+    "POLICY_SCOPES",
+    "ROLES",
+    "STATUSES",
+    "TARGETS",
+    "TRACKING",
+    "_",
+]
 
 
 def _(message: str) -> str:
@@ -83,6 +97,43 @@ ROLES = {
     "member": _("member"),
     "read-only": _("read-only"),
 }
+
+ENDPOINT_STATES = {
+    "enabled": _("is sent everything"),
+    "paused": _("paused: what happens is kept for it"),
+    "disabled": _("off: what happens is not kept"),
+}
+
+NOTICE_STATES = {"waiting": _("waiting"), "taken": _("taken"), "dead": _("given up")}
+
+DOMAIN_STATES = {
+    "new": _("not checked"),
+    "verified": _("verified"),
+    "failing": _("not as it should be"),
+}
+
+POLICY_SCOPES = {
+    "account": _("the whole account"),
+    "domain": _("the domain"),
+    "campaign": _("the campaign"),
+    "recipient": _("the recipient"),
+}
+
+TRACKING = {
+    "off": _("off"),
+    "anonymous": _("anonymous: recipients are not told apart"),
+    "identified": _("identified: each recipient has tokens of their own"),
+}
+
+ON_WITHDRAWAL = {"anonymise": _("lose their identity"), "erase": _("are erased")}
+
+# Of `mailglass.history.KINDS`, which an account may set.
+_RETENTION = (
+    _("network addresses of hits, before they are cut to their /24 or /48"),
+    _("network addresses of hits, before they are dropped"),
+    _("hits with their headers; what was made of them stays, and counts"),
+    _("messages with their recipients, deliveries, events and hits; sums stay"),
+)
 
 # What the web framework says of itself.
 _FRAMEWORK = (_("Not Found"), _("Method Not Allowed"))

@@ -11,9 +11,9 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 from fastapi.concurrency import run_in_threadpool as _in_thread
 from pydantic import StringConstraints
 
-from ...errors import InputError, RetryLater
+from ...errors import InputError
 from ...history import Domain, DomainKind, DomainState, Scope, Transaction
-from ...lookup import Answer, Resolver
+from ..control import challenge_record, is_controlled
 from .access import Caller, permit
 from .problems import Conflict, NotThere
 from .words import In, Moment, Number, NumberInPath, Out, number_of
@@ -91,10 +91,7 @@ async def check_domain(caller: _Writer, kind: _Kind, domain_id: NumberInPath) ->
     """Look in the DNS whether the domain is set up, and remember the answer."""
     desk = caller.desk
     found = await _in_thread(lambda: _read(caller, kind, domain_id))
-    if kind is DomainKind.SENDING:
-        is_verified = await _holds_challenge(desk.resolver, found)
-    else:
-        is_verified = await _leads_to(desk.resolver, found.name, desk.tracking_host)
+    is_verified = await is_controlled(desk.resolver, found, desk.tracking_host)
     return await _in_thread(lambda: _remember(caller, found, is_verified, desk.clock()))
 
 
@@ -136,38 +133,8 @@ def _remember(caller: Caller, found: Domain, is_verified: bool, at: datetime) ->
         return _out(_domain_of(t, caller, found.kind, str(found.id)))
 
 
-async def _holds_challenge(resolver: Resolver, found: Domain) -> bool:
-    name, text = _record(found)
-    assert name is not None
-    answer = _known(await resolver.ask(name, "TXT"))
-    return any(record.strip('"') == text for record in answer.records)
-
-
-async def _leads_to(resolver: Resolver, name: str, host: str) -> bool:
-    """Whether a name has an address of the collector's."""
-    ours = await _addresses(resolver, host)
-    return bool(ours & await _addresses(resolver, name))
-
-
-async def _addresses(resolver: Resolver, name: str) -> set[str]:
-    answers = [await resolver.ask(name, kind) for kind in ("A", "AAAA")]
-    return {record for answer in answers for record in _known(answer).records}
-
-
-def _known(answer: Answer) -> Answer:
-    if not answer.is_known:
-        raise RetryLater(f"the DNS does not answer for {answer.name}: {answer.detail}")
-    return answer
-
-
-def _record(found: Domain) -> tuple[str | None, str | None]:
-    if found.challenge is None:
-        return None, None
-    return f"_mailglass.{found.name}", f"mailglass-verify={found.challenge}"
-
-
 def _out(found: Domain) -> DomainOut:
-    name, text = _record(found)
+    name, text = challenge_record(found)
     return DomainOut(
         id=str(found.id),
         kind=found.kind,

@@ -1,0 +1,85 @@
+"""Who may come in, and what each may do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Form
+from fastapi.responses import RedirectResponse, Response
+
+from ....errors import InputError
+from ....history import Role, User, new_login_link, new_user
+from ...site import Site
+from ...visitor import Visitor
+
+__all__ = ["routes"]
+
+
+def routes(site: Site) -> APIRouter:
+    """`/settings`, the first of the tabs."""
+    router = APIRouter(prefix="/settings")
+    signed, owner = Depends(site.signed), Depends(site.owner)
+
+    def users(visitor: Visitor) -> list[User]:
+        with site.history.reading() as t:
+            return t.users(visitor.account_id)
+
+    def show(visitor: Visitor, link: str = "") -> Response:
+        return site.page(
+            visitor,
+            "settings/people.html",
+            here="/settings",
+            tab="/settings",
+            users=users(visitor),
+            roles=list(Role),
+            link=link,
+        )
+
+    @router.get("")
+    def people(visitor: Visitor = signed) -> Response:
+        return show(visitor)
+
+    @router.post("/people")
+    def add(
+        name: Annotated[str, Form(min_length=1, max_length=200)],
+        role: Annotated[Role, Form()],
+        visitor: Visitor = owner,
+    ) -> Response:
+        name = name.strip()
+        if any(user.name == name for user in users(visitor)):
+            raise InputError(visitor.language.say("%(name)s is a user already.", name=name))
+        new_user(site.history, name, visitor.account_id, role)
+        return show(visitor, new_login_link(site.history, name, site.config.url))
+
+    @router.post("/people/change")
+    def change(
+        user_id: Annotated[int, Form()],
+        role: Annotated[Role, Form()],
+        visitor: Visitor = owner,
+    ) -> Response:
+        _check_owner_stays(visitor, users(visitor), user_id, is_owner=role is Role.OWNER)
+        with site.history.transaction() as t:
+            t.set_role(user_id, role)
+        return RedirectResponse("/settings", 303)
+
+    @router.post("/people/remove")
+    def remove(user_id: Annotated[int, Form()], visitor: Visitor = owner) -> Response:
+        _check_owner_stays(visitor, users(visitor), user_id, is_owner=False)
+        with site.history.transaction() as t:
+            t.disable_user(user_id, site.clock())
+        return RedirectResponse("/settings", 303)
+
+    return router
+
+
+def _check_owner_stays(
+    visitor: Visitor, users: Iterable[User], user_id: int, *, is_owner: bool
+) -> None:
+    """Whoever is changed is of this account, and somebody can go on changing things."""
+    known = {user.id: user for user in users}
+    if user_id not in known:
+        raise InputError(visitor.language.say("There is no such user in this account."))
+    owners = {i for i, user in known.items() if user.role is Role.OWNER}
+    if not is_owner and owners == {user_id}:
+        raise InputError(visitor.language.say("The only owner of an account must stay one."))
