@@ -47,7 +47,7 @@ def by_mailglass(raw: bytes) -> tuple[str | None, Sequence[Read]]:
 try:
     from flufl.bounce import all_failures
 except ModuleNotFoundError:
-    sys.exit("the rival is not installed: pip install flufl.bounce")
+    sys.exit("the rival is not installed: pip install 'mailglass[rivals]'")
 
 
 def by_flufl(raw: bytes) -> tuple[str | None, Sequence[Read]]:
