@@ -210,7 +210,7 @@ def _ordinary_links(
     urls = text.split("\n") if values else []
     wishes: list[Wish] = []
     if _needs_look(text, urls, content, rules):
-        is_crowded = len(urls) > rules.stamps.room
+        is_crowded = _is_crowded(urls, rules)
         careful = [is_crowded or _is_careful(url, content, rules) for url in urls]
         for (start, end), is_careful in zip(values, careful, strict=True):
             if is_careful:
@@ -239,7 +239,7 @@ def _ordinary_href(start: int, end: int) -> Attribute:
 
 def _needs_look(text: str, urls: list[str], content: Content, rules: DocumentRules) -> bool:
     """Whether one of the URLs, or of the text that they make, may be no plain link to track."""
-    if not rules.links or len(urls) > rules.stamps.room:
+    if not rules.links or _is_crowded(urls, rules):
         return True
     if max(map(len, urls), default=0) > _short(content) or _OWN_LINK.search(text):
         return True
@@ -247,6 +247,12 @@ def _needs_look(text: str, urls: list[str], content: Content, rules: DocumentRul
         return False
     lowered = text.lower()
     return len(rules.unsubscribes) > 4 or any(u.lower() in lowered for u in rules.unsubscribes)
+
+
+def _is_crowded(urls: list[str], rules: DocumentRules) -> bool:
+    """Whether there may be more destinations than can be numbered."""
+    room = rules.stamps.room
+    return len(urls) > room and len(set(urls)) > room
 
 
 def _is_careful(url: str, content: Content, rules: DocumentRules) -> bool:

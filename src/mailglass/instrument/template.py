@@ -43,18 +43,19 @@ class Template:
         self.options = options
         self.tag = tag
         self.campaign = campaign
-        self._frame, self._gaps, fillings = self._compile()
+        self._frame, gaps, fillings = self._compile()
         numbers = [filling.number for filling in fillings]
         self._used = sorted(set(numbers))
         self._wanted = [stamps.wanted[number] for number in self._used]
         places = {number: place for place, number in enumerate(self._used)}
-        # Which of the tokens stands in each gap, and in which gaps it is not as it is.
-        self._order = [places[number] for number in numbers]
-        self._coded = [
-            (gap, places[filling.number], filling)
-            for gap, filling in zip(self._gaps, fillings, strict=True)
-            if not filling.is_plain
-        ]
+        # The gaps with the tokens that stand there: as they are, and encoded.
+        self._plain: list[tuple[int, int]] = []
+        self._coded: list[tuple[int, int, Filling]] = []
+        for gap, filling in zip(gaps, fillings, strict=True):
+            if filling.is_plain:
+                self._plain.append((gap, places[filling.number]))
+            else:
+                self._coded.append((gap, places[filling.number], filling))
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -100,7 +101,7 @@ class Template:
         """What `render` joins, for a caller that writes a large message out."""
         tokens = self._tokens(delivery_id, ring, unsubscribe_id)
         pieces = self._frame.copy()
-        for gap, place in zip(self._gaps, self._order, strict=True):
+        for gap, place in self._plain:
             pieces[gap] = tokens[place].encode("ascii")
         for gap, place, filling in self._coded:
             pieces[gap] = filling.fill(tokens[place])

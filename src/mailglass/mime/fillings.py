@@ -62,13 +62,14 @@ class Filling(NamedTuple):
 
     def fill(self, value: str) -> bytes:
         """The encoded form of `value`, which must have `length` characters."""
-        data = value.encode(self.codec)
-        if self.form is Form.BASE64:
-            data = b2a_base64(self.before + data + self.after, newline=False)
-        elif self.form is Form.QUOTED:
+        _, _, codec, form, before, after, fold = self
+        data = value.encode(codec)
+        if form is Form.BASE64:
+            data = b2a_base64(before + data + after, newline=False)
+        elif form is Form.QUOTED:
             data = quote(data)
-        if self.fold:
-            data = self.fold.join(data[n : n + _FOLD] for n in range(0, len(data), _FOLD))
+        if fold:
+            data = fold.join(data[n : n + _FOLD] for n in range(0, len(data), _FOLD))
         return data
 
     @property
