@@ -40,8 +40,9 @@ def add_message(
         submitter="admin",
         targets=(Target(number=1, kind=TargetKind.LINK, url="https://example.org/价格"),),
     )
+    first = number * 1000 if number < 1_000_000 else number + 1_000_000  # one that the intake gave
     deliveries = [
-        Delivery(id=number * 1000 + n, message_id=number, recipient=recipient)
+        Delivery(id=first + n, message_id=number, recipient=recipient)
         for n, recipient in enumerate(recipients or ("a@x.test",))
     ]
     with history.transaction() as t:

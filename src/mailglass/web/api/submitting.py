@@ -6,6 +6,8 @@ import base64
 import binascii
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from email.parser import BytesHeaderParser
+from email.policy import compat32
 from hashlib import blake2b
 from typing import Annotated, Literal
 
@@ -21,7 +23,6 @@ from ...gateway import (
     compose,
     read_address,
     recipients_of,
-    without_bcc,
 )
 from ...spool import Once
 from .access import Caller
@@ -211,15 +212,11 @@ def _read_raw(raw: bytes, recipients: list[str]) -> tuple[Composed, str]:
     to = tuple(recipients) or recipients_of(raw)
     if not to:
         raise InputError("recipients: none is given, and To, Cc and Bcc name none")
-    kept = raw if recipients else without_bcc(raw)
-    return Composed(raw=kept, recipients=to, fillings={}), _author_of(raw)
+    return Composed(raw=raw, recipients=to, fillings={}), _author_of(raw)
 
 
 def _author_of(raw: bytes) -> str:
     """The address in From; raises InputError, since without it there is no return path."""
-    from email.parser import BytesHeaderParser
-    from email.policy import compat32
-
     fields = BytesHeaderParser(policy=compat32).parsebytes(raw)
     try:
         return read_address(str(fields.get("From", ""))).address

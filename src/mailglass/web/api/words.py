@@ -9,12 +9,19 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Path, Query
-from pydantic import AfterValidator, BaseModel, ConfigDict, PlainSerializer, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    PlainSerializer,
+    StringConstraints,
+    model_validator,
+)
 
 from ...errors import InputError
 from ...history import StoredDelivery, StoredEvent, StoredHit, StoredMessage, ToldEvent
@@ -64,6 +71,28 @@ class In(BaseModel):
     """What is handed in."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_no_half_characters(cls, value: Any) -> Any:  # Any: JSON
+        """JSON can write half of a surrogate pair, which is no text and cannot be stored."""
+        _check_text(value)
+        return value
+
+
+def _check_text(value: object) -> None:
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise ValueError("half of a surrogate pair is no character") from None
+    elif isinstance(value, Mapping):
+        for name, item in value.items():
+            _check_text(name)
+            _check_text(item)
+    elif isinstance(value, list):
+        for item in value:
+            _check_text(item)
 
 
 class Out(BaseModel):
