@@ -269,7 +269,8 @@ class Endpoints:
             fields = (("Content-Type", "text/plain"),)
             return Answer(self._answers.make(request.head, is_secure, 200, fields, text))
         name, status = ("root", 200) if path == b"/" else ("not_found", 404)
-        self._counters.refused[str(status)] += status != 200
+        if status != 200:
+            self._counters.refused[str(status)] += 1
         return Answer(self._page_bytes(request, is_secure, status, name))
 
     def _page_bytes(
