@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pyotp
 import pytest
 from web_site import CONFIG, Browser
 
-from mailglass.history import History, add_administrator, new_user
+from mailglass.history import History, add_administrator, new_user, sign_in_with_password
 from mailglass.web.attempts import Attempts
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -141,3 +142,26 @@ def test_preferences_lead_back_to_a_page_of_ours(browser: Browser, referrer: str
     )
     assert re.match(r"/([^/\\]|$)", answer.headers["location"])
     assert "mailglass-language=ko" in str(answer.headers)
+
+
+def test_the_own_page_offers_the_link_that_marks_a_browser(history: History) -> None:
+    link = "https://t.example/s/token"
+    add_administrator(history, CONFIG.url)
+    browser = Browser(history, replace(CONFIG, own_link=lambda user_id: f"{link}{user_id}"))
+    sign_in(browser, new_user(history, "mei"))
+    with history.reading() as t:
+        user = t.user_named("mei")
+    assert user is not None
+    assert f'href="{link}{user.id}"' in browser.get("/profile").text
+
+
+def test_whoever_signs_in_shows_a_network_of_the_sender(history: History) -> None:
+    add_administrator(history, CONFIG.url)
+    password = new_user(history, "mei")
+    assert sign_in_with_password(history, "mei", password, address="198.51.100.7")
+    assert sign_in_with_password(history, "mei", "wrong", address="192.0.2.7") is None
+    with history.reading() as t:
+        user = t.user_named("mei")
+        networks = t.own_networks(NOW)
+    assert user is not None
+    assert networks == {user.account_id: frozenset({"198.51.100.0/24"})}

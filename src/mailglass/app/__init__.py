@@ -1,7 +1,7 @@
 """The only place where the parts meet: settings become values, values become running roles."""
 
 from .backup import Backup, BadBackup, make_backup, restore_backup
-from .first_run import FirstRun, add_key, prepare, read_keys
+from .first_run import FirstRun, add_key, own_link, prepare, read_keys
 from .logs import start_logging
 from .roles import run_role
 from .supervisor import Supervisor
@@ -14,6 +14,7 @@ __all__ = [
     "Supervisor",
     "add_key",
     "make_backup",
+    "own_link",
     "prepare",
     "read_keys",
     "ready_text",

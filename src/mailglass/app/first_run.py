@@ -15,9 +15,9 @@ from ..errors import ConfigurationError
 from ..guard.pictures import KEY_BYTES
 from ..history import ADMINISTRATOR, History, add_administrator
 from ..settings import Settings
-from ..tokens import Ring
+from ..tokens import Kind, Ring, self_url
 
-__all__ = ["FirstRun", "add_key", "picture_key", "prepare", "read_keys"]
+__all__ = ["FirstRun", "add_key", "own_link", "picture_key", "prepare", "read_keys"]
 
 _KEYS = "token-keys"
 _PICTURE_KEY = "guard-proxy-key"
@@ -90,6 +90,12 @@ def picture_key(directory: Path) -> bytes:
     if len(key) != KEY_BYTES:
         raise ConfigurationError(f"{path} holds no key of {KEY_BYTES} bytes")
     return key
+
+
+def own_link(settings: Settings, user_id: int) -> str:
+    """The link by which a user marks a browser as the sender's own."""
+    ring = Ring(read_keys(settings.data_directory))
+    return self_url(settings.tracking_url, ring.mint(Kind.SELF, user_id))
 
 
 def add_key(directory: Path) -> int:

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from ..errors import ConfigurationError
 from ..settings import Settings
-from .first_run import picture_key, prepare, read_keys
+from .first_run import own_link, picture_key, prepare, read_keys
 from .supervisor import READY_FD
 
 if TYPE_CHECKING:
@@ -417,6 +417,7 @@ def _web(settings: Settings) -> None:
                 url=settings.dashboard_url,
                 data_directory=settings.data_directory,
                 tracking_host=urlsplit(settings.tracking_url).hostname,
+                own_link=lambda user_id: own_link(settings, user_id),
             ),
             history=history,
             desk=Desk(

@@ -8,9 +8,8 @@ from datetime import UTC, datetime
 import click
 
 from .. import history as store
-from ..app import read_keys
+from ..app import own_link
 from ..errors import InputError
-from ..tokens import Kind, Ring, self_url
 from ._history import account_option, account_or_all, one_account, reading, writing
 from ._rows import print_object, print_rows
 from ._source import settings_of
@@ -127,8 +126,7 @@ def self_link(ctx: click.Context, name: str) -> None:
         user = t.user_named(name)
     if user is None:
         raise InputError(f"there is no user {name!r}; `mailglass user add` makes one")
-    ring = Ring(read_keys(settings.data_directory))
-    click.echo(self_url(settings.tracking_url, ring.mint(Kind.SELF, user.id, 0)))
+    click.echo(own_link(settings, user.id))
 
 
 @command.command("login-link")

@@ -40,6 +40,7 @@ class Config:
     data_directory: Path | None = None  # where the imported reports lie
     resolver: str | None = None  # HOST:PORT of the DNS server to ask; None: the system's
     tracking_host: str | None = None  # the host of beacons and links
+    own_link: Callable[[int], str] | None = None  # of a user: marks a browser as the sender's
     smtp_port: int = 25  # where MX hosts answer
 
 

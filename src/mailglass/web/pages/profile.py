@@ -42,6 +42,7 @@ def routes(site: Site) -> APIRouter:
             here="/profile",
             account=account,
             secret=secret,
+            own_link=site.config.own_link(user.id) if site.config.own_link else None,
             picture=Markup(_picture(uri)),  # made here, from base32 and the user's quoted name
             said=said,
             fault=fault,
