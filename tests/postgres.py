@@ -7,6 +7,7 @@ import pwd
 import shutil
 import socket
 import subprocess
+import tempfile
 from itertools import count
 from pathlib import Path
 
@@ -29,17 +30,16 @@ _OPTIONS = {
 class PostgresServer:
     """One server, which may be stopped and started again; its databases stay."""
 
-    def __init__(self, folder: Path, options: dict[str, str] | None = None) -> None:
+    def __init__(self, options: dict[str, str] | None = None) -> None:
         self._options = _OPTIONS | (options or {})
-        self._folder = folder
+        # not under pytest's folder, which it closes to other users at each start
+        self._folder = Path(tempfile.mkdtemp(prefix="mailglass-postgres-"))
         self._numbers = count(1)
         self._user = pwd.getpwnam("postgres") if os.getuid() == 0 else pwd.getpwuid(os.getuid())
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port: int = free.getsockname()[1]
-        # The folders of pytest are closed to other users.
-        for parent in (folder, *folder.parents[:2]):
-            parent.chmod(0o755)
-        data = folder / "data"
+        self._folder.chmod(0o755)
+        data = self._folder / "data"
         data.mkdir()
         shutil.chown(data, self._user.pw_uid, self._user.pw_gid)
         self._run("initdb", "-D", str(data), "-U", "mailglass", "-A", "trust", "-E", "UTF8", "-N")
@@ -58,6 +58,11 @@ class PostgresServer:
     def stop(self, mode: str = "immediate") -> None:
         """Stop as after a crash, or in order with `fast`."""
         self._control("stop", "-m", mode)
+
+    def remove(self) -> None:
+        """Stop, and leave nothing behind."""
+        self.stop()
+        shutil.rmtree(self._folder)
 
     def new_database(self) -> str:
         """The address of a new, empty database."""

@@ -86,7 +86,7 @@ class House:
                 ]
             )
             for d in deliveries:
-                t.set_delivered(d.id, NOW - timedelta(minutes=59))
+                t.set_delivered({d.id: NOW - timedelta(minutes=59)})
 
     def open(self, *delivery_ids: int) -> None:
         """A person displays the message, as ingest would write it."""

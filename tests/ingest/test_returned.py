@@ -229,7 +229,7 @@ def went_out_signed(history: History, *delivery_ids: int) -> None:
     with history.transaction() as t:
         t.add_events([StoredEvent(delivery_id=i, event=event) for i in delivery_ids])
         for number in delivery_ids:
-            t.set_delivered(number, NOW)
+            t.set_delivered({number: NOW})
 
 
 OWN_BEACON = f"Message-ID: <m1@sender.example>\n\n/o/{RING.mint(Kind.OPEN, 11)}.gif\n"
@@ -320,7 +320,7 @@ def test_a_complaint_with_a_hidden_recipient_and_our_token_suppresses(history: H
 
 def test_recipient_and_time_lead_to_the_only_mail_that_can_be_meant(history: History) -> None:
     with history.transaction() as t:
-        t.set_delivered(12, NOW - timedelta(days=1))
+        t.set_delivered({12: NOW - timedelta(days=1)})
     assert take(history, bounce("two@example.net", original="")) == {12}
     assert events(history, 12) == [EventType.BOUNCED]
     assert suppressed(history) == {}
@@ -328,5 +328,5 @@ def test_recipient_and_time_lead_to_the_only_mail_that_can_be_meant(history: His
 
 def test_recipient_and_time_lead_nowhere_after_a_week(history: History) -> None:
     with history.transaction() as t:
-        t.set_delivered(12, NOW - timedelta(days=7))
+        t.set_delivered({12: NOW - timedelta(days=7)})
     assert take(history, bounce("two@example.net", original="")) == set()

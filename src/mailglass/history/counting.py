@@ -26,7 +26,7 @@ __all__ = ["PERIODS", "CountingStatements", "Counts", "Place", "hit_counter"]
 _HOUR, _DAY = 3600, 86400
 
 # The periods kept for each dimension. Rows cost space: a message lives for days, so its hours
-# suffice; recipient domains and tags are many, so their days do.
+# suffice, and for a message to one recipient its events; of domains and tags there are many.
 PERIODS: Mapping[Dimension, tuple[Period, ...]] = {
     Dimension.ACCOUNT: (Period.TOTAL, Period.DAY, Period.HOUR),
     Dimension.MESSAGE: (Period.TOTAL, Period.HOUR),
@@ -48,6 +48,7 @@ class Place(NamedTuple):
     campaign_id: int | None
     tag_ids: tuple[int, ...]
     accepted_hour: int  # hours since 1970
+    has_copies: bool  # whether the message has other deliveries
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,11 +74,16 @@ class CountingStatements(DictionaryStatements):
     """What a transaction can do with roll-ups."""
 
     _places: dict[int, Place]
-    _counted: dict[tuple[Place, int], dict[str, int]]
+    _counted: dict[tuple[int, int, int], dict[str, int]]  # by message, domain and hour
+    _counted_at: dict[tuple[int, int, int], Place]
     _targets_counted: dict[tuple[int, int], dict[str, int]]
 
     def _count(self, place: Place, hour: int, counter: str, number: int) -> None:
-        counts = self._counted.setdefault((place, hour), {})
+        key = (place.message_id, place.domain_id, hour)
+        counts = self._counted.get(key)
+        if counts is None:
+            counts = self._counted[key] = {}
+            self._counted_at[key] = place
         counts[counter] = counts.get(counter, 0) + number
 
     def _count_hit(
@@ -109,15 +115,12 @@ class CountingStatements(DictionaryStatements):
         """Remember where deliveries are counted: id, account, message and domain of each."""
         messages = self._message_places({row[2] for row in rows})
         for number, account_id, message_id, domain_id in rows:
-            campaign_id, tag_ids, hour = messages[message_id]
-            self._places[number] = Place(
-                account_id, message_id, domain_id, campaign_id, tag_ids, hour
-            )
+            self._places[number] = Place(account_id, message_id, domain_id, *messages[message_id])
 
     def _message_places(
         self, message_ids: Iterable[int]
-    ) -> dict[int, tuple[int | None, tuple[int, ...], int]]:
-        found: dict[int, tuple[int | None, tuple[int, ...], int]] = {}
+    ) -> dict[int, tuple[int | None, tuple[int, ...], int, bool]]:
+        found: dict[int, tuple[int | None, tuple[int, ...], int, bool]] = {}
         missing = []
         for number in message_ids:
             known = self._memory.value_of("message-place", number)
@@ -131,9 +134,10 @@ class CountingStatements(DictionaryStatements):
             query = sa.select(link.message_id, link.tag_id).where(link.message_id.in_(some))
             for message_id, tag_id in self._db.execute(query):
                 tags[message_id] = (*tags.get(message_id, ()), tag_id)
-            messages = sa.select(m.id, m.campaign_id, m.accepted_at).where(m.id.in_(some))
+            messages = sa.select(m.id, m.campaign_id, m.accepted_at, m.copies).where(m.id.in_(some))
             for row in self._db.execute(messages):
-                place = (row.campaign_id, tags.get(row.id, ()), int(row.accepted_at // _HOUR))
+                hour = int(row.accepted_at // _HOUR)
+                place = (row.campaign_id, tags.get(row.id, ()), hour, row.copies > 1)
                 found[row.id] = place
                 self._memory.learn_value("message-place", row.id, place)
         return found
@@ -145,14 +149,17 @@ class CountingStatements(DictionaryStatements):
             return
         self._hold_pen()
         rows: dict[_Key, dict[str, int]] = {}
-        for (place, hour), counts in self._counted.items():
-            for key in _keys_of(place, hour):
-                into = rows.setdefault(key, {})
+        for which, counts in self._counted.items():
+            for key in _keys_of(self._counted_at[which], which[2]):
+                into = rows.get(key)
+                if into is None:
+                    into = rows[key] = {}
                 for name, number in counts.items():
                     into[name] = into.get(name, 0) + number
         _add_up(self._db, "rollup", _KEY_COLUMNS, rows)
         _add_up(self._db, "target_rollup", ("message_id", "number"), self._targets_counted)
         self._counted.clear()
+        self._counted_at.clear()
         self._targets_counted.clear()
 
     # what is shown
@@ -201,39 +208,30 @@ class CountingStatements(DictionaryStatements):
 
 def _keys_of(place: Place, hour: int) -> list[_Key]:
     """The rows that count what happened to a delivery in an hour."""
+    starts = (0, hour * _HOUR // _DAY * _DAY, hour * _HOUR)
+    account = place.account_id
+    message = _PERIOD_CODES[Dimension.MESSAGE]
+    if not place.has_copies:
+        message = (message[0], (0,))  # its hours are the delivery's own, told by its events
     keys: list[_Key] = []
-    for dimension, key in _dimensions_of(place):
-        for period in PERIODS[dimension]:
-            keys.append(
-                (
-                    place.account_id,
-                    CODES[Dimension][dimension],
-                    CODES[Period][period],
-                    key,
-                    _start(period, hour),
-                )
-            )
+    for (dimension, periods), key in (
+        (_PERIOD_CODES[Dimension.ACCOUNT], 0),
+        (message, place.message_id),
+        (_PERIOD_CODES[Dimension.DOMAIN], place.domain_id),
+        *((_PERIOD_CODES[Dimension.TAG], number) for number in place.tag_ids),
+    ):
+        keys += [(account, dimension, period, key, starts[period]) for period in periods]
+    if place.campaign_id is not None:
+        dimension, periods = _PERIOD_CODES[Dimension.CAMPAIGN]
+        key = place.campaign_id
+        keys += [(account, dimension, period, key, starts[period]) for period in periods]
     return keys
 
 
-def _dimensions_of(place: Place) -> list[tuple[Dimension, int]]:
-    found = [
-        (Dimension.ACCOUNT, 0),
-        (Dimension.MESSAGE, place.message_id),
-        (Dimension.DOMAIN, place.domain_id),
-    ]
-    if place.campaign_id is not None:
-        found.append((Dimension.CAMPAIGN, place.campaign_id))
-    return found + [(Dimension.TAG, number) for number in place.tag_ids]
-
-
-def _start(period: Period, hour: int) -> int:
-    match period:
-        case Period.HOUR:
-            return hour * _HOUR
-        case Period.DAY:
-            return hour * _HOUR // _DAY * _DAY
-    return 0
+_PERIOD_CODES = {
+    dimension: (CODES[Dimension][dimension], tuple(CODES[Period][p] for p in periods))
+    for dimension, periods in PERIODS.items()
+}
 
 
 def _add_up(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +16,7 @@ from .records import StoredDelivery
 from .schema.base import CODES
 from .schema.mail import HIT_COUNTERS
 from .schema.rollups import LEVEL_COUNTERS
-from .statements import chunks, evidence_list, evidence_of, json_text, moment
+from .statements import among, chunks, evidence_list, evidence_of, json_text, moment
 
 __all__ = ["DeliveryStatements"]
 
@@ -24,13 +24,11 @@ __all__ = ["DeliveryStatements"]
 class DeliveryStatements(CountingStatements):
     """What a transaction can do with deliveries."""
 
-    def set_delivered(self, delivery_id: int, at: datetime) -> None:
-        """When the receiving server took it."""
-        self._db.execute(
-            schema.delivery.update()
-            .where(schema.delivery.c.id == delivery_id)
-            .values(delivered_at=at.timestamp())
-        )
+    def set_delivered(self, times: Mapping[int, datetime]) -> None:
+        """When the receiving server took deliveries."""
+        rows = [(at.timestamp(), number) for number, at in times.items()]
+        if rows:
+            self._db.exec_driver_sql(_SET_DELIVERED[self._db.dialect.name], rows)
 
     def deliveries_of(
         self,
@@ -63,6 +61,42 @@ class DeliveryStatements(CountingStatements):
             query = sa.select(schema.delivery).where(c.id.in_(some))
             found += self._read(query, with_reasons=with_reasons)
         return sorted(found, key=lambda d: d.id)
+
+    def to_judge(self, delivery_ids: Iterable[int]) -> list[StoredDelivery]:
+        """Deliveries by number, with of their verdicts the level alone: what judging needs."""
+        ids = set(delivery_ids)
+        if not ids:
+            return []
+        condition, values = among(self._db, ids)
+        rows = self._db.exec_driver_sql(
+            "SELECT id, account_id, message_id, domain_id, recipient, delivered_at, level, policy"
+            f" FROM delivery WHERE id {condition} ORDER BY id",
+            (values,),
+        ).all()
+        self._learn_places([row[:4] for row in rows])
+        names = self._domain_names({row[3] for row in rows})
+        return [
+            StoredDelivery(
+                id=number,
+                message_id=message_id,
+                account_id=account_id,
+                recipient=recipient,
+                recipient_domain=names[domain_id],
+                delivered_at=None if delivered_at is None else moment(delivered_at),
+                verdict=_BARE[level],
+                policy=_POLICIES[policy],
+            )
+            for (
+                number,
+                account_id,
+                message_id,
+                domain_id,
+                recipient,
+                delivered_at,
+                level,
+                policy,
+            ) in rows
+        ]
 
     def deliveries_to(self, account_id: int | None, recipient: str) -> list[StoredDelivery]:
         """All copies to a recipient, whatever the case of its letters, of one account or all."""
@@ -144,6 +178,17 @@ _SET = (
 _UPDATES = {
     dialect: f"UPDATE delivery SET {', '.join(f'{n} = {mark}' for n in _SET)} WHERE id = {mark}"
     for dialect, mark in (("sqlite", "?"), ("postgresql", "%s"))
+}
+
+
+_SET_DELIVERED = {
+    "sqlite": "UPDATE delivery SET delivered_at = ? WHERE id = ?",
+    "postgresql": "UPDATE delivery SET delivered_at = %s WHERE id = %s",
+}
+_POLICIES = {None: TrackingPolicy.IDENTIFIED, **{p.value: p for p in TrackingPolicy}}
+_BARE = {
+    number: Verdict(level=level, probability=0.0, evidence=(), is_final=False, rules_version="")
+    for level, number in CODES[VerdictLevel].items()
 }
 
 

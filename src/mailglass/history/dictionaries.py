@@ -177,16 +177,22 @@ class DictionaryStatements(FollowingStatements):
     # names that a person gave or that mail carries
 
     def _domain_numbers(self, names: Iterable[str]) -> dict[str, int]:
+        found: dict[str, int] = {}
+        missing = []
+        for name in set(names):
+            number = self._memory.number_of("domain", name)
+            if number is None:
+                missing.append(name)
+            else:
+                found[name] = number
         c = schema.recipient_domain.c
-        wanted = {n: self._memory.number_of("domain", n) for n in names}
-        found = {name: number for name, number in wanted.items() if number is not None}
-        for name in wanted.keys() - found.keys():
-            row = self._db.execute(sa.select(c.id).where(c.name == name)).first()
-            if row is None:
-                self._db.execute(insert_new(self._db, schema.recipient_domain).values(name=name))
-                row = self._db.execute(sa.select(c.id).where(c.name == name)).one()
-            found[name] = row.id
-            self._memory.learn_number("domain", name, row.id)
+        for start in range(0, len(missing), 500):
+            some = sorted(missing[start : start + 500])
+            rows = [{"name": name} for name in some]
+            self._db.execute(insert_new(self._db, schema.recipient_domain), rows)
+            for number, name in self._db.execute(sa.select(c.id, c.name).where(c.name.in_(some))):
+                found[name] = number
+                self._memory.learn_number("domain", name, number)
         return found
 
     def _domain_names(self, numbers: Iterable[int]) -> dict[int, str]:
@@ -201,12 +207,16 @@ class DictionaryStatements(FollowingStatements):
         return self._named(schema.tag, account_id, name, {})
 
     def _named(self, table: sa.Table, account_id: int, name: str, values: Mapping[str, Any]) -> int:
+        known = self._memory.number_of(table.name, (account_id, name))
+        if known is not None:
+            return known
         query = sa.select(table.c.id).where(table.c.account_id == account_id, table.c.name == name)
         number = self._db.execute(query).scalar()
         if number is None:
             row = {"account_id": account_id, "name": name, **values}
             self._db.execute(insert_new(self._db, table).values(row))
             number = self._db.execute(query).scalar_one()
+        self._memory.learn_number(table.name, (account_id, name), int(number))
         return int(number)
 
 

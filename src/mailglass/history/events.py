@@ -21,7 +21,7 @@ from .dictionaries import JudgementKey, judgement_key
 from .hits import HitStatements, hit_columns
 from .records import JudgedDelivery, JudgedHit, KnownFacts, SeenHit, StoredEvent, StoredHit
 from .schema.base import CODES, Who
-from .statements import add_many, chunks, evidence_list, evidence_of, json_text, moment
+from .statements import add_many, among, chunks, evidence_list, evidence_of, json_text, moment
 
 __all__ = ["EVENT_COLUMNS", "EventStatements", "select_events"]
 
@@ -72,10 +72,39 @@ class EventStatements(HitStatements, DeliveryStatements):
 
     def known_facts(self, delivery_ids: Iterable[int]) -> dict[int, KnownFacts]:
         """What was told of deliveries, and their hits with what was last made of each."""
+        ids = set(delivery_ids)
+        if not ids:
+            return {}
+        condition, values = among(self._db, ids)
+        rows = self._db.exec_driver_sql(
+            "SELECT id, account_id, delivery_id, type, at, told, path_kind, judgement_id, hit_id"
+            f" FROM event WHERE delivery_id {condition}",
+            (values,),
+        ).all()
         told: dict[int, list[StoredEvent]] = {}
+        judged: set[int] = set()
+        for number, account_id, delivery_id, type_, at, text, path_kind, _, _ in rows:
+            if path_kind is not None:
+                judged.add(delivery_id)
+                continue
+            event = _told_event(_TYPE_OF[type_], at, text)
+            told.setdefault(delivery_id, []).append(
+                StoredEvent(id=number, account_id=account_id, delivery_id=delivery_id, event=event)
+            )
+        seen = self._seen(judged, told) if judged else {}
+        return {
+            number: KnownFacts(told=told.get(number, ()), seen=seen.get(number, ()))
+            for number in told.keys() | seen.keys()
+        }
+
+    def _seen(
+        self, delivery_ids: Iterable[int], told: dict[int, list[StoredEvent]]
+    ) -> dict[int, list[SeenHit]]:
+        """The judged hits of deliveries; events whose hit is gone join what was told."""
         seen: dict[int, list[SeenHit]] = {}
+        c = schema.event.c
         for some in chunks(delivery_ids):
-            query = select_events().where(schema.event.c.delivery_id.in_(some))
+            query = select_events().where(c.delivery_id.in_(some), c.path_kind.is_not(None))
             rows = self._db.execute(query).all()
             # without its address a hit cannot be judged again as it was
             with_hits = [row for row in rows if row.kept_hit_id is not None and row.address]
@@ -84,10 +113,7 @@ class EventStatements(HitStatements, DeliveryStatements):
             judged_for_good = [row for row in rows if row.kept_hit_id is None or not row.address]
             for event in self._events(judged_for_good):
                 told.setdefault(event.delivery_id, []).append(event)
-        return {
-            number: KnownFacts(told=told.get(number, ()), seen=seen.get(number, ()))
-            for number in told.keys() | seen.keys()
-        }
+        return seen
 
     def events_of(
         self, delivery_ids: Iterable[int], *, told_only: bool = False
@@ -258,6 +284,8 @@ class EventStatements(HitStatements, DeliveryStatements):
         return found
 
 
+_TYPE_OF = {number: type_ for type_, number in _TYPES.items()}
+_NOTHING_TOLD: tuple[tuple[Evidence, ...], dict[str, Any]] = ((), {})
 _COUNTER_NAMES = schema.mail.HIT_COUNTERS
 _UNJUDGED = Judgement(
     actor=Actor.UNKNOWN, probability_human=0.5, evidence=(), rules_version=""
@@ -301,6 +329,11 @@ def _counters(one: JudgedDelivery) -> dict[str, int]:
         if name is not None:
             counters[name] = counters.get(name, 0) + 1
     return counters
+
+
+def _told_event(type_: EventType, at: float, text: str | None) -> Event:
+    evidence, raw = _NOTHING_TOLD if text is None or text == "{}" else _told(text)
+    return Event(type=type_, at=moment(at), evidence=evidence, raw=raw)
 
 
 def _told(text: str | None) -> tuple[tuple[Evidence, ...], dict[str, Any]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from types import MappingProxyType
 from typing import Any
 
@@ -13,10 +12,14 @@ from ..model import Delivery, Target, TargetKind, TrackingPolicy, VerdictLevel
 from . import schema
 from .counting import CountingStatements, Place
 from .records import StoredMessage
+from .schema.base import CODES
 from .schema.rollups import LEVEL_COUNTERS
-from .statements import chunks, moment, plain
+from .statements import add_many, chunks, moment, plain
 
-__all__ = ["MessageStatements", "message_of", "select_messages"]
+__all__ = ["MessageStatements", "NewMessage", "message_of", "select_messages"]
+
+# A message, its deliveries, and how closely those are tracked that are not tracked by name.
+NewMessage = tuple[StoredMessage, Sequence[Delivery], Mapping[int, TrackingPolicy]]
 
 
 class MessageStatements(CountingStatements):
@@ -29,56 +32,46 @@ class MessageStatements(CountingStatements):
         policies: Mapping[int, TrackingPolicy] = MappingProxyType({}),
     ) -> None:
         """A message with its targets and deliveries, and how closely each is tracked."""
-        account_id = message.account_id
-        campaign_id = message.campaign and self._campaign_number(account_id, message.campaign)
-        tags = {name: self._tag_number(account_id, name) for name in dict.fromkeys(message.tags)}
-        self._db.execute(
-            schema.message.insert().values(
-                id=message.id,
-                account_id=account_id,
-                accepted_at=message.accepted_at.timestamp(),
-                return_path=plain(message.return_path),
-                author=plain(message.author),
-                subject=plain(message.subject),
-                message_id_field=plain(message.message_id_field),
-                campaign_id=campaign_id or None,
-                submitter=message.submitter,
-            )
-        )
-        if tags:
-            rows = [{"message_id": message.id, "tag_id": number} for number in tags.values()]
-            self._db.execute(schema.message_tag.insert(), rows)
-        if message.targets:
-            self._db.execute(
-                schema.target.insert(), [_target_row(t, message.id) for t in message.targets]
-            )
-        ids = tuple(tags.values())
-        self._add_deliveries(message, campaign_id or None, ids, deliveries, policies)
+        self.add_messages([(message, deliveries, policies)])
 
-    def _add_deliveries(
-        self,
-        message: StoredMessage,
-        campaign_id: int | None,
-        tag_ids: tuple[int, ...],
-        deliveries: Sequence[Delivery],
-        policies: Mapping[int, TrackingPolicy],
-    ) -> None:
-        names = {d.id: plain(d.recipient).rpartition("@")[2].lower() for d in deliveries}
-        domains = self._domain_numbers(names.values())
-        rows = []
-        for one in deliveries:
-            place = Place(
-                account_id=message.account_id,
-                message_id=message.id,
-                domain_id=domains[names[one.id]],
-                campaign_id=campaign_id,
-                tag_ids=tag_ids,
-                accepted_hour=int(message.accepted_at.timestamp() // 3600),
-            )
-            self._places[one.id] = place
-            self._count(place, place.accepted_hour, LEVEL_COUNTERS[VerdictLevel.PENDING], 1)
-            rows.append({**_new_delivery(one, place), "policy": _kept(policies.get(one.id))})
-        self._db.execute(schema.delivery.insert(), rows)
+    def add_messages(self, messages: Sequence[NewMessage]) -> None:
+        """Messages as `add_message` takes one."""
+        names = {plain(d.recipient) for _, deliveries, _ in messages for d in deliveries}
+        domains = self._domain_numbers({_domain(name) for name in names})
+        rows, targets, tags = [], [], []
+        copies: list[tuple[Any, ...]] = []  # Any: values of several types
+        for message, deliveries, policies in messages:
+            campaign_id, tag_ids = self._names_of(message)
+            rows.append(_message_row(message, campaign_id, len(deliveries)))
+            targets += [_target_row(target, message.id) for target in message.targets]
+            tags += [(number, message.id) for number in tag_ids]
+            for one in deliveries:
+                recipient = plain(one.recipient)
+                place = Place(
+                    account_id=message.account_id,
+                    message_id=message.id,
+                    domain_id=domains[_domain(recipient)],
+                    campaign_id=campaign_id,
+                    tag_ids=tag_ids,
+                    accepted_hour=int(message.accepted_at.timestamp() // 3600),
+                    has_copies=len(deliveries) > 1,
+                )
+                self._places[one.id] = place
+                self._count(place, place.accepted_hour, LEVEL_COUNTERS[VerdictLevel.PENDING], 1)
+                copies.append(_delivery_row(one.id, recipient, place, policies.get(one.id)))
+        add_many(self._db, schema.message, _MESSAGE_COLUMNS, rows)
+        add_many(self._db, schema.target, _TARGET_COLUMNS, targets)
+        add_many(self._db, schema.message_tag, ("tag_id", "message_id"), tags)
+        add_many(self._db, schema.delivery, _DELIVERY_COLUMNS, copies)
+
+    def _names_of(self, message: StoredMessage) -> tuple[int | None, tuple[int, ...]]:
+        """The numbers of a message's campaign and tags."""
+        account_id, campaign = message.account_id, message.campaign
+        tags = dict.fromkeys(message.tags)
+        return (
+            self._campaign_number(account_id, plain(campaign)) if campaign else None,
+            tuple(self._tag_number(account_id, plain(name)) for name in tags),
+        )
 
     def messages(
         self,
@@ -145,6 +138,20 @@ class MessageStatements(CountingStatements):
                     self._memory.learn_value("targets", number, found[number])
         return found
 
+    def target_kinds(self, message_ids: Iterable[int]) -> dict[int, Mapping[int, TargetKind]]:
+        """For each message the kinds of its targets by number."""
+        wanted = set(message_ids)
+        found: dict[int, Mapping[int, TargetKind]] = {}
+        for number in wanted:
+            known = self._memory.value_of("target-kinds", number)
+            if known is not None:
+                found[number] = known
+        targets = self.targets_of(wanted - found.keys())
+        for number in wanted - found.keys():
+            found[number] = {one.number: one.kind for one in targets.get(number, ())}
+            self._memory.learn_value("target-kinds", number, found[number])
+        return found
+
     def _tags_of(self, message_ids: Iterable[int]) -> dict[int, tuple[str, ...]]:
         found: dict[int, tuple[str, ...]] = {}
         link, tag = schema.message_tag.c, schema.tag.c
@@ -186,24 +193,85 @@ def _kept(policy: TrackingPolicy | None) -> str | None:
     return None if policy in (None, TrackingPolicy.IDENTIFIED) else policy.value
 
 
-def _new_delivery(delivery: Delivery, place: Place) -> dict[str, Any]:
-    return {
-        "id": delivery.id,
-        "message_id": place.message_id,
-        "account_id": place.account_id,
-        "recipient": plain(delivery.recipient),
-        "person": plain(delivery.recipient).lower(),
-        "domain_id": place.domain_id,
-        "level": VerdictLevel.PENDING,
-        "probability": 0.0,
-        "verdict_evidence": "[]",
-        "is_final": False,
-        "rules_version": "",
-    }
+_MESSAGE_COLUMNS = (
+    "id",
+    "account_id",
+    "accepted_at",
+    "return_path",
+    "author",
+    "subject",
+    "message_id_field",
+    "campaign_id",
+    "copies",
+    "submitter",
+)
+_TARGET_COLUMNS = ("message_id", "number", "kind", "url", "name", "digest", "size_bytes")
+_DELIVERY_COLUMNS = (
+    "id",
+    "message_id",
+    "account_id",
+    "recipient",
+    "person",
+    "domain_id",
+    "level",
+    "probability",
+    "verdict_evidence",
+    "is_final",
+    "rules_version",
+    "policy",
+)
 
 
-def _target_row(target: Target, message_id: int) -> dict[str, Any]:
-    return {**asdict(target), "message_id": message_id, "kind": target.kind.value}
+def _domain(recipient: str) -> str:
+    return recipient.rpartition("@")[2].lower()
+
+
+def _message_row(
+    message: StoredMessage, campaign_id: int | None, copies: int
+) -> tuple[Any, ...]:  # Any: values of several types, here and below
+    return (
+        message.id,
+        message.account_id,
+        message.accepted_at.timestamp(),
+        plain(message.return_path),
+        plain(message.author),
+        plain(message.subject),
+        plain(message.message_id_field),
+        campaign_id,
+        copies,
+        message.submitter,
+    )
+
+
+def _delivery_row(
+    number: int, recipient: str, place: Place, policy: TrackingPolicy | None
+) -> tuple[Any, ...]:
+    return (
+        number,
+        place.message_id,
+        place.account_id,
+        recipient,
+        recipient.lower(),
+        place.domain_id,
+        CODES[VerdictLevel][VerdictLevel.PENDING],
+        0.0,
+        "[]",
+        False,
+        "",
+        _kept(policy),
+    )
+
+
+def _target_row(target: Target, message_id: int) -> tuple[Any, ...]:
+    return (
+        message_id,
+        target.number,
+        target.kind.value,
+        target.url,
+        target.name,
+        target.digest,
+        target.size_bytes,
+    )
 
 
 def _target(row: Any) -> Target:  # as above

@@ -17,6 +17,7 @@ import orjson
 import sqlalchemy as sa
 
 from . import schema
+from .recounting import MESSAGES_LET_GO
 from .schema.base import Dimension
 from .statements import chunks, json_text, moment
 from .unnamed import UnnamedStatements
@@ -153,6 +154,8 @@ class RetentionStatements(UnnamedStatements):
         query = query.where(m.accepted_at < before.timestamp()).order_by(m.id).limit(limit)
         messages = list(self._db.execute(query).scalars())
         self._hold_pen()
+        if messages:
+            self.take_numbers(MESSAGES_LET_GO, len(messages))
         for some in chunks(messages):
             ids = list(self._db.execute(sa.select(d.id).where(d.message_id.in_(some))).scalars())
             self._remove_deliveries(ids)

@@ -19,6 +19,7 @@ from .memory import Memory
 __all__ = [
     "Statements",
     "add_many",
+    "among",
     "chunks",
     "evidence_list",
     "evidence_of",
@@ -85,6 +86,14 @@ def insert_new(db: sa.Connection, table: sa.Table) -> sqlite.Insert | postgresql
     if db.dialect.name == "sqlite":
         return sqlite.insert(table).on_conflict_do_nothing()
     return postgresql.insert(table).on_conflict_do_nothing()
+
+
+def among(db: sa.Connection, values: Iterable[int]) -> tuple[str, object]:
+    """The rest of a `WHERE column …` and its one parameter: any number of values, one statement."""
+    ordered = sorted(set(values))
+    if db.dialect.name == "sqlite":
+        return "IN (SELECT value FROM json_each(?))", json_text(ordered)
+    return "= ANY(%s)", ordered
 
 
 def add_many(

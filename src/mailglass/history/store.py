@@ -24,6 +24,7 @@ from .listing import ListingStatements
 from .memory import Memory
 from .own import OwnStatements
 from .persons import PersonStatements
+from .recounting import RecountStatements
 from .retention import RetentionStatements
 from .sessions import SessionStatements
 from .versions import make_or_refuse
@@ -45,6 +46,7 @@ class Transaction(
     KeyStatements,
     WebhookStatements,
     DomainStatements,
+    RecountStatements,
 ):
     """The named statements, inside one transaction."""
 
@@ -52,7 +54,8 @@ class Transaction(
         self._db = connection
         self._memory = memory
         self._places: dict[int, Place] = {}
-        self._counted: dict[tuple[Place, int], dict[str, int]] = {}
+        self._counted: dict[tuple[int, int, int], dict[str, int]] = {}
+        self._counted_at: dict[tuple[int, int, int], Place] = {}
         self._targets_counted: dict[tuple[int, int], dict[str, int]] = {}
 
     def _flush(self) -> None:

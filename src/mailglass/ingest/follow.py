@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -36,7 +36,7 @@ __all__ = ["Ingest"]
 
 _log = logging.getLogger("mailglass.ingest")
 
-_BATCH = 2_000  # records in one transaction: some milliseconds of writing, some megabytes
+_BATCH = 4_000  # records in one transaction: less than half a second, some tens of megabytes
 _LOOK_SECONDS = 0.1  # between looks when there is no news
 _REST_SECONDS = (0.5, 15.0)  # after the history could not be used; doubles
 _SETTLE_SECONDS = 30.0  # between looks for verdicts whose settling time is over
@@ -171,7 +171,7 @@ class Ingest:
             items = read(self._journal, cursor, most)
             seq = int(t.cursor(_SPOOL) or 0)
             told = self._spool.events(seq, most)
-            touched = set(self._take_told(t, told))
+            touched = self._take_told(t, told)
             take_networks(t, told)
             if told:
                 t.set_cursor(_SPOOL, str(told[-1].seq))
@@ -271,12 +271,12 @@ class Ingest:
         unnamed: list[Unnamed] = []
         plain = [i for _, i in items if not isinstance(i, Poison) and not is_mark(i)]
         named = {i.delivery_id for i in plain} - {None}
-        known = {d.id: d for d in t.deliveries(named)}
+        known = {d.id: d for d in t.to_judge(named)}
         asked: set[int] = set()
         acts = acts_among(plain, known)
         if acts:
             asked = carry_out(t, self._spool, acts, self._clock())
-            known |= {d.id: d for d in t.deliveries(asked & named)}
+            known |= {d.id: d for d in t.to_judge(asked & named)}
         for cursor, item in items:
             if isinstance(item, Poison):
                 _log.error("a record cannot be read: %s", item, extra={"action": "poison"})
@@ -288,7 +288,9 @@ class Ingest:
                 continue
             delivery = known.get(item.delivery_id)
             if delivery is not None and delivery.delivered_at:
-                item = replace(item, at=self._told_at(delivery.delivered_at, item.at))
+                at = self._told_at(delivery.delivered_at, item.at)
+                if at is not item.at:
+                    item = replace(item, at=at)
             if item.anonymous and item.delivery_id is not None:
                 unnamed.append((item.delivery_id, None, item))
             elif delivery is not None and delivery.policy is not TrackingPolicy.IDENTIFIED:
@@ -300,33 +302,39 @@ class Ingest:
             take_unnamed(t, unnamed, self._rules, self._known_neighbours(t))
         return t.add_hits(hits), asked
 
-    def _take_told(self, t: Transaction, events: Iterable[SpoolEvent]) -> Iterable[int]:
-        """Write what the spool told; yields the deliveries that it is about."""
-        known: set[int] = set()
-        for told in events:
-            if told.type is EventType.QUEUED:
-                if "account_id" not in told.body:
-                    continue  # a delivery report of ours, which nobody tracks
-                deliveries = [
-                    Delivery(id=i, message_id=told.message_id, recipient=r)
-                    for i, r in told.body["deliveries"]
-                ]
-                policies = tracking_policies(t, self._spool, told, self._clock())
-                t.add_message(_message(told), deliveries, policies)
-                ids = [d.id for d in deliveries]
-            elif told.delivery_id in known or (
-                told.delivery_id is not None and t.deliveries([told.delivery_id])
-            ):
-                ids = [told.delivery_id]
-                if told.type is EventType.DELIVERED:
-                    t.set_delivered(told.delivery_id, told.at)
+    def _take_told(self, t: Transaction, told: Sequence[SpoolEvent]) -> set[int]:
+        """Write what the spool told; returns the deliveries that it is about."""
+        # reports of ours, which nobody tracks, have no account
+        new = [e for e in told if e.type is EventType.QUEUED and "account_id" in e.body]
+        now = self._clock()
+        copies = {e.seq: _deliveries(e) for e in new}
+        t.add_messages(
+            [(_message(e), copies[e.seq], tracking_policies(t, self._spool, e, now)) for e in new]
+        )
+        known = {d.id for some in copies.values() for d in some}
+        named = {e.delivery_id for e in told if e.delivery_id is not None}
+        known |= {d.id for d in t.to_judge(named - known)}
+        events: list[StoredEvent] = []
+        delivered: dict[int, datetime] = {}
+        for one in told:
+            if one.type is EventType.QUEUED:
+                ids = [d.id for d in copies.get(one.seq, ())]
+                event = Event(type=one.type, at=one.at)
             else:
-                continue
-            known.update(ids)
-            raw: Mapping[str, Any] = {} if told.type is EventType.QUEUED else told.body
-            event = Event(type=told.type, at=told.at, raw=raw)
-            t.add_events([StoredEvent(delivery_id=i, event=event) for i in ids])
-            yield from ids
+                ids = [one.delivery_id] if one.delivery_id in known else []
+                event = Event(type=one.type, at=one.at, raw=one.body)
+            events += [StoredEvent(delivery_id=i, event=event) for i in ids]
+            if one.type is EventType.DELIVERED:
+                delivered.update(dict.fromkeys(ids, one.at))
+        t.set_delivered(delivered)
+        t.add_events(events)
+        return {e.delivery_id for e in events}
+
+
+def _deliveries(told: SpoolEvent) -> list[Delivery]:
+    return [
+        Delivery(id=i, message_id=told.message_id, recipient=r) for i, r in told.body["deliveries"]
+    ]
 
 
 def _message(told: SpoolEvent) -> StoredMessage:

@@ -31,7 +31,7 @@ from ..history import (
     Transaction,
     Who,
 )
-from ..model import Event, EventType, Target, TargetKind
+from ..model import Event, EventType, TargetKind
 from .around import Around, look_around
 
 __all__ = ["WHO_OF_WORD", "Work", "delivery_facts", "judge_again", "remember", "works"]
@@ -94,19 +94,23 @@ def works(
     *,
     with_past: bool = True,
 ) -> list[Work]:
-    """Deliveries with all that judging them needs, in the order of their numbers."""
-    deliveries = [d for d in t.deliveries(delivery_ids, with_reasons=False) if not d.is_crowd]
+    """Deliveries with all that judging them needs, in the order of their numbers.
+
+    Their verdicts are those that stand; without the recipients' past only the levels of them.
+    """
+    found = t.deliveries(delivery_ids, with_reasons=False) if with_past else t.to_judge(delivery_ids)
+    deliveries = [d for d in found if not d.is_crowd]
     if not deliveries:
         return []
     known = t.known_facts(d.id for d in deliveries)
-    targets = t.targets_of(d.message_id for d in deliveries)
+    targets = t.target_kinds(d.message_id for d in deliveries)
     around = look_around(t, deliveries, rules, now, with_past=with_past)
     return [
         Work(
             d,
             known.get(d.id, _NOTHING),
             fresh.get(d.id, ()),
-            targets.get(d.message_id, ()),
+            targets[d.message_id],
             around.get(d.id, _NOBODY),
         )
         for d in deliveries
@@ -121,7 +125,7 @@ class Work:
         delivery: StoredDelivery,
         known: KnownFacts,
         fresh: Sequence[StoredHit],
-        targets: tuple[Target, ...],
+        targets: Mapping[int, TargetKind],
         around: Around,
     ) -> None:
         self.delivery = delivery
@@ -198,15 +202,15 @@ def remember(t: Transaction, since: datetime, neighbours: Neighbours, most: int)
     for stored in t.hits_since(since, most):
         if stored.delivery_id is not None:
             hits.setdefault(stored.delivery_id, []).append(stored)
-    for delivery in t.deliveries(hits):
-        about = delivery_facts(delivery, ())
+    for delivery in t.to_judge(hits):
+        about = delivery_facts(delivery, {})
         for stored in hits[delivery.id]:
             neighbours.add(stored.hit, about)
 
 
 def delivery_facts(
     delivery: StoredDelivery | None,
-    targets: tuple[Target, ...],
+    targets: Mapping[int, TargetKind],
     told: Sequence[StoredEvent] = (),
     around: Around = _NOBODY,
 ) -> DeliveryFacts:
@@ -216,8 +220,8 @@ def delivery_facts(
         delivery_id=delivery.id if delivery else 0,
         recipient_domain=delivery.recipient_domain if delivery else None,
         delivered_at=delivery.delivered_at if delivery else None,
-        targets={t.number: t.kind for t in targets},
-        links_sent=sum(t.kind is TargetKind.LINK for t in targets),
+        targets=targets,
+        links_sent=sum(kind is TargetKind.LINK for kind in targets.values()),
         replied_at=min(replies, default=None),
         sender_visitors=around.sender_visitors,
         sender_networks=around.sender_networks,

@@ -192,7 +192,7 @@ def _take(t: Transaction, returned: Returned, report: Report, match: _Match, now
     t.add_events([StoredEvent(delivery_id=match.delivery.id, event=event) for event in events])
     for event in events:
         if event.type is EventType.DELIVERED:
-            t.set_delivered(match.delivery.id, event.at)
+            t.set_delivered({match.delivery.id: event.at})
     reason = _suppression_reason(report, match)
     if reason is not None:
         words = next((r.diagnostic for r in report.records if r.diagnostic), "")

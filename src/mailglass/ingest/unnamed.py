@@ -24,12 +24,12 @@ def take_unnamed(
     t: Transaction, found: Sequence[Unnamed], rules: Rules, neighbours: Neighbours
 ) -> None:
     """Judge and keep hits without identity."""
-    targets = t.targets_of(message_id for message_id, _, _ in found)
+    targets = t.target_kinds(message_id for message_id, _, _ in found)
     crowds = t.crowds(message_id for message_id, delivery, _ in found if delivery is None)
     unnamed = []
     for message_id, delivery, hit in found:
         about = delivery or crowds.get(message_id)
-        facts = delivery_facts(about, targets.get(message_id, ()))
+        facts = delivery_facts(about, targets[message_id])
         crowd = neighbours.crowd(hit, facts)
         (judgement,) = judge_delivery(facts, [hit], rules=rules, crowds=[crowd])
         unnamed.append(

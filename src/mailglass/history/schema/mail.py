@@ -74,6 +74,7 @@ message = Table(
     Column("subject", Text, nullable=False),
     Column("message_id_field", Text, nullable=False),  # Message-ID as the header has it
     Column("campaign_id", ForeignKey("campaign.id")),
+    Column("copies", Integer, nullable=False),  # deliveries
     Column("submitter", Text),  # the user or key that handed it in
     Index(None, "account_id", "id"),
     Index(None, "campaign_id", "id"),

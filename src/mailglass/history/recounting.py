@@ -1,0 +1,212 @@
+"""The named statements that count everything anew: to see whether the roll-ups are right, and to
+put them right.
+
+Two passes over the events, by message and hour and by domain and day, and everything else from
+those: a million events take about ten seconds on SQLite. They run as one transaction, in which
+nobody else writes. Once whole messages were let go (`retention`), the sums that they are part of
+cannot be counted anew; then those of single messages are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from ..model import EventType
+from . import schema
+from .counting import PERIODS
+from .dictionaries import DictionaryStatements
+from .schema.base import CODES, Dimension, Period, Who
+from .schema.mail import HIT_COUNTERS
+from .schema.rollups import COUNTERS, LEVEL_COUNTERS
+
+__all__ = ["MESSAGES_LET_GO", "RecountStatements"]
+
+MESSAGES_LET_GO = "messages-let-go"  # a counter: above nought once retention removed messages
+
+_KEY = ("account_id", "dimension", "period", "key", "start")
+_PATHS = {"beacon": "= 'o'", "link": "= 'c'", "attachment": "= 'a'", "page": "NOT IN ('o','c','a')"}
+_LEVELS = tuple(LEVEL_COUNTERS.values())
+_STARTS = {
+    Period.TOTAL: "0",
+    Period.DAY: "hour / 24 * 86400",
+    Period.HOUR: "hour * 3600",
+}
+
+
+class RecountStatements(DictionaryStatements):
+    """What a transaction can do to check and mend the roll-ups."""
+
+    def recount(self) -> int:
+        """How many rows of the roll-ups are not what the events and verdicts say."""
+        self._flush()
+        self._hold_pen()
+        self._count_anew()
+        differing = sum(self._differing(*pair) for pair in self._compared())
+        self._drop()
+        return differing
+
+    def rebuild_rollups(self) -> None:
+        """Make the roll-ups and the counters of deliveries what the events and verdicts say."""
+        self._flush()
+        self._hold_pen()
+        self._count_anew()
+        run = self._db.exec_driver_sql
+        for table, recounted, columns, only in self._compared()[:2]:
+            names = ", ".join(columns)
+            run(f"DELETE FROM {table} WHERE {only}")
+            run(f"INSERT INTO {table} ({names}) SELECT {names} FROM {recounted} WHERE {only}")
+        counted = ", ".join(f"{name} = coalesce(r.{name}, 0)" for name in HIT_COUNTERS)
+        run(
+            f"UPDATE delivery SET {counted} FROM"
+            " (SELECT d.id AS number, c.* FROM delivery d"
+            " LEFT JOIN recounted_delivery c ON c.id = d.id) AS r WHERE r.number = delivery.id"
+        )
+        self._drop()
+
+    def _compared(self) -> list[tuple[str, str, Sequence[str], str]]:
+        """Tables with their recounted twins, their columns, and the rows that can be compared."""
+        c = schema.counter.c
+        was_let_go = self._db.execute(sa.select(c.value).where(c.name == MESSAGES_LET_GO)).scalar()
+        only = f"dimension = {CODES[Dimension][Dimension.MESSAGE]}" if was_let_go else "1 = 1"
+        return [(*_COMPARED[0], only), *((*others, "1 = 1") for others in _COMPARED[1:])]
+
+    def _differing(self, table: str, recounted: str, columns: Sequence[str], only: str) -> int:
+        names = ", ".join(columns)
+        counts = " + ".join(f"abs({c})" for c in columns if c not in ("id", "number", *_KEY[:5]))
+        sides = []
+        for one, other in ((table, recounted), (recounted, table)):
+            sides.append(
+                f"SELECT count(*) AS n FROM (SELECT {names} FROM {one}"
+                f" WHERE {counts} > 0 AND {only} EXCEPT SELECT {names} FROM {other}) AS differing"
+            )
+        return sum(self._db.exec_driver_sql(side).scalar_one() for side in sides)
+
+    def _count_anew(self) -> None:
+        self._drop()
+        run = self._db.exec_driver_sql
+        for statement in _statements(self._db.dialect.name == "sqlite"):
+            run(statement)
+
+    def _drop(self) -> None:
+        for name in _TEMPORARY:
+            self._db.exec_driver_sql(f"DROP TABLE IF EXISTS {name}")
+
+
+_TEMPORARY = (
+    "by_message",
+    "by_domain",
+    "recounted_rollup",
+    "recounted_target",
+    "recounted_delivery",
+)
+_COMPARED = (
+    ("rollup", "recounted_rollup", (*_KEY, *COUNTERS)),
+    (
+        "target_rollup",
+        "recounted_target",
+        ("message_id", "number", "human", "machine", "undetermined"),
+    ),
+    ("delivery", "recounted_delivery", ("id", *HIT_COUNTERS)),
+)
+
+
+def _statements(is_sqlite: bool) -> list[str]:
+    """What counts everything into temporary tables, in order."""
+    hour = "CAST(at / 3600 AS BIGINT)" if is_sqlite else "floor(at / 3600)::bigint"
+    accepted = hour.replace("at /", "m.accepted_at /")
+    at = hour.replace("at /", "e.at /")
+    counted = ", ".join((*_event_counters(), *(f"0 AS {name}" for name in _LEVELS)))
+    levels = ", ".join(
+        (*(f"0 AS {name}" for name in COUNTERS if name not in _LEVELS), *_level_counters())
+    )
+    return [
+        "CREATE TEMPORARY TABLE by_message AS"
+        f" SELECT d.message_id, {at} AS hour, {counted}"
+        " FROM event e JOIN delivery d ON d.id = e.delivery_id GROUP BY 1, 2"
+        " UNION ALL"
+        f" SELECT d.message_id, {accepted}, {levels}"
+        f" FROM {_COPIES} GROUP BY 1, 2",
+        "CREATE TEMPORARY TABLE by_domain AS"
+        f" SELECT d.account_id, d.domain_id, {at} / 24 * 24 AS hour, {counted}"
+        " FROM event e JOIN delivery d ON d.id = e.delivery_id GROUP BY 1, 2, 3"
+        " UNION ALL"
+        f" SELECT d.account_id, d.domain_id, {accepted} / 24 * 24, {levels}"
+        f" FROM {_COPIES} GROUP BY 1, 2, 3",
+        "CREATE TEMPORARY TABLE recounted_rollup AS SELECT * FROM rollup WHERE 1 = 0",
+        *(_rows_of(dimension) for dimension in Dimension),
+        "CREATE TEMPORARY TABLE recounted_target AS"
+        f" SELECT d.message_id, e.target AS number, {', '.join(_who_counters())}"
+        " FROM event e JOIN delivery d ON d.id = e.delivery_id"
+        " WHERE e.target IS NOT NULL GROUP BY 1, 2",
+        "CREATE TEMPORARY TABLE recounted_delivery AS"
+        f" SELECT delivery_id AS id, {', '.join(_hit_counters())}"
+        " FROM event e WHERE path_kind IS NOT NULL GROUP BY 1",
+        "CREATE UNIQUE INDEX recounted_delivery_id ON recounted_delivery (id)",
+    ]
+
+
+def _rows_of(dimension: Dimension) -> str:
+    """The roll-ups of one dimension from the two tables that were counted."""
+    sums = ", ".join(f"sum(c.{name})" for name in COUNTERS)
+    columns = ", ".join((*_KEY, *COUNTERS))
+    source, account, key = {
+        Dimension.ACCOUNT: (_BY_MESSAGE, "m.account_id", "0"),
+        Dimension.MESSAGE: (_BY_MESSAGE, "m.account_id", "m.id"),
+        Dimension.CAMPAIGN: (_BY_MESSAGE, "m.account_id", "m.campaign_id"),
+        Dimension.TAG: (
+            f"{_BY_MESSAGE} JOIN message_tag g ON g.message_id = m.id",
+            "m.account_id",
+            "g.tag_id",
+        ),
+        Dimension.DOMAIN: ("by_domain c", "c.account_id", "c.domain_id"),
+    }[dimension]
+    selects = []
+    for period in PERIODS[dimension]:
+        wanted = "1 = 1"
+        if dimension is Dimension.CAMPAIGN:
+            wanted = "m.campaign_id IS NOT NULL"
+        elif dimension is Dimension.MESSAGE and period is not Period.TOTAL:
+            wanted = "m.copies > 1"
+        selects.append(
+            f"SELECT {account}, {CODES[Dimension][dimension]}, {CODES[Period][period]}, {key},"
+            f" {_STARTS[period]}, {sums} FROM {source} WHERE {wanted} GROUP BY 1, 2, 3, 4, 5"
+        )
+    return f"INSERT INTO recounted_rollup ({columns}) " + " UNION ALL ".join(selects)
+
+
+# Without the crowds that stand for recipients who are not told apart (`unnamed`): those get no mail.
+_COPIES = "delivery d JOIN message m ON m.id = d.message_id AND d.id <> d.message_id"
+_BY_MESSAGE = "by_message c JOIN message m ON m.id = c.message_id"
+
+
+def _event_counters() -> list[str]:
+    types = CODES[EventType]
+    return [
+        *(_count(f"e.type = {types[type_]}", type_.value) for type_ in EventType),
+        *_hit_counters(),
+    ]
+
+
+def _hit_counters() -> list[str]:
+    found = []
+    for name in HIT_COUNTERS:
+        what, _, who = name.partition("_")
+        condition = f"e.path_kind {_PATHS[what]} AND e.who = {CODES[Who][Who(who)]}"
+        found.append(_count(condition, name))
+    return found
+
+
+def _who_counters() -> list[str]:
+    whos = (Who.HUMAN, Who.MACHINE, Who.UNDETERMINED)
+    return [_count(f"e.who = {CODES[Who][who]}", who.value) for who in whos]
+
+
+def _level_counters() -> list[str]:
+    codes = CODES[type(next(iter(LEVEL_COUNTERS)))]
+    return [_count(f"d.level = {codes[level]}", name) for level, name in LEVEL_COUNTERS.items()]
+
+
+def _count(condition: str, name: str) -> str:
+    return f"count(*) FILTER (WHERE {condition}) AS {name}"
