@@ -249,14 +249,15 @@ def _generating(is_sqlite: bool, deliveries: int, hits_each: int) -> Iterator[st
     evidence = (
         '[["verdict",0.0,"Opened, 93%: Gmail displayed the images on 2026-09-14 at 09:12:44;'
         " somebody followed a link on 2026-09-14 at 09:13:10. Scanned by a program on 2026-09-14 at"
-        ' 08:55:02, which does not count."],["silent",-1.735,"about 15 of 100 delivered messages are read'
-        ' without leaving a trace"],["visit",4.322,"Gmail displayed the images on 2026-09-14 at'
-        ' 09:12:44"],["scanned",0.0,"scanned by a program on 2026-09-14 at 08:55:02, which does not'
-        ' count"]]'
+        ' 08:55:02, which does not count."],["silent",-1.735,"about 15 of 100 delivered messages'
+        ' are read without leaving a trace"],["visit",4.322,"Gmail displayed the images on'
+        ' 2026-09-14 at 09:12:44"],["scanned",0.0,"scanned by a program on'
+        ' 2026-09-14 at 08:55:02, which does not count"]]'
     )
     yield (
         "INSERT INTO delivery (id, message_id, account_id, recipient, person, domain_id,"
-        " delivered_at, last_event_at, level, probability, verdict_evidence, is_final, rules_version)"
+        " delivered_at, last_event_at, level, probability, verdict_evidence, is_final,"
+        " rules_version)"
         f" SELECT id, message_id, 1, 'Person' || n || '@domain' || (n * 7919 % 2000) || '.example',"
         " 'person' || n || '@domain' || (n * 7919 % 2000) || '.example',"
         f" 1 + n * 7919 % 2000, {delivered}, {delivered} + 90000, 3 + n % 5, 0.93,"
@@ -460,8 +461,8 @@ def _report(
     lines += [
         "",
         "Bars: 10,000 hits a second on SQLite on one core, memory below 300 MB. Ten million"
-        " additions take 0.3 to 0.5 s on a core at rest; everything else shrinks with it. The CPU is that of"
-        " our process alone: PostgreSQL's own comes on top.",
+        " additions take 0.3 to 0.5 s on a core at rest; everything else shrinks with it. The CPU"
+        " is that of our process alone: PostgreSQL's own comes on top.",
         "",
         f"## With {deliveries:,} deliveries and {deliveries * hits_each:,} hits stored",
         "",

@@ -45,6 +45,9 @@ def _print(console: Console, story: Timeline) -> None:
     console.print(Text(f"message {message.id} from {_safe(message.author)}"))
     for copy in story.deliveries:
         _print_copy(console, story, copy)
+    more = message.copies - len(story.deliveries)
+    if more > 0:
+        console.print(f"\nand {more} more copies; the number of a delivery shows that copy")
 
 
 def _print_copy(console: Console, story: Timeline, copy: DeliveryTimeline) -> None:

@@ -185,6 +185,7 @@ def message_of(
         tags=tags,
         campaign=row.campaign,
         submitter=row.submitter,
+        copies=row.copies,
         targets=targets,
     )
 

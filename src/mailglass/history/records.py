@@ -70,6 +70,7 @@ class StoredMessage:
     tags: tuple[str, ...] = ()
     campaign: str | None = None
     submitter: str | None = None  # the user or key that handed it in
+    copies: int = 0  # deliveries, as counted when it was taken
     targets: tuple[Target, ...] = ()
 
 

@@ -26,6 +26,7 @@ __all__ = ["MESSAGES_LET_GO", "RecountStatements"]
 MESSAGES_LET_GO = "messages-let-go"  # a counter: above nought once retention removed messages
 
 _KEY = ("account_id", "dimension", "period", "key", "start")
+_NAMING = ("id", "message_id", "number", *_KEY)  # columns that say what a row counts
 _PATHS = {"beacon": "= 'o'", "link": "= 'c'", "attachment": "= 'a'", "page": "NOT IN ('o','c','a')"}
 _LEVELS = tuple(LEVEL_COUNTERS.values())
 _STARTS = {
@@ -74,7 +75,7 @@ class RecountStatements(DictionaryStatements):
 
     def _differing(self, table: str, recounted: str, columns: Sequence[str], only: str) -> int:
         names = ", ".join(columns)
-        counts = " + ".join(f"abs({c})" for c in columns if c not in ("id", "number", *_KEY[:5]))
+        counts = " + ".join(f"abs({c})" for c in columns if c not in _NAMING)
         sides = []
         for one, other in ((table, recounted), (recounted, table)):
             sides.append(
@@ -176,7 +177,7 @@ def _rows_of(dimension: Dimension) -> str:
     return f"INSERT INTO recounted_rollup ({columns}) " + " UNION ALL ".join(selects)
 
 
-# Without the crowds that stand for recipients who are not told apart (`unnamed`): those get no mail.
+# Without the crowds for recipients who are not told apart (`unnamed`): those are sent no mail.
 _COPIES = "delivery d JOIN message m ON m.id = d.message_id AND d.id <> d.message_id"
 _BY_MESSAGE = "by_message c JOIN message m ON m.id = c.message_id"
 

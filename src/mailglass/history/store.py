@@ -155,6 +155,7 @@ def _begin_sqlite(connection: sa.Connection) -> None:
     # A transaction that reads and then writes cannot wait when another wrote in between (SQLite
     # answers "database is locked" at once), so whoever may write says so from the beginning.
     reads = connection.get_execution_options().get("mailglass_reading")
+    connection.exec_driver_sql(f"PRAGMA query_only = {'ON' if reads else 'OFF'}")
     connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 

@@ -39,6 +39,7 @@ class Timeline:
             "subject": m.subject,
             "tags": list(m.tags),
             "campaign": m.campaign,
+            "copies": m.copies,
             "targets": [
                 {"number": t.number, "kind": t.kind.value, "url": t.url, "name": t.name}
                 for t in m.targets
@@ -59,18 +60,27 @@ class Timeline:
         return sentence(event, self.message.targets)
 
 
-def timeline(t: Transaction, account_id: int | None, name: str) -> Timeline | None:
-    """The story of the message that `name` names (as `Transaction.message` reads it)."""
+def timeline(
+    t: Transaction, account_id: int | None, name: str, *, most: int = 100
+) -> Timeline | None:
+    """The story of the message that `name` names (as `Transaction.message` reads it).
+
+    Of a message the first `most` copies are told; a delivery's number tells that copy alone.
+    """
     message = t.message(account_id, name)
     if message is None:
         return None
-    deliveries = t.deliveries_of([message.id])
-    events = t.events_of(d.id for d in deliveries)
+    if name.isdecimal() and int(name) != message.id:
+        deliveries = t.deliveries([int(name)])
+    else:
+        deliveries = t.deliveries_of([message.id], limit=most)
+    events: dict[int, list[StoredEvent]] = {}
+    for event in t.events_of(d.id for d in deliveries):
+        events.setdefault(event.delivery_id, []).append(event)
     return Timeline(
         message=message,
         deliveries=tuple(
-            DeliveryTimeline(delivery=d, events=tuple(e for e in events if e.delivery_id == d.id))
-            for d in deliveries
+            DeliveryTimeline(delivery=d, events=tuple(events.get(d.id, ()))) for d in deliveries
         ),
     )
 
