@@ -54,7 +54,7 @@ class Desk:
         delivery = Delivery(id=message_id * 100, message_id=message_id, recipient=recipient)
         with self.history.transaction() as t:
             t.add_message(_message(message_id, self.account_id), [delivery])
-            t.set_delivered(delivery.id, DELIVERED_AT)
+            t.set_delivered({delivery.id: DELIVERED_AT})
             event = Event(type=EventType.DELIVERED, at=DELIVERED_AT)
             t.add_events([StoredEvent(delivery_id=delivery.id, event=event)])
         return delivery.id

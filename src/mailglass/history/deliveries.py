@@ -185,7 +185,8 @@ _SET_DELIVERED = {
     "sqlite": "UPDATE delivery SET delivered_at = ? WHERE id = ?",
     "postgresql": "UPDATE delivery SET delivered_at = %s WHERE id = %s",
 }
-_POLICIES = {None: TrackingPolicy.IDENTIFIED, **{p.value: p for p in TrackingPolicy}}
+_POLICIES: dict[str | None, TrackingPolicy] = {policy.value: policy for policy in TrackingPolicy}
+_POLICIES[None] = TrackingPolicy.IDENTIFIED
 _BARE = {
     number: Verdict(level=level, probability=0.0, evidence=(), is_final=False, rules_version="")
     for level, number in CODES[VerdictLevel].items()

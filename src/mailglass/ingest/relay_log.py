@@ -165,7 +165,7 @@ def _take(t: Transaction, entry: LogEntry, delivery: StoredDelivery, now: dateti
     )
     t.add_events([StoredEvent(delivery_id=delivery.id, event=event)])
     if kind is EventType.DELIVERED:
-        t.set_delivered(delivery.id, at)
+        t.set_delivered({delivery.id: at})
     message = t.message(None, str(delivery.message_id)) if record.suppress else None
     if message is not None:
         evidence = f"relay log: {record.diagnostic}"
