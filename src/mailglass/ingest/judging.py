@@ -98,7 +98,9 @@ def works(
 
     Their verdicts are those that stand; without the recipients' past only the levels of them.
     """
-    found = t.deliveries(delivery_ids, with_reasons=False) if with_past else t.to_judge(delivery_ids)
+    found = (
+        t.deliveries(delivery_ids, with_reasons=False) if with_past else t.to_judge(delivery_ids)
+    )
     deliveries = [d for d in found if not d.is_crowd]
     if not deliveries:
         return []
