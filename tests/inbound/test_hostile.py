@@ -10,11 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bounce_scores import files
-from mailglass.inbound import Kind, parse
+from mailglass.inbound import Kind, candidates, parse
 from mailglass.inbound.records import Report
 from mailglass.replies import explain_reply
+from mailglass.tokens import Ring
 
 LONG = 1_000_000
+
+RING = Ring([b"k" * 32])
 
 
 def head(more: str = "") -> bytes:
@@ -96,7 +99,8 @@ def read_mutated(folder: Path, rounds: int) -> None:
     for path in files(folder):
         raw = path.read_bytes()[:100_000]
         for _ in range(rounds):
-            parse(mutated(raw, chance))
+            report = parse(mutated(raw, chance))
+            candidates(report, envelope_recipient="", ring=RING)
 
 
 def test_broken_copies_of_real_mails_are_read(shared_data: Path) -> None:

@@ -28,6 +28,7 @@ _TOKEN_BEFORE_AT = re.compile(
     r"(?<![a-z2-7])([a-z2-7]{31}|[a-z2-7]{29})(?![a-z2-7])[^\s<>,;:@]{0,64}@", re.I
 )
 _MAX_PARTS = 20
+_MAX_GUESSED = 5  # recipients looked up by name: a report without any other name has one or few
 _MAX_ENVELOPE_ID = 100  # RFC 3461 section 4.4
 _MAX_READ = 262_144  # bytes of the returned message searched for tokens: 256 KiB
 _MAX_TRIED = 200  # words of a token's shape that are checked against the keys
@@ -85,11 +86,11 @@ def candidates(report: Report, *, envelope_recipient: str, ring: Ring) -> tuple[
         for name in report.message_ids
         if name.isprintable()  # a database may take no NUL
     ]
-    named = {r.original_recipient or r.recipient for r in report.records} - {None}
+    named = sorted({r.original_recipient or r.recipient or "" for r in report.records})
     found += [
         Candidate(trust=Trust.GUESSED, recipient=name)
-        for name in sorted(filter(None, named))
-        if name.isprintable()
+        for name in named[:_MAX_GUESSED]
+        if name and name.isprintable()
     ]
     return tuple(dict.fromkeys(found))
 
