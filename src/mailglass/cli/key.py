@@ -127,4 +127,4 @@ def _fields(key: ApiKey) -> dict[str, Any]:  # Any: JSON
 
 
 def _time(at: datetime | None) -> str | None:
-    return at and at.isoformat(timespec="seconds").replace("+00:00", "Z")
+    return None if at is None else at.isoformat(timespec="seconds").replace("+00:00", "Z")
