@@ -46,6 +46,22 @@ def test_a_quarter_megabyte_of_anything_is_read(
     work(mail(piece * (MEGABYTE // 4 // len(piece))))
 
 
+def test_many_hidden_names_are_not_searched_one_by_one() -> None:
+    names = range(3_000)
+    css = "".join(f".c{n}{{display:none}}" for n in names)
+    html = f"<style>{css}</style>" + "".join(f"<p class=c{n}><img src={U}{n}></p>" for n in names)
+    report = inspect(mail(html + "x" * MEGABYTE))
+    assert all("hidden" in {e.signal for e in r.evidence} for r in report.resources)
+    assert len(report.resources) == len(names)
+
+
+def test_many_attributes_that_css_reads_are_not_gathered_for_each_tag() -> None:
+    names = range(5_000)
+    css = "".join(f"p{{content:attr(a{n} url)}}" for n in names)
+    html = f"<style>{css}</style>" + "".join(f"<p a{n}={U}{n}>" for n in names)
+    assert len(inspect(mail(html)).resources) == len(names)
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("piece", BOMBS.values(), ids=BOMBS)
 def test_ten_megabytes_of_anything_are_read(piece: str) -> None:

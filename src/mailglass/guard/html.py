@@ -58,6 +58,9 @@ _HINT = re.compile(
     r"|(?<=[n\s/]:)\s*+(?:abs|fix|/\*)|(?<=[wx\s/]:)\s*+(?:hid|/\*))"
 )
 _HIDDEN = re.compile(r"hidden(?=[\s=>/])")
+# A search for each of many names would take their number times the document's length.
+_FEW_SELECTORS = 16
+_NAMING = re.compile(r"(?:class|id)\s*+=")
 # What stands at a hint that may hide something.
 _HIDING = frozenset(":h&\\")
 # How nearly all links and pictures are written: they are read in one step.
@@ -175,6 +178,7 @@ class _Finder:
         self._texts = _Texts(markup, {})
         self._is_hidden = False
         self._ends: frozenset[str] | None = None
+        self._wanted_of: dict[int, frozenset[str]] = {}
 
     def run(self) -> Document:
         lowered = self._markup.lower()
@@ -182,7 +186,9 @@ class _Finder:
             self._base = self._find_base()
         self._read_style_rules(lowered)
         self._offsets = _hints(lowered, self._selectors)
-        may_hide = any(lowered[offset] in _HIDING for offset in self._offsets)
+        may_hide = bool(self._selectors) or any(
+            lowered[offset] in _HIDING for offset in self._offsets
+        )
         self._ends = None if may_hide else frozenset(("style",))
         self._pass(0, len(self._markup), None if self._is_rare(lowered) else _COMMON)
         for element, name, attribute in self._set_aside:
@@ -339,7 +345,7 @@ class _Finder:
 
     def _element(self, token: Token, name: str, short: str, element: _Element) -> bool:
         """Read one tag; says whether it hides what it holds."""
-        wanted = element.wanted | self._css_attributes if self._css_attributes else element.wanted
+        wanted = self._wanted(element) if self._css_attributes else element.wanted
         attributes = token.attributes_named(self._markup, wanted)
         self._texts = _Texts(self._markup, attributes)
         hides_itself = self._has_hint(token) and (
@@ -359,6 +365,13 @@ class _Finder:
             elif key in self._css_attributes:
                 self._set_aside.append((short, key, attribute))
         return hides_itself
+
+    def _wanted(self, element: _Element) -> frozenset[str]:
+        """The attributes to read; the union is made once an element's name, not once a tag."""
+        key = id(element)
+        if key not in self._wanted_of:
+            self._wanted_of[key] = element.wanted | self._css_attributes
+        return self._wanted_of[key]
 
     def _anchor(self, start: int, end: int) -> None:
         raw = self._markup[start:end]
@@ -566,14 +579,20 @@ def _hints(lowered: str, selectors: set[str]) -> list[int]:
     """Where something stands that makes a tag of any name worth reading."""
     found = [match.start() for match in _HINT.finditer(lowered)]
     found += [match.start() for match in _HIDDEN.finditer(lowered)]
-    for selector in selectors:
-        name = selector[1:].lower()
-        position = lowered.find(name)
-        while position >= 0:
-            found.append(position)
-            position = lowered.find(name, position + len(name))
+    if len(selectors) > _FEW_SELECTORS:
+        found += [match.start() for match in _NAMING.finditer(lowered)]
+    else:
+        for selector in selectors:
+            found += _occurrences(lowered, selector[1:].lower())
     found.sort()
     return found
+
+
+def _occurrences(lowered: str, name: str) -> Iterator[int]:
+    position = lowered.find(name)
+    while position >= 0:
+        yield position
+        position = lowered.find(name, position + len(name))
 
 
 def _candidates(srcset: str) -> Iterator[tuple[int, int]]:
