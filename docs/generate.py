@@ -15,6 +15,7 @@ import click
 
 import mailglass
 from mailglass import postmaster
+from mailglass.app import DATABASE_FINDINGS
 from mailglass.cli import cli
 from mailglass.errors import Error
 from mailglass.history.timeline import SENTENCES
@@ -106,10 +107,10 @@ def _findings() -> str:
     rows = [
         "# Findings",
         "",
-        "What `mailglass doctor` and `mailglass lint` check. A finding is `ok`, `info`, `warn`,",
+        "What `mailglass doctor`, `lint` and `doctor-db` check. A finding is `ok`, `info`, `warn`,",
         "`fail`, or `unknown` when it could not be checked. Names in braces are filled in.",
     ]
-    for kind in postmaster.FINDINGS.values():
+    for kind in (*postmaster.FINDINGS.values(), *DATABASE_FINDINGS.values()):
         rows += ["", f"## {kind.id}", "", f"{kind.about}.", "", f"- expected: {kind.expected}"]
         rows += [f"- why: {kind.why}"] if "{" not in kind.why else []
         rows += [f"- matters to: {', '.join(kind.providers)}"] if kind.providers else []

@@ -15,7 +15,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -194,6 +194,18 @@ class Spool:
             self._db.executescript(_SCHEMA)
             _add_columns(self._db)
         self._path = path
+
+    @staticmethod
+    def examine(path: Path) -> tuple[list[str], int]:
+        """What SQLite finds wrong with a spool's file, and the number of its last event."""
+        with _translated(path), closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as db:
+            found = [str(row[0]) for row in db.execute("PRAGMA quick_check(20)")]
+            damage = [text for text in found if text != "ok"]
+            if damage:
+                return damage, 0
+            query = "SELECT seq FROM sqlite_sequence WHERE name = 'event'"
+            row = db.execute(query).fetchone()
+        return [], row[0] if row else 0
 
     def close(self) -> None:
         """Let go of the file; everything committed is already on it."""

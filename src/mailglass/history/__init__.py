@@ -5,7 +5,8 @@ and read by everybody who shows something; the collector and the courier never t
 """
 
 from .browsing import MessageSearch
-from .copying import HistoryCopy, pinned_database, restore_history, save_database
+from .checking import Miscount, Orphans
+from .copying import HistoryCopy, database_file, pinned_database, restore_history, save_database
 from .counting import PERIODS, Counts
 from .credentials import (
     ADMINISTRATOR,
@@ -44,10 +45,10 @@ from .records import (
 from .retention import KINDS, OF_ACCOUNTS, TaskReport, truncated
 from .rights import Consent, ConsentState, OnWithdrawal, Policy, PolicyScope
 from .schema.base import Dimension, Period, Who
-from .store import History, Transaction
+from .store import History, Transaction, open_engine
 from .timeline import SENTENCES, DeliveryTimeline, Timeline, timeline
 from .unnamed import SMALLEST_CROWD, UnnamedHit
-from .versions import HistoryOutdated, Step
+from .versions import HistoryOutdated, Step, migrate, pending_steps
 from .visits import Visit, Whereabouts
 from .webhooks import Attempt, Endpoint, EndpointState, Filters, Notice, NoticeState, Secret
 
@@ -83,9 +84,11 @@ __all__ = [
     "JudgedHit",
     "KnownFacts",
     "MessageSearch",
+    "Miscount",
     "Notice",
     "NoticeState",
     "OnWithdrawal",
+    "Orphans",
     "Period",
     "Policy",
     "PolicyScope",
@@ -113,10 +116,14 @@ __all__ = [
     "add_administrator",
     "change_password",
     "check_password",
+    "database_file",
     "end_session",
     "is_use_stale",
+    "migrate",
     "new_login_link",
     "new_user",
+    "open_engine",
+    "pending_steps",
     "pinned_database",
     "restore_history",
     "save_database",

@@ -22,7 +22,7 @@ from . import schema
 from .store import open_engine
 from .versions import make_or_refuse
 
-__all__ = ["HistoryCopy", "pinned_database", "restore_history", "save_database"]
+__all__ = ["HistoryCopy", "database_file", "pinned_database", "restore_history", "save_database"]
 
 _PAGES = 2000  # of 4 KiB between two looks of SQLite at whether somebody else wants the file
 _BUSY_SECONDS = 30.0
@@ -44,9 +44,9 @@ class HistoryCopy:
     @contextmanager
     def pinned(cls, address: str) -> Iterator[HistoryCopy]:
         """The history as it is now; raises StorageUnavailable when it does not answer."""
-        url = sa.make_url(address)
-        if url.get_backend_name() == "sqlite":
-            with pinned_database(Path(url.database or "")) as database:
+        file = database_file(address)
+        if file is not None:
+            with pinned_database(file) as database:
                 yield cls("sqlite", database)
             return
         engine = open_engine(address)
@@ -85,6 +85,12 @@ class HistoryCopy:
             yield f"history/{table.name}", path
         (folder / _COLUMNS).write_bytes(orjson.dumps(columns))
         yield f"history/{_COLUMNS}", folder / _COLUMNS
+
+
+def database_file(address: str) -> Path | None:
+    """The file of a history on SQLite; None on another database."""
+    url = sa.make_url(address)
+    return Path(url.database or "") if url.get_backend_name() == "sqlite" else None
 
 
 @contextmanager

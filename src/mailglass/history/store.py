@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from ..errors import ConfigurationError, StorageUnavailable
+from .checking import CheckingStatements
 from .counting import Place
 from .domains import DomainStatements
 from .drafts import DraftStatements
@@ -35,6 +36,7 @@ __all__ = ["History", "Transaction"]
 
 
 class Transaction(
+    CheckingStatements,
     SessionStatements,
     ListingStatements,
     PersonStatements,

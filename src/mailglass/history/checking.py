@@ -1,0 +1,177 @@
+"""The named statements that look whether a history holds together. They only read.
+
+Counting all events again is a scan: some seconds for each million on SQLite. Everything else is
+bounded by an index or stops at the first thousand faults.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from . import schema
+from .counting import hit_counter
+from .schema.base import Dimension, Period, Who
+from .schema.mail import HIT_COUNTERS
+from .schema.rollups import COUNTERS, LEVEL_COUNTERS
+from .statements import Statements
+
+__all__ = ["CheckingStatements", "Miscount", "Orphans"]
+
+_MOST = 1000  # faults of a kind that are counted; more of them say nothing new
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Orphans:
+    """Rows that lead nowhere."""
+
+    table: str
+    what: str  # what they should lead to
+    count: int  # at most a thousand
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Miscount:
+    """A counter that is not what its facts add up to."""
+
+    where: str
+    counter: str
+    kept: int
+    counted: int
+
+
+class CheckingStatements(Statements):
+    """What a transaction can say of the history as a whole."""
+
+    def damage(self) -> list[str]:
+        """What the database itself finds wrong with its pages and keys; PostgreSQL is not asked."""
+        if self._db.dialect.name != "sqlite":
+            return []
+        found = [str(row[0]) for row in self._db.exec_driver_sql("PRAGMA quick_check(20)")]
+        found = [text for text in found if text != "ok"]
+        keys = self._db.exec_driver_sql("PRAGMA foreign_key_check").fetchmany(20)
+        return found + [f"{row[0]}: row {row[1]} refers to nothing in {row[2]}" for row in keys]
+
+    def orphans(self) -> list[Orphans]:
+        """Rows without what they belong to, where no foreign key holds them."""
+        e, h, d = schema.event.c, schema.hit.c, schema.delivery.c
+        w, j, n = schema.wording.c, schema.judgement.c, schema.webhook_notice.c
+        ways = (
+            (e.delivery_id, d.id, "delivery"),
+            (e.hit_id, h.id, "hit"),
+            (e.judgement_id, j.id, "judgement"),
+            (h.delivery_id, d.id, "delivery"),
+            (h.head_id, w.id, "wording"),
+            (h.rest_id, w.id, "wording"),
+            (n.event_id, e.id, "event"),
+        )
+        found = []
+        for column, target, name in ways:
+            missing = (
+                sa.select(sa.literal(1))
+                .select_from(column.table)
+                .join(target.table, target == column, isouter=True)
+                .where(column.is_not(None), target.is_(None))
+                .limit(_MOST)
+            )
+            count = self._db.execute(sa.select(sa.func.count()).select_from(missing.subquery()))
+            number = count.scalar_one()
+            if number:
+                found.append(Orphans(table=column.table.name, what=name, count=number))
+        return found
+
+    def miscounts(self) -> Iterator[Miscount]:
+        """Counters of messages, deliveries and targets against their events."""
+        self._flush()
+        yield from self._miscounted_messages()
+        yield from self._miscounted_targets()
+        yield from self._miscounted_deliveries()
+
+    def _miscounted_messages(self) -> Iterator[Miscount]:
+        e, d, r = schema.event.c, schema.delivery.c, schema.rollup.c
+        counted: dict[int, dict[str, int]] = {}
+        query = (
+            sa.select(d.message_id, e.type, e.path_kind, e.who, sa.func.count().label("number"))
+            .join(schema.delivery, d.id == e.delivery_id)
+            .group_by(d.message_id, e.type, e.path_kind, e.who)
+        )
+        for row in self._db.execute(query):
+            counts = counted.setdefault(row.message_id, {})
+            counts[row.type.value] = counts.get(row.type.value, 0) + row.number
+            name = None if row.path_kind is None else hit_counter(row.path_kind, row.who)
+            if name is not None:
+                counts[name] = counts.get(name, 0) + row.number
+        levels = (
+            sa.select(d.message_id, d.level, sa.func.count().label("number"))
+            .where(d.id != d.message_id)  # a crowd has no verdict
+            .group_by(d.message_id, d.level)
+        )
+        for row in self._db.execute(levels):
+            counted.setdefault(row.message_id, {})[LEVEL_COUNTERS[row.level]] = row.number
+        kept = sa.select(schema.rollup).where(
+            r.dimension == Dimension.MESSAGE, r.period == Period.TOTAL
+        )
+        for row in self._db.execute(kept):
+            values, counts = row._mapping, counted.pop(row.key, {})
+            for name in COUNTERS:
+                if values[name] != counts.get(name, 0):
+                    yield Miscount(
+                        where=f"message {row.key}",
+                        counter=name,
+                        kept=values[name],
+                        counted=counts.get(name, 0),
+                    )
+        for number, counts in counted.items():
+            for name, count in counts.items():
+                yield Miscount(where=f"message {number}", counter=name, kept=0, counted=count)
+
+    def _miscounted_targets(self) -> Iterator[Miscount]:
+        e, d = schema.event.c, schema.delivery.c
+        query = (
+            sa.select(d.message_id, e.target, e.who, sa.func.count().label("number"))
+            .join(schema.delivery, d.id == e.delivery_id)
+            .where(e.target.is_not(None), e.who.is_not(None), e.who != Who.SENDER)
+            .group_by(d.message_id, e.target, e.who)
+        )
+        counted: dict[tuple[int, int], dict[str, int]] = {}
+        for row in self._db.execute(query):
+            counted.setdefault((row.message_id, row.target), {})[row.who.value] = row.number
+        for row in self._db.execute(sa.select(schema.target_rollup)):
+            counts = counted.pop((row.message_id, row.number), {})
+            for name in ("human", "machine", "undetermined"):
+                if row._mapping[name] != counts.get(name, 0):
+                    yield Miscount(
+                        where=f"target {row.number} of message {row.message_id}",
+                        counter=name,
+                        kept=row._mapping[name],
+                        counted=counts.get(name, 0),
+                    )
+        for (message_id, number), counts in counted.items():
+            for name, count in counts.items():
+                where = f"target {number} of message {message_id}"
+                yield Miscount(where=where, counter=name, kept=0, counted=count)
+
+    def _miscounted_deliveries(self) -> Iterator[Miscount]:
+        """A delivery's own counters against those of its message, all together."""
+        d, r = schema.delivery.c, schema.rollup.c
+        sums = [sa.func.sum(d[name]).label(name) for name in HIT_COUNTERS]
+        told = {
+            row.message_id: row._mapping
+            for row in self._db.execute(sa.select(d.message_id, *sums).group_by(d.message_id))
+        }
+        kept = sa.select(schema.rollup).where(
+            r.dimension == Dimension.MESSAGE, r.period == Period.TOTAL
+        )
+        for row in self._db.execute(kept):
+            mine = told.get(row.key)
+            for name in HIT_COUNTERS:
+                have = 0 if mine is None else int(mine[name] or 0)
+                if have != row._mapping[name]:
+                    yield Miscount(
+                        where=f"deliveries of message {row.key}",
+                        counter=name,
+                        kept=have,
+                        counted=row._mapping[name],
+                    )
