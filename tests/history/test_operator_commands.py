@@ -203,3 +203,51 @@ def test_accounts_and_users_are_added_listed_and_let_go(plain: Desk) -> None:
     assert [a["name"] for a in plain.lines("account", "list")] == ["default"]
     assert [u["user"] for u in plain.lines("user", "list")] == ["admin"]
     assert plain.json("account", "show", "default")["users"][0]["name"] == "admin"
+
+
+def test_deliveries_are_listed_and_shown(desk: Desk) -> None:
+    assert [d["id"] for d in desk.lines("delivery", "list")] == ["100", "200"]
+    assert [d["id"] for d in desk.lines("delivery", "list", "--recipient", "A@x.test")]
+    assert desk.lines("delivery", "list", "--domain", "y.test") == []
+    shown = desk.json("delivery", "show", "100")
+    assert (shown["recipient"], shown["tracking"]) == ("a@x.test", "identified")
+    assert [e["type"] for e in shown["events"]] == ["queued", "delivered"]
+    assert "mailglass timeline 100" in desk("delivery", "show", "100")
+    assert "`mailglass delivery list`" in desk.refused("delivery", "show", "999")
+
+
+def test_counts_are_shown_by_any_dimension(desk: Desk) -> None:
+    (whole,) = desk.lines("stats")
+    assert (whole["account"], whole["delivered"]) == ("default", 2)
+    (spring,) = desk.lines("stats", "--by", "campaign", "--name", "spring")
+    assert (spring["campaign"], spring["queued"]) == ("spring", 2)
+    assert {m["message"] for m in desk.lines("stats", "--by", "message")} == {"1", "2"}
+    assert desk.lines("stats", "--period", "hour")
+    assert desk.run("stats", "--by", "domain", "--period", "hour").exit_code == 2
+    assert desk("stats", "--by", "domain").splitlines()[1].startswith("x.test")
+
+
+def test_keys_are_added_listed_and_revoked(plain: Desk) -> None:
+    made = plain.json("key", "add", "shop", "--scope", "messages:write", "--days", "9")
+    assert made["key"].startswith(made["prefix"])
+    (listed,) = plain.lines("key", "list")
+    assert listed["scopes"] == ["messages:write"]
+    assert "key" not in listed
+    plain("key", "revoke", str(made["id"]))
+    assert "`mailglass key list`" in plain.refused("key", "revoke", str(made["id"]))
+    assert "revoked" in plain("key", "list")
+
+
+def test_webhooks_are_added_listed_paused_and_removed(plain: Desk) -> None:
+    made = plain.json("webhook", "add", "https://hook.test/x", "--event", "opened")
+    number = str(made["id"])
+    assert made["secret"].startswith("whsec_")
+    (listed,) = plain.lines("webhook", "list")
+    assert (listed["types"], "secret" in listed) == (["opened"], False)
+    plain("webhook", "state", number, "paused")
+    assert plain.lines("webhook", "list")[0]["state"] == "paused"
+    assert plain.lines("webhook", "notices", number, "--state", "dead") == []
+    assert plain.json("webhook", "replay", number) == {"replayed": 0}
+    plain("webhook", "remove", number, "--yes")
+    assert "`mailglass webhook list`" in plain.refused("webhook", "replay", number)
+    assert plain.run("webhook", "add", "ftp://hook.test/").exit_code == 2
