@@ -227,17 +227,6 @@ def test_counts_are_shown_by_any_dimension(desk: Desk) -> None:
     assert desk("stats", "--by", "domain").splitlines()[1].startswith("x.test")
 
 
-def test_keys_are_added_listed_and_revoked(plain: Desk) -> None:
-    made = plain.json("key", "add", "shop", "--scope", "messages:write", "--days", "9")
-    assert made["key"].startswith(made["prefix"])
-    (listed,) = plain.lines("key", "list")
-    assert listed["scopes"] == ["messages:write"]
-    assert "key" not in listed
-    plain("key", "revoke", str(made["id"]))
-    assert "`mailglass key list`" in plain.refused("key", "revoke", str(made["id"]))
-    assert "revoked" in plain("key", "list")
-
-
 def test_webhooks_are_added_listed_paused_and_removed(plain: Desk) -> None:
     made = plain.json("webhook", "add", "https://hook.test/x", "--event", "opened")
     number = str(made["id"])
