@@ -21,8 +21,12 @@ RETURN_PATH = f"bounce+{RING.mint(Kind.RETURN_PATH, 11)}@sender.example"
 
 @pytest.fixture
 def history(tmp_path: Path) -> Iterator[History]:
+    yield from filled(f"sqlite:///{tmp_path}/history.db")
+
+
+def filled(address: str) -> Iterator[History]:
     """One message, <m1@sender.example>, to two recipients: deliveries 11 and 12."""
-    history = History(f"sqlite:///{tmp_path}/history.db")
+    history = History(address)
     with history.transaction() as t:
         account = t.add_account("sender", NOW)
         message = StoredMessage(
@@ -330,3 +334,22 @@ def test_recipient_and_time_lead_nowhere_after_a_week(history: History) -> None:
     with history.transaction() as t:
         t.set_delivered({12: NOW - timedelta(days=7)})
     assert take(history, bounce("two@example.net", original="")) == set()
+
+
+HOSTILE = [
+    b"Subject: \0\r\nFrom: \0@x\r\nIn-Reply-To: <m1\0@sender.example>\r\n\r\n\0",
+    bounce(reply="550 5.1.1 user\0 unknown").replace(b"one@", b"one\0@"),
+    bytes(range(256)) * 20,
+    b"",
+]
+
+
+@pytest.mark.parametrize("raw", HOSTILE)
+def test_hostile_mail_is_taken_on_each_database(history_address: str, raw: bytes) -> None:
+    for history in filled(history_address):
+        take(history, raw, RETURN_PATH)
+        with history.transaction() as t:
+            assert t.returned("new") == []
+            (mail,) = t.latest_returned(None)
+            assert t.returned_mail(mail.id) == mail
+        assert mail.raw == raw
