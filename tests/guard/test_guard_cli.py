@@ -48,7 +48,7 @@ def test_inspect_prints_the_object_that_other_programs_read(run_cli: Run, messag
 
 def test_inspect_tells_a_person_what_it_found(run_cli: Run, message: Path) -> None:
     text = run_cli("inspect", str(message)).stdout.decode()
-    assert "1 trackers, 0 maybe, 1 plain" in text
+    assert "1 tracker, 0 maybe, 1 plain" in text
     assert "too small to see (1×1)" in text
     assert "receipt asked for" in text
 
@@ -109,6 +109,27 @@ def test_clean_takes_many_files(run_cli: Run, message: Path, tmp_path: Path) -> 
     assert sorted(file.name for file in out.iterdir()) == ["a.eml", "box"]
     assert (out / "box").read_bytes().count(MBOX) == 2
     assert BEACON.encode() not in (out / "box").read_bytes()
+
+
+def test_no_clean_copy_is_written_over_another_or_over_its_original(
+    run_cli: Run, message: Path
+) -> None:
+    other = message.parent / "other" / message.name
+    other.parent.mkdir()
+    other.write_bytes(TRACKED)
+    out = message.parent / "out"
+    done = run_cli("clean", str(message), str(other), "--output-dir", str(out))
+    assert (done.returncode, out.exists()) == (65, False)
+    assert b"would overwrite" in done.stderr
+    done = run_cli("clean", str(message), "-o", str(message))
+    assert done.returncode == 65
+    assert message.read_bytes() == TRACKED
+
+
+def test_an_output_that_cannot_be_written_is_one_line(run_cli: Run, message: Path) -> None:
+    done = run_cli("clean", str(message), "-o", str(message / "below a file"))
+    assert done.returncode == 73
+    assert done.stderr.count(b"\n") == 1
 
 
 def test_clean_of_what_is_no_message_writes_nothing(run_cli: Run, tmp_path: Path) -> None:

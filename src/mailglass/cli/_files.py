@@ -7,8 +7,10 @@ an output that cannot be created (73), one that breaks off (74).
 from __future__ import annotations
 
 import os
+import stat
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
@@ -20,6 +22,7 @@ __all__ = [
     "NoInput",
     "make_directory",
     "read_input",
+    "refuse_collisions",
     "write_file",
     "write_output",
 ]
@@ -91,6 +94,34 @@ def write_output(pieces: Iterable[bytes | memoryview]) -> None:
         with open(os.devnull, "wb") as nowhere:
             os.dup2(nowhere.fileno(), sys.stdout.fileno())
         raise BrokenOutput(f"standard output cannot be written: {_why(error)}") from error
+
+
+def refuse_collisions(inputs: Sequence[Path], outputs: Sequence[tuple[Path, Path]]) -> None:
+    """`outputs` are pairs of an input and what is written for it.
+
+    Raises InputError when one file would be written over another, before anything is written.
+    """
+    taken: dict[object, str] = {}
+    for file in inputs:
+        if str(file) != "-":
+            taken.update(dict.fromkeys(_places(file), f"the input {file}"))
+    for source, file in outputs:
+        places = _places(file)
+        if met := next((taken[place] for place in places if place in taken), None):
+            raise InputError(
+                f"{file}, made from {source}, would overwrite {met}; nothing was written"
+            )
+        taken.update(dict.fromkeys(places, f"what is made from {source}"))
+
+
+def _places(file: Path) -> list[object]:
+    """By what a file is known: its path without links, and the number of what hard links share."""
+    places: list[object] = [os.path.realpath(file)]
+    with suppress(OSError):
+        found = os.stat(file)
+        if stat.S_ISREG(found.st_mode):
+            places.append((found.st_dev, found.st_ino))
+    return places
 
 
 def _why(error: Exception) -> str:

@@ -13,6 +13,7 @@ from ..errors import InputError
 from ..guard import Clean, Mailbox, MailList, Remove, clean, load_easyprivacy, restore
 from ..guard.describe import clean_object, edits_from_object, failure_object
 from ..guard.mailboxes import Stored, Unreadable, gather, learn
+from ._files import make_directory, refuse_collisions, write_file, write_output
 
 
 @click.command("clean")
@@ -57,13 +58,18 @@ def command(
     mailbox = learn(files)
     mail_list = load_easyprivacy() if easyprivacy else None
     options = (recipients, mailbox, mail_list, Remove(remove), text_links)
+    targets = [(file, _target(file, output, output_dir)) for file in files]
+    written = [(file, target) for file, target in targets if target and str(target) != "-"]
+    if report_path is not None:
+        written.append((Path("the report"), report_path))
+    refuse_collisions(files, written)
     objects: list[dict[str, object]] = []
-    for file in files:
-        _write(file, _target(file, output, output_dir), options, objects)
+    for file, target in targets:
+        _write(file, target, options, objects)
     if report_path is not None:
         single = len(objects) == 1
         text = json.dumps(objects[0]) if single else "".join(json.dumps(o) + "\n" for o in objects)
-        report_path.write_text(text)
+        write_file(report_path, [text.encode()])
     if any(found["error"] for found in objects):
         sys.exit(InputError.exit_status)
 
@@ -81,17 +87,17 @@ def _write(
             raise click.UsageError(f"{file} is a Maildir and needs --output-dir")
         for stored, cleaned in _cleaned(file, options, objects):
             place = folder / Path(stored.name).relative_to(file)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_bytes(cleaned.data)
+            make_directory(place.parent)
+            write_file(place, [cleaned.data])
         return
     data = [cleaned.data for _, cleaned in _cleaned(file, options, objects)]
     if not data:
         return
     if target is None or str(target) == "-":
-        sys.stdout.buffer.write(b"".join(data))
+        write_output(data)
     else:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(b"".join(data))
+        make_directory(target.parent)
+        write_file(target, data)
 
 
 def _cleaned(
@@ -136,6 +142,6 @@ def _undo(files: tuple[Path, ...], output: Path | None, report_path: Path | None
         raise stored.error
     original = restore(stored.data, edits_from_object(found))
     if output is None or str(output) == "-":
-        sys.stdout.buffer.write(original)
+        write_output([original])
     else:
-        output.write_bytes(original)
+        write_file(output, [original])

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import os
 import secrets
-import stat
 import sys
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
-from ..errors import ConfigurationError, Error, InputError
+from ..errors import ConfigurationError, Error
 from ..instrument import (
     Options,
     Template,
@@ -23,7 +21,7 @@ from ..instrument import (
     write_plan,
 )
 from ..tokens import Ring
-from ._files import make_directory, read_input, write_file, write_output
+from ._files import make_directory, read_input, refuse_collisions, write_file, write_output
 
 __all__ = ["command"]
 
@@ -124,7 +122,7 @@ class _Job:
 
 def _one(file: Path, job: _Job, plan_file: Path | None) -> None:
     if plan_file is not None:
-        _refuse_collisions([file], [(file, plan_file)])
+        refuse_collisions([file], [(file, plan_file)])
     template = job.compile(read_input(file))
     if plan_file is not None:
         write_file(plan_file, write_plan(template.plan(job.delivery, job.ring)))
@@ -135,7 +133,7 @@ def _many(files: tuple[Path, ...], job: _Job, output_dir: Path, plan_dir: Path |
     """Each file by itself: one that fails is named and copied, and the highest status is ours."""
     outputs = [output_dir / file.name for file in files]
     plans = [plan_dir / f"{file.name}.json" for file in files] if plan_dir is not None else []
-    _refuse_collisions(files, [*zip(files, outputs, strict=True), *zip(files, plans, strict=False)])
+    refuse_collisions(files, [*zip(files, outputs, strict=True), *zip(files, plans, strict=False)])
     for directory in (output_dir, plan_dir):
         if directory is not None:
             make_directory(directory)
@@ -184,34 +182,6 @@ def _complain(file: Path, error: Exception) -> int:
 def _line(error: Exception) -> str:
     text = " ".join(str(error).split())
     return text if isinstance(error, Error) else f"{type(error).__name__}: {text}"
-
-
-def _refuse_collisions(inputs: Sequence[Path], outputs: Sequence[tuple[Path, Path]]) -> None:
-    """`outputs` are pairs of an input and what is written for it.
-
-    Raises InputError when one file would be written over another, before anything is written.
-    """
-    taken: dict[object, str] = {}
-    for file in inputs:
-        if str(file) != "-":
-            taken.update(dict.fromkeys(_places(file), f"the input {file}"))
-    for source, file in outputs:
-        places = _places(file)
-        if met := next((taken[place] for place in places if place in taken), None):
-            raise InputError(
-                f"{file}, made from {source}, would overwrite {met}; nothing was written"
-            )
-        taken.update(dict.fromkeys(places, f"what is made from {source}"))
-
-
-def _places(file: Path) -> list[object]:
-    """By what a file is known: its path without links, and the number of what hard links share."""
-    places: list[object] = [os.path.realpath(file)]
-    with suppress(OSError):
-        found = os.stat(file)
-        if stat.S_ISREG(found.st_mode):
-            places.append((found.st_dev, found.st_ino))
-    return places
 
 
 class _Store:

@@ -104,7 +104,8 @@ def as_text(report: Report, file: str) -> Iterator[str]:
     """The report as lines for a person."""
     yield file
     trackers, maybes = report.count(Band.TRACKER), report.count(Band.MAYBE)
-    yield f"  {trackers} trackers, {maybes} maybe, {report.count(Band.PLAIN)} plain"
+    plain = report.count(Band.PLAIN)
+    yield f"  {trackers} tracker{'s' * (trackers != 1)}, {maybes} maybe, {plain} plain"
     for resource in report.trackers:
         yield from _resource_lines(resource)
     yield from _link_lines(report.links)
@@ -125,7 +126,7 @@ def _resource_lines(resource: Resource) -> Iterator[str]:
 
 def _link_lines(links: tuple[Link, ...]) -> Iterator[str]:
     tracked = [link for link in links if link.is_tracked or link.cleaned]
-    yield f"  {len(links)} links, {len(tracked)} of them tell who follows them"
+    yield f"  {len(links)} link{'s' * (len(links) != 1)}, {len(tracked)} of them tell who follows"
     for link in dict.fromkeys(tracked):
         yield f"    {link.vendor or 'link'}  {_short(link.url)}"
         if link.opaque:
