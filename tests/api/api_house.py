@@ -38,9 +38,9 @@ class Zone:
 class ApiHouse:
     """Everything behind the API, and clients for it."""
 
-    def __init__(self, folder: Path, **desk: Any) -> None:
+    def __init__(self, folder: Path, *, address: str | None = None, **desk: Any) -> None:
         self.now = NOON
-        self.history = History(f"sqlite:///{folder / 'history.db'}")
+        self.history = History(address or f"sqlite:///{folder / 'history.db'}")
         self.spool = Spool(folder / "spool.db")
         self.zone = Zone()
         self.account_id = add_account(self.history)

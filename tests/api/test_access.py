@@ -135,13 +135,15 @@ def test_nothing_of_an_account_is_reached_with_a_key_of_another(house: ApiHouse)
     assert owner.get("/webhooks/1/notices").json()["items"][0]["body"] == SECRET
 
 
-def test_the_owner_reaches_all_of_it(house: ApiHouse) -> None:
+def test_the_owner_reaches_all_of_it(tmp_path: Path, history_address: str) -> None:
+    house = ApiHouse(tmp_path, address=history_address)
     fill(house)
     owner = house.client()
     for method, path, _ in routes(house):
         if method == "GET" and path != "/events/stream":
             answer = owner.get(path.format(**IDS))
             assert answer.status_code == 200, (path, answer.text)
+    house.history.close()
 
 
 def test_a_revoked_or_expired_key_opens_nothing(house: ApiHouse) -> None:

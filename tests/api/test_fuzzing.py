@@ -7,6 +7,7 @@ history that has something of every kind.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -24,7 +25,7 @@ from test_access import fill
 
 from mailglass.web import create_api
 
-EXAMPLES = 12  # a route; `make soak` makes 300
+EXAMPLES = 8  # a route; `make soak` makes 300
 
 load_all_checks()
 
@@ -52,13 +53,19 @@ OPERATIONS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def schema(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    house = ApiHouse(tmp_path_factory.mktemp("fuzzing"))
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def schema(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Any]:
+    address = None
+    if request.param == "postgresql":
+        address = request.getfixturevalue("postgres").new_database()
+    house = ApiHouse(tmp_path_factory.mktemp("fuzzing"), address=address)
     fill(house)
     found = schemathesis.openapi.from_asgi("/api/v1/openapi.json", house.app)
     found.key = house.key()
-    return found
+    yield found
+    house.history.close()
 
 
 def ask(schema: Any, path: str, method: str, examples: int) -> None:

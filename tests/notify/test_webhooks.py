@@ -33,9 +33,11 @@ Test = Callable[["Bureau"], Coroutine[Any, Any, None]]
 class Bureau:
     """A history, the sender of webhooks over it, and a clock that is turned by hand."""
 
-    def __init__(self, folder: Path, *, private: bool = True) -> None:
+    def __init__(
+        self, folder: Path, *, private: bool = True, address: str | None = None
+    ) -> None:
         self.now = NOON
-        self.history = History(f"sqlite:///{folder / 'history.db'}")
+        self.history = History(address or f"sqlite:///{folder / 'history.db'}")
         self.account_id = add_account(self.history)
         self.secret = new_secret()
         self.fetcher = WebFetcher(SystemResolver(), timeout_seconds=5, private=private)
@@ -193,7 +195,11 @@ def test_what_fails_is_tried_again_with_the_same_id_until_it_is_taken(bureau: Bu
     run(test())
 
 
-def test_after_three_days_a_notice_is_a_dead_letter_that_can_be_replayed(bureau: Bureau) -> None:
+def test_after_three_days_a_notice_is_a_dead_letter_that_can_be_replayed(
+    tmp_path: Path, history_address: str
+) -> None:
+    bureau = Bureau(tmp_path, address=history_address)
+
     async def test() -> None:
         async with receiving(says(503, body=b"down\x00\x1b[31m")) as receiver:
             endpoint = bureau.endpoint(receiver.url)
@@ -216,6 +222,7 @@ def test_after_three_days_a_notice_is_a_dead_letter_that_can_be_replayed(bureau:
         assert len({r.id for r in receiver.requests}) == 1
 
     run(test())
+    bureau.history.close()
 
 
 def test_a_receiver_that_asks_for_time_gets_it(bureau: Bureau) -> None:
