@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy.exc
 from api_house import ApiHouse
 from starlette.testclient import TestClient
 
@@ -225,6 +227,28 @@ def test_while_the_database_is_down_every_route_says_when_to_come_back(
         assert int(answer.headers["retry-after"]) > 0
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.json()["id"] == "storage-unavailable"
+
+
+def test_a_database_that_comes_later_is_waited_for(tmp_path: Path) -> None:
+    house = ApiHouse(tmp_path)
+    key = house.key()
+    house.history.close()
+    for file in tmp_path.glob("history.db*"):
+        file.rename(tmp_path / f"away-{file.name}")
+    (tmp_path / "history.db").mkdir()  # as nothing that can be opened
+    late = History(f"sqlite:///{tmp_path / 'history.db'}", patient=True)
+    house.api.state.desk = replace(house.desk, history=late)
+    client = house.client(key)
+    assert client.get("/account").status_code == 503
+    (tmp_path / "history.db").rmdir()
+    for file in tmp_path.glob("away-*"):
+        file.rename(tmp_path / file.name.removeprefix("away-"))
+    assert client.get("/account").json()["name"] == "shop"
+
+
+def test_when_every_connection_is_in_use_it_is_not_a_fault_of_ours(house: ApiHouse) -> None:
+    with pytest.raises(StorageUnavailable), house.history.reading():
+        raise sqlalchemy.exc.TimeoutError("QueuePool limit reached")
 
 
 @pytest.mark.parametrize(

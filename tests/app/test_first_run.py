@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mailglass.app import add_key, prepare, read_keys
-from mailglass.errors import ConfigurationError
+from mailglass.errors import ConfigurationError, StorageUnavailable
 from mailglass.settings import Settings, load_settings
 from mailglass.tokens import Kind, Ring
 
@@ -31,6 +31,18 @@ def test_the_first_start_makes_keys_and_an_administrator_and_the_second_nothing(
     assert made.login_link.startswith("http://127.0.0.1:8482/login/")
     assert len(read_keys(settings.data_directory)) == 1
     assert prepare(settings) is None
+
+
+def test_a_restart_does_not_wait_for_a_database_that_is_down(settings: Settings) -> None:
+    prepare(settings)
+    for file in settings.data_directory.glob("history.db*"):
+        file.unlink()
+    (settings.data_directory / "history.db").mkdir()  # as nothing that can be opened
+    assert prepare(settings) is None
+    fresh = settings.data_directory.parent / "fresh"
+    (fresh / "history.db").mkdir(parents=True)
+    with pytest.raises(StorageUnavailable):
+        prepare(load_settings(overrides=[f"data.directory={fresh}"])[0])
 
 
 def test_the_keys_are_for_their_owner_alone(settings: Settings) -> None:

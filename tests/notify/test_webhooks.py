@@ -33,9 +33,7 @@ Test = Callable[["Bureau"], Coroutine[Any, Any, None]]
 class Bureau:
     """A history, the sender of webhooks over it, and a clock that is turned by hand."""
 
-    def __init__(
-        self, folder: Path, *, private: bool = True, address: str | None = None
-    ) -> None:
+    def __init__(self, folder: Path, *, private: bool = True, address: str | None = None) -> None:
         self.now = NOON
         self.history = History(address or f"sqlite:///{folder / 'history.db'}")
         self.account_id = add_account(self.history)

@@ -1,4 +1,4 @@
-"""A message goes in over the API and what becomes of it comes out over a webhook, all roles real."""
+"""A message goes in over the API, and what becomes of it comes out over a webhook; real roles."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 
 import httpx
 import standardwebhooks
-
 from installation import PATIENCE_SECONDS, running
 
 

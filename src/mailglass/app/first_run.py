@@ -6,18 +6,21 @@ the exception, and lie in a file that only its owner reads.
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, StorageUnavailable
 from ..guard.pictures import KEY_BYTES
 from ..history import ADMINISTRATOR, History, add_administrator
 from ..settings import Settings
 from ..tokens import Kind, Ring, self_url
 
 __all__ = ["FirstRun", "add_key", "own_link", "picture_key", "prepare", "read_keys"]
+
+_log = logging.getLogger("mailglass.serve")
 
 _KEYS = "token-keys"
 _PICTURE_KEY = "guard-proxy-key"
@@ -46,6 +49,7 @@ def prepare(settings: Settings) -> FirstRun | None:
 
 def _prepare(settings: Settings) -> FirstRun | None:
     directory = settings.data_directory
+    was_made = (directory / _KEYS).exists()
     try:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         for name in ("journal", "attachments"):
@@ -62,9 +66,15 @@ def _prepare(settings: Settings) -> FirstRun | None:
                 "`mailglass token-key new`"
             )
         add_key(directory)
-    history = History(settings.history_address)
+    history = History(settings.history_address, patient=was_made)
     try:
         made = add_administrator(history, settings.dashboard_url)
+    except StorageUnavailable as error:
+        if not was_made:
+            raise
+        # hits and mail are taken while the database is down, also after a restart
+        _log.warning("%s; going on without it", error, extra={"action": "history-unavailable"})
+        return None
     finally:
         history.close()
     if made is None:

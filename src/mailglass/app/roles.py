@@ -186,7 +186,7 @@ def _gateway(settings: Settings) -> None:
     from ..tokens import Ring
     from .mailboxes import follow_mailboxes
 
-    history = History(settings.history_address)
+    history = History(settings.history_address, patient=True)
     intake = _intake(settings, history, _GATEWAY_NODE)
 
     async def authenticate(name: str, password: str) -> int | None:
@@ -354,7 +354,7 @@ def _ingest(settings: Settings) -> None:
     from ..tokens import Ring
 
     ring = Ring(read_keys(settings.data_directory))
-    history = History(settings.history_address)
+    history = History(settings.history_address, patient=True)
     nightly = Nightly(history=history, days=settings.retention_days, at=settings.retention_at)
 
     def rules() -> Rules:
@@ -415,7 +415,7 @@ def _web(settings: Settings) -> None:
         return "no smarthost is set yet, so nothing can be sent; see smarthost.host"
 
     async def main(stopping: asyncio.Event) -> None:
-        history = History(settings.history_address)
+        history = History(settings.history_address, patient=True)
         await serve(
             Config(
                 host=settings.web_host,
@@ -468,7 +468,8 @@ def _notify(settings: Settings) -> None:
             allowed=settings.notify_allow_networks,
         )
         async with fetcher:
-            notifying = Notifying(history=History(settings.history_address), fetcher=fetcher)
+            history = History(settings.history_address, patient=True)
+            notifying = Notifying(history=history, fetcher=fetcher)
             _say_ready("sends webhooks")
             await notifying.run(stopping)
 

@@ -67,21 +67,32 @@ class Transaction(
 class History:
     """The database. Safe to use from several threads; each transaction has its own connection."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, *, patient: bool = False) -> None:
         """`address` as SQLAlchemy writes it: sqlite:///file or postgresql+psycopg://…
 
         An empty database gets the schema. Raises ConfigurationError for an address that cannot be
         understood or whose driver is not installed, HistoryOutdated when the schema is not that
-        of this program, StorageUnavailable when the database does not answer.
+        of this program, StorageUnavailable when the database does not answer. A `patient` one is
+        made all the same: its transactions raise StorageUnavailable until the database answers.
         """
         self._engine = open_engine(address)
         self._memory = Memory()
+        self._is_ready = False
         try:
-            with self._translated():
-                make_or_refuse(self._engine)
+            self._make_ready()
+        except StorageUnavailable:
+            if not patient:
+                self._engine.dispose()
+                raise
         except BaseException:
             self._engine.dispose()
             raise
+
+    def _make_ready(self) -> None:
+        if not self._is_ready:
+            with self._translated():
+                make_or_refuse(self._engine)
+            self._is_ready = True
 
     def close(self) -> None:
         """Let go of every connection."""
@@ -93,6 +104,7 @@ class History:
 
         On SQLite there is one at a time: what only reads takes `reading` instead.
         """
+        self._make_ready()
         memory = Memory(self._memory)
         with self._translated():
             with self._engine.begin() as connection:
@@ -104,6 +116,7 @@ class History:
     @contextmanager
     def reading(self) -> Iterator[Transaction]:
         """One state of the database, to be read only; never waits for a writer."""
+        self._make_ready()
         memory = Memory(self._memory)
         with self._translated():
             with self._engine.connect() as connection:
@@ -118,6 +131,8 @@ class History:
             yield
         except DBAPIError as error:
             raise StorageUnavailable(f"the history cannot be used: {error.orig}") from error
+        except sa.exc.TimeoutError as error:  # every connection is in use, or hangs
+            raise StorageUnavailable(f"the history cannot be used: {error}") from error
         except self._engine.dialect.loaded_dbapi.Error as error:
             raise StorageUnavailable(f"the history cannot be used: {error}") from error
 
