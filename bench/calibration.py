@@ -217,6 +217,8 @@ def report(count: int, outcome: Outcome, rules: Rules) -> str:
 
 def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else DELIVERIES
+    if count >= DELIVERIES:
+        import matplotlib  # noqa: F401  # before the minutes that end in the plot
     rules = load_rules()
     outcome = Outcome()
     for one in judged(simulate(count, seed=1), rules):

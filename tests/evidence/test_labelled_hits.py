@@ -166,6 +166,29 @@ def test_a_bad_line_gives_an_error_and_the_rest_goes_on(line: bytes) -> None:
     assert first["verdict"] == "machine"
 
 
+@pytest.mark.parametrize("identifier", ["x", 7, None])
+def test_the_id_comes_back_as_it_was(identifier: object) -> None:
+    (answer,) = judge([{"id": identifier}])
+    assert answer["id"] == identifier
+
+
+def test_what_programs_do_to_a_line_does_not_matter() -> None:
+    plain, marked, written = judge(
+        [
+            b'{"id": "a", "kind": "click", "context": {"sender_headsup_s": 2}}\n',
+            b'\xef\xbb\xbf{"id": "a", "kind": "click", "context": {"sender_headsup_s": 2}}\r\n',
+            b'{"id": "a", "kind": "CLICK", "context": {"sender_headsup_s": "2"}}\n',
+        ]
+    )
+    assert plain == marked == written
+
+
+def test_a_user_agent_steers_no_terminal() -> None:
+    done = CliRunner().invoke(command, ["-"], input=b'{"user_agent": "\\u001b[31mX"}\n')
+    assert "\x1b" not in done.output
+    assert "?[31mX" in done.output
+
+
 def test_a_record_may_hold_no_more_than_an_id() -> None:
     (answer,) = judge([{"id": "bare"}])
     assert answer["id"] == "bare"

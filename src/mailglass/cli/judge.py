@@ -14,6 +14,7 @@ from ..errors import Error
 from ..evidence import Rules, judge_hit, load_rules, verdict_word
 from ..evidence.hitfile import BadHit, hit_of_record
 
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # some programs begin a file with one
 _LONGEST_LINE = 1 << 20  # bytes; a hit has a few hundred
 
 
@@ -50,15 +51,15 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
 
 
 def _answer(line: bytes, number: int, rules: Rules) -> dict[str, Any]:
-    identifier: str | None = None
+    identifier: object = None  # as the line has it
     try:
         try:
-            record = orjson.loads(line)
+            record = orjson.loads(line.removeprefix(_BYTE_ORDER_MARK))
         except orjson.JSONDecodeError as error:
             raise BadHit(f"the line is no JSON: {error}") from error
-        if isinstance(record, dict) and "id" in record:
-            identifier = str(record["id"])
-        identifier, hit, around = hit_of_record(record)
+        if isinstance(record, dict):
+            identifier = record.get("id", "")
+        _, hit, around = hit_of_record(record)
     except Error as error:
         return {"id": identifier, "line": number, "error": str(error)}
     judgement = judge_hit(hit, around, rules=rules)

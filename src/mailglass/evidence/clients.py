@@ -101,7 +101,8 @@ class ClientTable:
             return Client("crawler", family or "a crawler")
         if result.user_agent and result.user_agent.major and lower.startswith("mozilla/"):
             return self._browser(family, result.user_agent.major, text)
-        name = text.split("/", 1)[0][:40]
+        # It is shown to people, also on terminals, which control characters would steer.
+        name = "".join(c if c.isprintable() else "?" for c in text.split("/", 1)[0][:40])
         return Client("mailish" if "mail" in lower else "unrecognised", name)
 
     def _browser(self, family: str, major: str, text: str) -> Client:

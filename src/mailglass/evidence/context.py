@@ -73,6 +73,11 @@ def _is_one(value: object) -> bool:
 
 
 def _seconds(value: object) -> float | None:
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value)

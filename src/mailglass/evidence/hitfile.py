@@ -34,7 +34,7 @@ def hit_of_record(record: object) -> tuple[str, Hit, Surroundings]:
     """
     if not isinstance(record, dict):
         raise BadHit("a line must hold one JSON object")
-    kind = _text(record, "kind") or "open"
+    kind = (_text(record, "kind") or "open").lower()
     if kind not in _PATHS:
         raise BadHit(f"kind {kind!r} is none of {', '.join(_PATHS)}")
     agent = _text(record, "user_agent")
