@@ -363,6 +363,8 @@ def test_the_sums_stay_and_identity_goes_when_hits_are_let_go(sent: History) -> 
         assert t.recount() == 0
         # a later hit is judged beside what is left
         judge(t, t.add_hits([(100, hit(minutes=300))]))
+        assert t.deliveries([100])[0].hits == {"beacon_human": 2}
+        assert t.recount() == 0
         assert len([e for e in t.known_facts([100])[100].told if e.event.type.value == "opened"])
 
 

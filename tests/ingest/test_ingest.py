@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from mailglass.ingest import Ingest
 from mailglass.journal import Writer, encode
 from mailglass.model import Delivery, EventType, Hit, VerdictLevel
 from mailglass.spool import Spool, Submission
+from postgres import PostgresServer
 
 DELIVERED_AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
 GMAIL = "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)"
@@ -29,12 +31,12 @@ def rules() -> Rules:
 class House:
     """A spool, a journal and a history with an ingest between them."""
 
-    def __init__(self, folder: Path, rules: Rules) -> None:
+    def __init__(self, folder: Path, rules: Rules, address: str | None = None) -> None:
         self.folder, self.rules = folder, rules
         self.now = DELIVERED_AT + timedelta(days=1)
         (folder / "journal").mkdir(exist_ok=True)
         self.spool = Spool(folder / "spool.db")
-        self.history = History(f"sqlite:///{folder / 'history.db'}")
+        self.history = History(address or f"sqlite:///{folder / 'history.db'}")
         with self.history.transaction() as t:
             self.account_id = t.add_account("default", DELIVERED_AT).id
         self.writer = Writer(folder / "journal")
@@ -113,8 +115,10 @@ def hit(delivery_id: int | None, minutes: float = 60, **facts: object) -> Hit:
 
 
 @pytest.fixture
-def house(tmp_path: Path, rules: Rules) -> House:
-    return House(tmp_path, rules)
+def house(tmp_path: Path, rules: Rules, history_address: str) -> Iterator[House]:
+    house = House(tmp_path, rules, history_address)
+    yield house
+    house.history.close()
 
 
 def test_the_story_of_a_message_is_told_in_order(house: House) -> None:
@@ -314,6 +318,35 @@ def test_reports_of_ours_are_not_in_the_history(house: House) -> None:
     assert house.ingest.step() == 2
     with house.history.transaction() as t:
         assert t.messages(None) == []
+
+
+def test_a_server_that_goes_down_is_waited_for_and_nothing_is_lost(
+    tmp_path: Path, rules: Rules, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL falls while ingest runs; it goes on by itself when the server returns."""
+    if PostgresServer.missing():
+        pytest.skip("PostgreSQL 15 is not installed; tests/install-servers does it")
+    server = PostgresServer()
+    server.start()
+    house = House(tmp_path, rules, server.new_database())
+    server.stop()
+    house.submit(1, "a@gmail.com")
+    house.see(hit(100))
+    monkeypatch.setattr("mailglass.ingest.follow._REST_SECONDS", (0.01, 0.01))
+
+    async def follow() -> None:
+        stopping = asyncio.Event()
+        running = asyncio.create_task(house.ingest.run(stopping))
+        await asyncio.to_thread(server.start)
+        while house.ingest._has_news():
+            await asyncio.sleep(0)
+        stopping.set()
+        await running
+
+    asyncio.run(follow())
+    assert house.types("1") == [EventType.QUEUED, EventType.DELIVERED, EventType.OPENED]
+    house.history.close()
+    server.remove()
 
 
 def test_it_waits_while_the_history_is_down_and_loses_nothing(

@@ -134,7 +134,9 @@ def _conditions(account_id: int, search: MessageSearch) -> Iterable[sa.ColumnEle
         )
         yield of_message.where(d.domain_id == number.scalar_subquery()).exists()
     if search.campaign is not None:
-        yield schema.campaign.c.name == search.campaign
+        c = schema.campaign.c
+        number = sa.select(c.id).where(c.name == search.campaign, c.account_id == account_id)
+        yield m.campaign_id == number.scalar_subquery()
     if search.tag is not None:
         tagged = sa.select(schema.message_tag.c.message_id).join(schema.tag)
         yield m.id.in_(

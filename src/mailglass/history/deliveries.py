@@ -142,7 +142,7 @@ class DeliveryStatements(CountingStatements):
     def _write_verdicts(
         self, judged: Sequence[tuple[StoredDelivery, Verdict, datetime, dict[str, int]]]
     ) -> None:
-        """New verdicts with the time of the last event and the counters of hits."""
+        """New verdicts, the time of the last event, and what is added to the counters of hits."""
         rows = []
         for delivery, verdict, last_event_at, counters in judged:
             if verdict.level is not delivery.verdict.level:
@@ -173,10 +173,11 @@ _SET = (
     "verdict_evidence",
     "is_final",
     "rules_version",
-    *HIT_COUNTERS,
 )
 _UPDATES = {
-    dialect: f"UPDATE delivery SET {', '.join(f'{n} = {mark}' for n in _SET)} WHERE id = {mark}"
+    dialect: "UPDATE delivery SET "
+    + ", ".join((*(f"{n} = {mark}" for n in _SET), *(f"{n} = {n} + {mark}" for n in HIT_COUNTERS)))
+    + f" WHERE id = {mark}"
     for dialect, mark in (("sqlite", "?"), ("postgresql", "%s"))
 }
 

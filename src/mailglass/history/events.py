@@ -321,14 +321,24 @@ def _key(one: JudgedDelivery, hit: JudgedHit) -> JudgementKey | None:
 
 
 def _counters(one: JudgedDelivery) -> dict[str, int]:
+    """What is to be added to the delivery's counters: hits that are new or counted otherwise now.
+
+    A difference, since events whose hit is no longer kept go on counting.
+    """
     counters: dict[str, int] = {}
-    seen = [(hit.stored.hit.path_kind, hit.who) for hit in one.hits]
-    seen += [(str(e.event.raw["path_kind"]), Who(str(e.event.raw["who"]))) for e in one.kept]
-    for path_kind, who in seen:
-        name = hit_counter(path_kind, who)
-        if name is not None:
-            counters[name] = counters.get(name, 0) + 1
+    for hit in one.hits:
+        before = hit.before
+        if before is not None:
+            if before.who is hit.who:
+                continue
+            _add(counters, hit_counter(hit.stored.hit.path_kind, before.who), -1)
+        _add(counters, hit_counter(hit.stored.hit.path_kind, hit.who), 1)
     return counters
+
+
+def _add(counters: dict[str, int], name: str | None, number: int) -> None:
+    if name is not None:
+        counters[name] = counters.get(name, 0) + number
 
 
 def _told_event(type_: EventType, at: float, text: str | None) -> Event:

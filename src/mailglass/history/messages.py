@@ -18,6 +18,8 @@ from .statements import add_many, chunks, moment, plain
 
 __all__ = ["MessageStatements", "NewMessage", "message_of", "select_messages"]
 
+_NAMESAKES = 1_000  # messages with one Message-ID, which a careless or hostile sender repeats
+
 # A message, its deliveries, and how closely those are tracked that are not tracked by name.
 NewMessage = tuple[StoredMessage, Sequence[Delivery], Mapping[int, TrackingPolicy]]
 
@@ -85,12 +87,13 @@ class MessageStatements(CountingStatements):
         """The newest messages of an account (of all with None), older than the id `before`."""
         m = schema.message.c
         query = select_messages().order_by(m.id.desc()).limit(limit)
-        if account_id is not None:
+        if campaign is not None:
+            # by its number, which is of one account, so that the index of campaigns is taken
+            query = query.where(m.campaign_id.in_(self._campaigns_named(account_id, campaign)))
+        elif account_id is not None:
             query = query.where(m.account_id == account_id)
         if before is not None:
             query = query.where(m.id < before)
-        if campaign is not None:
-            query = query.where(schema.campaign.c.name == campaign)
         if tag is not None:
             tagged = sa.select(schema.message_tag.c.message_id).join(schema.tag)
             query = query.where(m.id.in_(tagged.where(schema.tag.c.name == tag)))
@@ -98,21 +101,29 @@ class MessageStatements(CountingStatements):
         tags = self._tags_of(row.id for row in rows)
         return [message_of(row, tags.get(row.id, ())) for row in rows]
 
+    def _campaigns_named(self, account_id: int | None, name: str) -> list[int]:
+        c = schema.campaign.c
+        query = sa.select(c.id).where(c.name == name)
+        if account_id is not None:
+            query = query.where(c.account_id == account_id)
+        return list(self._db.execute(query).scalars())
+
     def message(self, account_id: int | None, name: str) -> StoredMessage | None:
         """A message by our number, by a delivery's number or by its Message-ID."""
         m, d = schema.message.c, schema.delivery.c
         if name.isdecimal() and int(name) < 2**63:
             number = int(name)
-            owner = sa.select(d.message_id).where(d.id == number).scalar_subquery()
-            wanted = sa.or_(m.id == number, m.id == owner)
+            owner = self._db.execute(sa.select(d.message_id).where(d.id == number)).scalar()
+            wanted = m.id.in_((number, owner or number))
         else:
             wanted = m.message_id_field.in_((name, f"<{name.strip('<>')}>"))
-        query = select_messages().where(wanted).order_by(m.id.desc()).limit(1)
-        if account_id is not None:
-            query = query.where(m.account_id == account_id)
-        row = self._db.execute(query).one_or_none()
-        if row is None:
+        # Neither account nor order stand in the statement: SQLite would walk through the account's
+        # messages in that order instead of finding the few that are meant by their index.
+        rows = self._db.execute(select_messages().where(wanted).limit(_NAMESAKES)).all()
+        mine = [row for row in rows if account_id in (None, row.account_id)]
+        if not mine:
             return None
+        row = max(mine, key=lambda row: int(row.id))
         targets = self.targets_of([row.id]).get(row.id, ())
         return message_of(row, self._tags_of([row.id]).get(row.id, ()), targets)
 

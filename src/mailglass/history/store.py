@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from ..errors import ConfigurationError, StorageUnavailable
+from ..errors import ConfigurationError
 from .checking import CheckingStatements
 from .counting import Place
 from .domains import DomainStatements
@@ -28,6 +28,7 @@ from .persons import PersonStatements
 from .recounting import RecountStatements
 from .retention import RetentionStatements
 from .sessions import SessionStatements
+from .trouble import unavailable
 from .versions import make_or_refuse
 from .visits import VisitStatements
 from .webhooks import WebhookStatements
@@ -130,11 +131,11 @@ class History:
         try:
             yield
         except DBAPIError as error:
-            raise StorageUnavailable(f"the history cannot be used: {error.orig}") from error
+            raise unavailable(error.orig or error) from error
         except sa.exc.TimeoutError as error:  # every connection is in use, or hangs
-            raise StorageUnavailable(f"the history cannot be used: {error}") from error
+            raise unavailable(error) from error
         except self._engine.dialect.loaded_dbapi.Error as error:
-            raise StorageUnavailable(f"the history cannot be used: {error}") from error
+            raise unavailable(error) from error
 
 
 _READING = {"mailglass_reading": True}
