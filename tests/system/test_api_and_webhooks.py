@@ -8,8 +8,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
+import pytest
 import standardwebhooks
 from installation import PATIENCE_SECONDS, running
+
+from postgres import PostgresServer
 
 
 class Hook(ThreadingHTTPServer):
@@ -83,3 +86,34 @@ def test_a_message_in_over_the_api_is_told_out_over_a_webhook(tmp_path: Path) ->
         hook.shutdown()
         hook.server_close()
         listening.join()
+
+
+@pytest.mark.servers
+def test_while_the_database_is_down_the_api_says_503_and_the_collector_goes_on(
+    tmp_path: Path,
+) -> None:
+    if PostgresServer.missing():
+        pytest.skip("PostgreSQL 15 is not installed; tests/install-servers does it")
+    server = PostgresServer()
+    server.start()
+    try:
+        with running(tmp_path / "data", history_url=server.new_database()) as glass:
+            key = json.loads(glass.command("key", "add", "shop", "--json").stdout)["key"]
+            with httpx.Client(
+                base_url=f"{glass.web_url}/api/v1",
+                headers={"Authorization": f"Bearer {key}"},
+                timeout=PATIENCE_SECONDS,
+            ) as client:
+                assert client.get("/account").status_code == 200
+                server.stop()
+                refused = client.get("/account")
+                assert refused.status_code == 503
+                assert int(refused.headers["retry-after"]) > 0
+                glass.kill("collector")  # it starts again without the database
+                picture = httpx.get(f"{glass.tracking_url}/o/{'a' * 29}.gif")
+                assert picture.status_code == 200
+                server.start()
+                assert client.get("/account").status_code == 200
+            assert glass.stop() == 0
+    finally:
+        server.remove()
