@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, StorageUnavailable
 from .checking import CheckingStatements
 from .counting import Place
 from .domains import DomainStatements
