@@ -56,7 +56,7 @@ def statistics(
     limit: Limit = 50,
 ) -> StatisticsOut:
     """Counts of the account, of messages, campaigns, tags or recipient domains: in all, or by hour
-    or day (UTC)."""
+    or day (UTC). The hours of a message to one recipient are those of its timeline."""
     if period not in PERIODS[dimension]:
         kept = ", ".join(p.value for p in PERIODS[dimension])
         raise InputError(f"period: of {dimension.value} these are kept: {kept}")
