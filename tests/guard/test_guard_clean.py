@@ -262,3 +262,29 @@ def test_signatures_that_cannot_be_checked_are_never_a_pass(keys: tuple[bytes, b
         raise OSError("no route to the name server")
 
     assert "dkim=temperror" in results(raw, unreachable)
+
+
+OURS = "Authentication-Results: guard.example.org; dkim=pass header.d=bank.example\r\n"
+
+
+def test_a_forged_result_gives_way_to_ours_also_in_mail_that_is_clean() -> None:
+    found = "guard.example.org; dkim=none"
+    for head in (OURS, OURS.replace("guard.example.org", '(a(b)) "Guard.Example.ORG"')):
+        done = clean(mail("<p>hello</p>", head=head), authentication=found)
+        results = email.message_from_bytes(done.data).get_all("Authentication-Results")
+        assert results == [found]
+        assert clean(done.data, authentication=found).data == done.data
+
+
+def test_a_forged_result_goes_from_signed_mail_and_nothing_else() -> None:
+    raw = multipart("signed", ("Content-Type: text/html", "<p>a</p>"), head=OURS)
+    found = "guard.example.org; dkim=none"
+    done = clean(raw, authentication=found)
+    assert done.data == f"Authentication-Results: {found}\r\n".encode() + raw.replace(
+        OURS.encode(), b""
+    )
+
+
+def test_in_a_mailbox_the_results_of_the_border_stay() -> None:
+    raw = mail("<p>hello</p>", head=OURS)
+    assert clean(raw, authentication="guard.example.org; dkim=none", is_border=False).data == raw

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -130,6 +131,17 @@ def test_an_output_that_cannot_be_written_is_one_line(run_cli: Run, message: Pat
     done = run_cli("clean", str(message), "-o", str(message / "below a file"))
     assert done.returncode == 73
     assert done.stderr.count(b"\n") == 1
+
+
+@pytest.mark.parametrize("command", ["guard-filter", "guard-milter"])
+def test_an_address_that_cannot_be_listened_on_is_named(run_cli: Run, command: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        taken = f"127.0.0.1:{held.getsockname()[1]}"
+        for listen in (taken, "nonsense", "127.0.0.1:99999"):
+            done = run_cli(command, "--listen", listen)
+            assert done.returncode == 78
+            assert f"--listen {listen}".encode() in done.stderr
+            assert done.stderr.count(b"\n") == 1
 
 
 def test_clean_of_what_is_no_message_writes_nothing(run_cli: Run, tmp_path: Path) -> None:

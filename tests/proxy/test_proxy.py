@@ -413,6 +413,9 @@ def test_a_copy_whose_pictures_come_from_the_proxy_is_clean() -> None:
     data, _ = through(True)
     assert data is not None
     assert clean(data, proxy=URLS.address).data == data
+    spacer = RAW + b"<img src=https://shop.example/images/s.gif width=1 height=1>"
+    once = clean(spacer, proxy=URLS.address).data
+    assert clean(once, proxy=URLS.address).data == once
 
 
 def test_when_the_proxy_does_not_answer_the_pictures_stay_as_they_are() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import re
 import socket
@@ -17,6 +18,7 @@ from imapclient import IMAPClient
 from mailhost import MailHost, mail_host
 
 from mailglass.errors import ConfigurationError, RetryLater
+from mailglass.gateway.cleaning import Cleaner, CleaningConfig
 from mailglass.gateway.guard_mailbox import Account, GuardedFolder
 from mailglass.guard import Clean, clean
 
@@ -334,3 +336,17 @@ def test_the_folder_of_originals_is_not_the_one_that_is_cleaned(folders: Folders
     agent = GuardedFolder(replace(folders.account, originals="INBOX"), cleaned)
     with pytest.raises(ConfigurationError, match="folder of originals"):
         agent.clean_once()
+
+
+def test_with_results_of_the_border_in_it_a_clean_copy_is_clean(folders: Folders) -> None:
+    field = b"Authentication-Results: mx.reader.test; dkim=pass header.d=shop.example\r\n"
+    folders.put(field + tracked(1), field + PLAIN)
+    config = CleaningConfig(authserv_id="mx.reader.test", is_border=False)
+    cleaner = Cleaner(config, find_txt=lambda _: None)
+
+    def checked(raw: bytes, fields: tuple[str, ...]) -> Clean | None:
+        return asyncio.run(cleaner.clean(raw, (), fields))
+
+    assert GuardedFolder(folders.account, checked).clean_once().changed == 1
+    assert GuardedFolder(folders.account, checked).clean_once().changed == 0
+    assert folders.raws("Originals") == [field + tracked(1)]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,14 @@ from ..guard import Remove, load_easyprivacy
 from ..guard.pictures import PictureUrls
 from ..lookup import Fetcher, network
 
-__all__ = ["CleaningOptions", "cleaner", "cleaning_options", "until_stopped"]
+__all__ = [
+    "CleaningOptions",
+    "cleaner",
+    "cleaning_options",
+    "endpoint",
+    "listening",
+    "until_stopped",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +83,7 @@ def cleaning_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @asynccontextmanager
 async def cleaner(
-    options: CleaningOptions, originals: Path | None = None
+    options: CleaningOptions, originals: Path | None = None, *, is_border: bool = True
 ) -> AsyncIterator[Cleaner]:
     """What cleans, with the DNS behind it."""
     loop = asyncio.get_running_loop()
@@ -95,6 +103,7 @@ async def cleaner(
                 text_links=options.text_links,
                 authserv_id=options.authserv_id,
                 originals=originals,
+                is_border=is_border,
             ),
             find_txt=find_txt,
             mail_list=load_easyprivacy() if options.easyprivacy else None,
@@ -122,6 +131,25 @@ def _proxy(options: CleaningOptions, fetcher: Fetcher) -> PictureProxy | None:
         return page.status == 202
 
     return PictureProxy(urls.address, fetch)
+
+
+def endpoint(text: str, option: str) -> tuple[str, int]:
+    """Host and port of `HOST:PORT`; raises ConfigurationError that names the option."""
+    host, colon, port = text.rpartition(":")
+    host = host.strip("[]")
+    if not colon or not host or not port.isdecimal() or not 0 <= int(port) <= 65535:
+        raise ConfigurationError(f"{option} {text}: write HOST:PORT, such as 127.0.0.1:10025")
+    return host, int(port)
+
+
+@contextmanager
+def listening(text: str) -> Iterator[None]:
+    """What the system refuses becomes a ConfigurationError that names --listen."""
+    try:
+        yield
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise ConfigurationError(f"--listen {text}: {reason}") from error
 
 
 async def until_stopped() -> None:

@@ -10,8 +10,14 @@ from typing import Any
 import click
 
 from ..gateway.content_filter import ContentFilter, FilterConfig
-from ..lookup import parse_server
-from ._cleaning import CleaningOptions, cleaner, cleaning_options, until_stopped
+from ._cleaning import (
+    CleaningOptions,
+    cleaner,
+    cleaning_options,
+    endpoint,
+    listening,
+    until_stopped,
+)
 
 
 @click.command("guard-filter")
@@ -30,10 +36,11 @@ def command(listen: str, next_hop: str, originals: Path | None, **options: Any) 
 async def _serve(
     listen: str, next_hop: str, originals: Path | None, options: CleaningOptions
 ) -> None:
-    next_host, next_port = parse_server(next_hop)
+    next_host, next_port = endpoint(next_hop, "--next")
+    host, port = endpoint(listen, "--listen")
     async with cleaner(options, originals) as cleans:
         guard = ContentFilter(FilterConfig(next_host=next_host, next_port=next_port), cleans)
-        host, port = parse_server(listen)
-        click.echo(f"listening on {host}:{await guard.start(host, port)}")
+        with listening(listen):
+            click.echo(f"listening on {host}:{await guard.start(host, port)}")
         await until_stopped()
         await guard.stop()

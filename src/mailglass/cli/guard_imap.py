@@ -105,7 +105,7 @@ async def _run(
     put_back: bool,
     message_id: str | None,
 ) -> Done:
-    async with cleaner(options) as cleans:
+    async with cleaner(options, is_border=False) as cleans:
         folder = GuardedFolder(account, _from_thread(cleans, account.user))
         if put_back:
             return await asyncio.to_thread(folder.put_back, message_id)

@@ -9,10 +9,15 @@ from typing import Any
 
 import click
 
-from ..errors import ConfigurationError
 from ..gateway.milter import Milter
-from ..lookup import parse_server
-from ._cleaning import CleaningOptions, cleaner, cleaning_options, until_stopped
+from ._cleaning import (
+    CleaningOptions,
+    cleaner,
+    cleaning_options,
+    endpoint,
+    listening,
+    until_stopped,
+)
 
 
 @click.command("guard-milter")
@@ -37,11 +42,8 @@ def command(listen: str, originals: Path | None, **options: Any) -> None:
 async def _serve(listen: str, originals: Path | None, options: CleaningOptions) -> None:
     async with cleaner(options, originals) as cleans:
         milter = Milter(cleans)
-        try:
-            where = await _start(milter, listen)
-        except OSError as error:
-            raise ConfigurationError(f"--listen {listen}: {error.strerror or error}") from error
-        click.echo(f"listening on {where}")
+        with listening(listen):
+            click.echo(f"listening on {await _start(milter, listen)}")
         await until_stopped()
         await milter.stop()
 
@@ -53,5 +55,5 @@ async def _start(milter: Milter, listen: str) -> str:
             path.unlink()  # what a killed one left behind
         await milter.start_unix(path)
         return listen
-    host, port = parse_server(listen)
+    host, port = endpoint(listen, "--listen")
     return f"{host}:{await milter.start(host, port)}"

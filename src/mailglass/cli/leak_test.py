@@ -11,7 +11,7 @@ import click
 from ..errors import InputError, RetryLater
 from ..gateway.leak_collector import LeakCollector
 from ..guard.leak_test import leak_message, leak_names
-from ..lookup import parse_server
+from ._cleaning import endpoint
 
 
 @click.command("leak-test")
@@ -63,7 +63,7 @@ async def _run(
     asked: list[str],
 ) -> None:
     collector = LeakCollector(set(leak_names()), on_first=lambda name: _told(asked, name))
-    await collector.start(*parse_server(listen))
+    await collector.start(*endpoint(listen, "--listen"))
     try:
         if output is not None:
             output.write_bytes(message)
@@ -81,7 +81,7 @@ def _told(asked: list[str], name: str) -> None:
 
 
 async def _send(message: bytes, author: str, recipient: str, smtp: str) -> None:
-    host, port = parse_server(smtp)
+    host, port = endpoint(smtp, "--smtp")
     try:
         await aiosmtplib.send(
             message, sender=author, recipients=[recipient], hostname=host, port=port

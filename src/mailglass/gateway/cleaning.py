@@ -33,6 +33,7 @@ class CleaningConfig:
     remove: Remove = Remove.TRACKERS
     text_links: bool = False
     authserv_id: str | None = None  # writes Authentication-Results under this name; None: does not
+    is_border: bool = True  # whether messages come from outside, so that results of ours are forged
     originals: Path | None = None  # a folder for the original of every message that was changed
 
 
@@ -40,7 +41,7 @@ class CleaningConfig:
 class PictureProxy:
     """Stands between the reader and the hosts of pictures."""
 
-    address: Callable[[str], str]  # of a picture's URL at the proxy
+    address: Callable[[str], str | None]  # of a picture's URL at the proxy; see `clean`
     fetch: Callable[[Sequence[str]], Awaitable[bool]]  # now, and never again; whether it will
 
 
@@ -90,15 +91,8 @@ class Cleaner:
     ) -> Clean:
         """The copy whose pictures come from the proxy, once that has promised to fetch them."""
         assert self._proxy is not None
-        asked: dict[str, str] = {}
-
-        def address(url: str) -> str:
-            there = asked[url] = self._proxy.address(url)  # type: ignore[union-attr]  # is set
-            return there
-
-        done = await asyncio.to_thread(self._clean, raw, recipients, fields, address)
-        wanted = [url for url, there in asked.items() if url != there]
-        if not wanted or await self._proxy.fetch(wanted):
+        done = await asyncio.to_thread(self._clean, raw, recipients, fields, self._proxy.address)
+        if not done.proxied or await self._proxy.fetch(done.proxied):
             return done
         _log.warning("the image proxy took no pictures: those of a message stay as they are")
         return plain
@@ -111,7 +105,7 @@ class Cleaner:
         raw: bytes,
         recipients: tuple[str, ...],
         fields: tuple[str, ...],
-        proxy: Callable[[str], str] | None = None,
+        proxy: Callable[[str], str | None] | None = None,
     ) -> Clean:
         return clean(
             examine(raw, recipients),
@@ -121,6 +115,7 @@ class Cleaner:
             authentication=self._authentication(raw),
             original_fields=fields,
             proxy=proxy,
+            is_border=self._config.is_border,
         )
 
     def _authentication(self, raw: bytes) -> str | None:

@@ -27,11 +27,12 @@ class PictureUrls:
         self._base_url = base_url.rstrip("/")
         self._key = key
 
-    def address(self, url: str) -> str:
-        """Where the picture of this URL is had; the URL itself when the proxy does not serve it."""
-        is_ours = url.startswith(f"{self._base_url}/")
-        if is_ours or not url.startswith(("http://", "https://")) or len(url) > MAX_URL_CHARACTERS:
+    def address(self, url: str) -> str | None:
+        """Where the picture of this URL is had: our own stays; None for what is not served."""
+        if url.startswith(f"{self._base_url}/"):
             return url
+        if not url.startswith(("http://", "https://")) or len(url) > MAX_URL_CHARACTERS:
+            return None
         return f"{self._base_url}/i/{self._tag(b'picture', url.encode())}?url={quote(url, safe='')}"
 
     def is_ours(self, tag: str, url: str) -> bool:

@@ -64,6 +64,7 @@ class Clean:
     report: Report  # of the original
     edits: tuple[GuardEdit, ...]
     left_alone: tuple[str, ...]  # what was found and not changed, with the reason
+    proxied: tuple[str, ...] = ()  # the pictures that the copy has from the proxy
 
     @property
     def is_changed(self) -> bool:
@@ -79,6 +80,7 @@ class _Wish:
     end: int
     new: str
     reason: str
+    proxied: str | None = None  # the URL of the picture that the proxy is to have
 
 
 def clean(
@@ -91,28 +93,34 @@ def clean(
     text_links: bool = False,
     authentication: str | None = None,
     original_fields: Iterable[str] = (),
-    proxy: Callable[[str], str] | None = None,
+    proxy: Callable[[str], str | None] | None = None,
+    is_border: bool = True,
 ) -> Clean:
     """The clean copy of a message, with the report on the original.
 
     `text_links` rewrites the links of plain text as well. `authentication` is the value of an
     Authentication-Results field, made before anything was changed; it is added only when something
-    is. Fields that came in under its name are forged and go in any case (RFC 8601 section 5).
+    is. At the border (`is_border`) fields that came in under its name are forged, and it takes
+    their place in any case (RFC 8601 section 5); in a mailbox they are the border's own.
     `original_fields` are whole header fields (`Name: value`) that tell where the original is; they
     too are added only when something is changed. `proxy` gives the address at which a picture
-    that stays can be had without telling its host who looks, without quotes, brackets or `&`; what
-    is no picture and would be asked for then goes as well. Raises NotAMessage.
+    that stays can be had without telling its host who looks, without quotes, brackets or `&`; None
+    for one that it does not serve, which goes, as does all that is no picture; its own unchanged.
+    Raises NotAMessage.
     """
     examined = message if isinstance(message, Examined) else examine(message, recipients)
     judged = judge_all(examined, mailbox, mail_list)
     report = report_on(examined, judged)
     left_alone: list[str] = []
-    forged = _forged(examined.message, authentication)
+    proxied: dict[str, None] = {}
+    forged = _forged(examined.message, authentication if is_border else None)
     if is_sealed(examined.message.root):
         left_alone.append("0: the whole message is signed or encrypted")
-        edits = forged
+        fields = [f"Authentication-Results: {authentication}"]
+        edits = [*_inserted(examined.message, fields), *forged] if forged else []
     else:
-        wishes = _wishes(examined, judged, remove, text_links, proxy)
+        wishes = list(_wishes(examined, judged, remove, text_links, proxy))
+        proxied = dict.fromkeys(wish.proxied for _, wish in wishes if wish.proxied)
         body = list(_body_edits(examined, wishes, left_alone))
         fields = [] if authentication is None else [f"Authentication-Results: {authentication}"]
         fields += original_fields
@@ -126,6 +134,7 @@ def clean(
         report=report,
         edits=tuple(edits),
         left_alone=tuple(dict.fromkeys(left_alone)),
+        proxied=tuple(proxied),
     )
 
 
@@ -165,35 +174,35 @@ def _wishes(
     judged: Sequence[Judged],
     remove: Remove,
     text_links: bool,
-    proxy: Callable[[str], str] | None,
+    proxy: Callable[[str], str | None] | None,
 ) -> Iterator[tuple[Readable, _Wish]]:
     gone = _removed_urls(judged, remove)
     for one in judged:
         ref = one.reference
+        if proxy is not None and proxy(ref.url) == ref.url:
+            continue  # it is asked of our own proxy, and of nobody else
         if ref.url in gone:
             yield one.readable, _Wish(ref.start, ref.end, stand_in(ref), ref.loader)
         elif (
             proxy is not None
             and one.readable.kept is None
-            and (new := _through(ref, proxy)) is not None
+            and (wish := _through(ref, proxy)) is not None
         ):
-            yield one.readable, _Wish(ref.start, ref.end, new, ref.loader)
+            yield one.readable, wish
     for link, readable, start, end in examined.links:
         changes = readable.kind is Kind.HTML or (text_links and readable.kind is Kind.TEXT)
         if link.cleaned is not None and changes:
             yield readable, _Wish(start, end, _link_text(link, readable.kind), "link")
 
 
-def _through(ref: Reference, proxy: Callable[[str], str]) -> str | None:
-    """What takes the place of a reference that stays when a proxy stands in between."""
+def _through(ref: Reference, proxy: Callable[[str], str | None]) -> _Wish | None:
+    """What becomes of a reference that stays when a proxy stands in between."""
     if ref.when != "display" or ref.shows is Shows.INERT:
         return None
-    if ref.shows is not Shows.PICTURE or ref.is_text:
-        return stand_in(ref)
-    there = proxy(ref.url)
-    if there == ref.url:
-        return None  # it goes through the proxy already
-    return there if ref.is_css else escape(there)
+    there = proxy(ref.url) if ref.shows is Shows.PICTURE and not ref.is_text else None
+    if there is None:
+        return _Wish(ref.start, ref.end, stand_in(ref), ref.loader)
+    return _Wish(ref.start, ref.end, there if ref.is_css else escape(there), ref.loader, ref.url)
 
 
 def _removed_urls(judged: Iterable[Judged], remove: Remove) -> frozenset[str]:
@@ -282,16 +291,19 @@ def _header_edits(
     raw, root = examined.message.raw, examined.message.root
     edits = [_without(raw, f, "receipt-request") for f in root.fields if f.name in RECEIPT_FIELDS]
     if not edits and not is_changed:
-        return forged
+        return [*_inserted(examined.message, fields[:1]), *forged] if forged else []
     # What such a field of ours said was about a message that is changed again, or it is forged.
     ours = {HEADER.lower(), *(field.partition(":")[0].lower() for field in fields)} - {_RESULTS}
     edits += [_without(raw, field, "header") for field in root.fields if field.name in ours]
     edits += forged
     fields = [*fields, f"{HEADER}: {_counts(report)}"]
-    line_end = examined.message.line_end
-    new = b"".join(field.encode("ascii", "replace") + line_end for field in fields)
-    place = root.fields[0].start
-    return [GuardEdit(offset=place, old=b"", new=new, reasons=("header",)), *edits]
+    return [*_inserted(examined.message, fields), *edits]
+
+
+def _inserted(message: Message, fields: Iterable[str]) -> list[GuardEdit]:
+    new = b"".join(field.encode("ascii", "replace") + message.line_end for field in fields)
+    place = message.root.fields[0].start
+    return [GuardEdit(offset=place, old=b"", new=new, reasons=("header",))]
 
 
 def _without(raw: bytes, field: Field, reason: str) -> GuardEdit:
