@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from mailglass.errors import InputError
 from mailglass.history import History, StoredEvent, StoredMessage, add_administrator
 from mailglass.model import Delivery, Event, EventType, Target, TargetKind, TrackingPolicy
 from mailglass.spool import Spool, Submission
+from product import PROJECT
 
 NOW = datetime.now(UTC)
 
@@ -240,3 +242,16 @@ def test_webhooks_are_added_listed_paused_and_removed(plain: Desk) -> None:
     plain("webhook", "remove", number, "--yes")
     assert "`mailglass webhook list`" in plain.refused("webhook", "replay", number)
     assert plain.run("webhook", "add", "ftp://hook.test/").exit_code == 2
+
+
+def test_the_commands_of_the_how_to_on_privacy_run(plain: Desk) -> None:
+    """In their order, against a history that knows the person."""
+    text = (PROJECT / "docs" / "howto" / "privacy.md").read_text("utf-8").replace("\\\n", " ")
+    fenced = text.split("```")[1::2]
+    commands = [line for block in fenced for line in block.splitlines() if line]
+    assert len(commands) >= 8
+    for line in commands:
+        words = shlex.split(line.partition(" > ")[0])
+        assert words[0] == "mailglass"
+        done = plain.run(*words[1:], answer="y\n")
+        assert done.exit_code == 0, (line, done.output, done.exception)

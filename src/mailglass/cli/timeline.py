@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ..errors import InputError
-from ..history import DeliveryTimeline, History, Timeline, timeline
+from ..history import DeliveryTimeline, History, StoredDelivery, Timeline, timeline
 from ._source import settings_of
 
 
@@ -50,12 +50,18 @@ def _print(console: Console, story: Timeline) -> None:
         console.print(f"\nand {more} more copies; the number of a delivery shows that copy")
 
 
+def _name(delivery: StoredDelivery) -> str:
+    if delivery.is_crowd:
+        return "(all recipients who are not told apart)"
+    return _safe(delivery.recipient) or "(erased)"
+
+
 def _print_copy(console: Console, story: Timeline, copy: DeliveryTimeline) -> None:
     verdict = copy.delivery.verdict
     console.print()
     console.print(
         Text.assemble(
-            (_safe(copy.delivery.recipient), "bold cyan"),
+            (_name(copy.delivery), "bold cyan"),
             f"  {verdict.level.value}, {verdict.probability:.0%}",
             "" if verdict.is_final else " (provisional)",
         )
