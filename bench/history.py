@@ -177,7 +177,7 @@ def generate(history: History, deliveries: int, hits_each: int) -> None:
         run = t._db.exec_driver_sql
         is_sqlite = t._db.dialect.name == "sqlite"
         for statement in _generating(is_sqlite, deliveries, hits_each):
-            run(statement)
+            run(statement if is_sqlite else statement.replace("%", "%%"))  # as the driver reads it
     with history.transaction() as t:
         t.rebuild_rollups()
     with history._engine.connect() as connection:
