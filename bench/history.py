@@ -271,6 +271,10 @@ def _generating(is_sqlite: bool, deliveries: int, hits_each: int) -> Iterator[st
         " FROM numbers WHERE n < 4000"
     )
     yield (
+        "INSERT INTO wording (id, digest, text) SELECT n + 4001,"
+        f" {blob}, '{{\"to\":\"https://example.org/page/' || n || '\"}}' FROM numbers WHERE n < 100"
+    )
+    yield (
         "INSERT INTO judgement (id, digest, actor, probability_human, rules_version, evidence)"
         f" SELECT n + 1, {blob}, 1 + n % 11, (n % 1000) / 1000.0, '2026-11-22.1',"
         ' \'[["client.browser",1.386,"the user agent is that of a browser"],["network.unlisted_'
@@ -298,7 +302,7 @@ def _generating(is_sqlite: bool, deliveries: int, hits_each: int) -> Iterator[st
         yield (
             "INSERT INTO hit (id, delivery_id, at, path_kind, target, address, head_id, rest_id,"
             f" token) SELECT {1 + k * deliveries} + n, id, {at}, {path}, {target}, {address},"
-            f" 1 + (n * 131 + {k}) % 4000, CASE WHEN (n + {k}) % 10 >= 6 THEN 1 + n % 100 END,"
+            f" 1 + (n * 131 + {k}) % 4000, CASE WHEN (n + {k}) % 10 >= 6 THEN 4001 + n % 100 END,"
             f" {blob} FROM copy ORDER BY n"
         )
         who = f"(n * 7 + {k}) % 3"
