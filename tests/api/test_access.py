@@ -19,6 +19,17 @@ from mailglass.model import EventType
 from mailglass.web import Config, RateLimit, create_app
 from mailglass.web.server import side_by_side
 
+
+@pytest.fixture
+def house(tmp_path: Path) -> ApiHouse:
+    return ApiHouse(tmp_path)
+
+
+@pytest.fixture
+def client(house: ApiHouse) -> TestClient:
+    return house.client()
+
+
 SECRET = "only-for-shop"  # stands in everything of the other account
 
 

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,12 @@ from happenings import add_message, tell
 from mailglass.model import EventType
 from mailglass.notify import new_secret, signed_headers
 from product import PROJECT
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> ApiHouse:
+    return ApiHouse(tmp_path)
+
 
 HOWTO = PROJECT / "docs" / "howto"
 

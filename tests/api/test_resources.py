@@ -6,6 +6,7 @@ import base64
 import email
 import email.policy
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,17 @@ from mailglass.errors import StorageUnavailable
 from mailglass.instrument import read_plan, restore
 from mailglass.model import EventType
 from mailglass.spool import Spool
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> ApiHouse:
+    return ApiHouse(tmp_path)
+
+
+@pytest.fixture
+def client(house: ApiHouse) -> TestClient:
+    return house.client()
+
 
 RAW = (
     b"From: \xe7\x8e\x8b <me@home.test>\r\nTo: a@x.test\r\nBcc: b@x.test\r\nSubject: hello\r\n"

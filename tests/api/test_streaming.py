@@ -20,6 +20,11 @@ from mailglass.history import History, Scope
 from mailglass.model import EventType
 
 
+@pytest.fixture
+def house(tmp_path: Path) -> ApiHouse:
+    return ApiHouse(tmp_path)
+
+
 @contextlib.asynccontextmanager
 async def serving(house: ApiHouse) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the API behind uvicorn, as it runs in the web role."""
