@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
 
-from mailglass.app import DATABASE_FINDINGS, examine_database, prepare
+from mailglass.app import DATABASE_FINDINGS, examine_database, prepare, rebuild_counts
 from mailglass.cli import cli
 from mailglass.evidence import load_rules
 from mailglass.history import History, TaskReport, schema
@@ -127,6 +127,12 @@ def test_a_count_that_is_not_that_of_its_events_is_found(house: House) -> None:
     found = house.found()["db.rollups"]
     assert found.status == "fail"
     assert "message 1: delivered is 4, counted 1" in found.observed
+
+
+def test_counts_are_made_anew_from_the_events(house: House) -> None:
+    house.change(schema.rollup.update().values(delivered=schema.rollup.c.delivered + 3))
+    rebuild_counts(house.settings)
+    assert house.found()["db.rollups"].status == "ok"
 
 
 def test_a_delivery_whose_counters_are_wrong_is_found(house: House) -> None:

@@ -1,7 +1,12 @@
 """The only place where the parts meet: settings become values, values become running roles."""
 
 from .backup import Backup, BadBackup, make_backup, restore_backup
-from .examination import DATABASE_FINDINGS, examine_database, migrate_history
+from .examination import (
+    DATABASE_FINDINGS,
+    examine_database,
+    migrate_history,
+    rebuild_counts,
+)
 from .first_run import FirstRun, add_key, own_link, prepare, read_keys
 from .logs import start_logging
 from .roles import run_role
@@ -22,6 +27,7 @@ __all__ = [
     "prepare",
     "read_keys",
     "ready_text",
+    "rebuild_counts",
     "restore_backup",
     "run_role",
     "start_logging",

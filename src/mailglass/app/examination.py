@@ -88,7 +88,7 @@ DATABASE_FINDINGS = {
             "The counts that pages show, against the events themselves",
             "they are equal",
             "A count that is wrong goes on being wrong.",
-            recount="report how it came about, with the version; the events are right",
+            recount="the events are right: `mailglass doctor-db --rebuild-counts` counts them anew",
         ),
         _kind(
             "db.journal",
@@ -157,6 +157,16 @@ def migrate_history(settings: Settings) -> list[Step]:
         return migrate(engine, "all")
     finally:
         engine.dispose()
+
+
+def rebuild_counts(settings: Settings) -> None:
+    """Count every roll-up anew from the events; ingest waits meanwhile."""
+    history = History(settings.history_address)
+    try:
+        with history.transaction() as t:
+            t.rebuild_rollups()
+    finally:
+        history.close()
 
 
 def _found(

@@ -17,19 +17,26 @@ __all__ = ["command"]
 @click.option(
     "--migrate", is_flag=True, help="Bring the history's schema up to this program first."
 )
+@click.option(
+    "--rebuild-counts", is_flag=True, help="Count all that pages show anew from the events first."
+)
 @click.option("--brief", is_flag=True, help="Leave out what is well.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_context
-def command(ctx: click.Context, migrate: bool, brief: bool, as_json: bool) -> None:
+def command(
+    ctx: click.Context, migrate: bool, rebuild_counts: bool, brief: bool, as_json: bool
+) -> None:
     """Check integrity, schema, orphans, counts, journal, spool, what was set aside, and disk.
 
     Only reads, beside running roles; counting all events again takes some seconds a million.
-    --migrate wants every role stopped.
+    --migrate wants every role stopped; --rebuild-counts makes ingest wait for it.
 
     Exit status: 0 all well, 1 a warning, 2 a failure, 3 nothing bad but something unknown.
     """
     settings = settings_of(ctx)
     made = app.migrate_history(settings) if migrate else []
+    if rebuild_counts:
+        app.rebuild_counts(settings)
     show = sys.stderr.isatty() and not as_json
     findings = app.examine_database(
         settings, tell=lambda name: click.echo(f"looking at {name}", err=True) if show else None
