@@ -38,7 +38,8 @@ def pages() -> dict[str, str]:
 
 
 def _commands(command: click.Command, path: str) -> Iterator[str]:
-    context = click.Context(command, info_name=path)
+    context = click.Context(command, info_name=path, help_option_names=["-h", "--help"])
+    command._help_option = None  # click keeps that of the first context it was asked in
     if path != "mailglass":
         text = command.get_help(context).replace("\b", "")
         yield f"## {path}\n\n```\n{text}\n```\n"
