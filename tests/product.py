@@ -12,6 +12,7 @@ SOURCE = PROJECT / "src"
 def environment() -> dict[str, str]:
     """The environment for a process of ours: the source tree when it is there, else the wheel."""
     env = {k: v for k, v in os.environ.items() if not k.startswith("MAILGLASS_")}
+    env["LC_ALL"] = "C.UTF-8"  # whatever language the machine speaks
     if SOURCE.is_dir():
         env["PYTHONPATH"] = str(SOURCE)
     return env

@@ -13,7 +13,7 @@ ROOT = Path(mailglass.__file__).parent
 
 LAYERS = [
     {"errors", "model"},
-    {"mime", "tokens", "ids", "replies", "lookup"},
+    {"mime", "tokens", "ids", "languages", "replies", "lookup"},
     {"instrument", "evidence", "postmaster", "inbound", "guard"},
     {"journal", "history", "spool"},
     {"collector", "ingest", "gateway", "delivery", "notify", "proxy"},

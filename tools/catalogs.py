@@ -1,4 +1,4 @@
-"""Keeps the catalogs of the pages' languages in step with the sources.
+"""Keeps the catalogs of the languages in step with the sources.
 
 `python tools/catalogs.py` writes every sentence of the sources into each catalog, keeps what is
 translated and drops what is gone; what has no translation yet is listed. `--check` only lists.
@@ -6,6 +6,7 @@ translated and drops what is gone; what has no translation yet is listed. `--che
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -18,8 +19,8 @@ sys.path.insert(0, str(SOURCE))
 
 from mailglass.web.sentences import templates  # noqa: E402  # of the sources beside this file
 
-WEB = SOURCE / "mailglass/web"
-CATALOGS = WEB / "catalogs"
+ROOMS = (SOURCE / "mailglass/web", SOURCE / "mailglass/cli")
+CATALOGS = SOURCE / "mailglass/languages/catalogs"
 LANGUAGES = ("zh-Hans", "ko")
 
 # How a sentence is marked: `_` in Python and templates, `say` where it is looked up.
@@ -31,11 +32,13 @@ _OPTIONS = {"templates/**.html": {"trimmed": "false", "newstyle_gettext": "true"
 def wanted() -> Catalog:
     """Every sentence of the sources."""
     catalog = Catalog()
-    found = extract_from_dir(str(WEB), _METHODS, _OPTIONS, keywords=_KEYWORDS)
-    for _, _, message, _, _ in found:
-        catalog.add(message)
+    for room in ROOMS:
+        found = extract_from_dir(str(room), _METHODS, _OPTIONS, keywords=_KEYWORDS)
+        for _, _, message, _, _ in found:
+            catalog.add(message)
     for sentence in templates():
-        catalog.add(sentence)
+        if re.sub(r"\{\w+\}", "", sentence):  # a place alone has nothing to translate
+            catalog.add(sentence)
     return catalog
 
 

@@ -13,7 +13,7 @@ import pytest
 from web_site import Browser
 
 from mailglass.history import History
-from mailglass.web.languages import LANGUAGES, choose_language
+from mailglass.languages import LANGUAGES, choose_language
 from product import PROJECT, SOURCE
 
 AT = datetime(2026, 11, 22, 15, 30, tzinfo=UTC)

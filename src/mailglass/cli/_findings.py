@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import click
 
 from ..model import Finding, FindingStatus
 from ..postmaster import worst
+from ._language import Speech
 
-__all__ = ["exit_status", "finding_rows", "print_findings", "print_json"]
+__all__ = ["exit_status", "finding_rows", "print_findings", "print_json", "told"]
 
 # The numbers of monitoring plugins (monitoring-plugins.org), so that a cron job can be one.
 _EXIT = {
@@ -45,8 +46,20 @@ def print_json(value: object) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
 
 
-def print_findings(findings: Iterable[Finding], *, brief: bool = False) -> None:
+def told(findings: Iterable[Finding], spoken: Speech) -> list[Finding]:
+    """The findings with what is expected, why, and the remedy in a language."""
+    tell = spoken.tell
+    return [
+        replace(each, expected=tell(each.expected), why=tell(each.why), fix=tell(each.fix))
+        for each in findings
+    ]
+
+
+def print_findings(
+    findings: Iterable[Finding], *, brief: bool = False, spoken: Speech | None = None
+) -> None:
     """The findings for a person; `brief` leaves out those that are well."""
+    say = spoken.say if spoken else str
     for each in findings:
         if brief and each.status is FindingStatus.OK:
             continue
@@ -54,11 +67,11 @@ def print_findings(findings: Iterable[Finding], *, brief: bool = False) -> None:
         click.echo(f"{mark} {each.id:<22} {_short(each.observed)}")
         if each.status in (FindingStatus.OK, FindingStatus.INFO) and not each.fix:
             continue
-        _detail("expected", each.expected)
-        _detail("why", each.why)
-        _detail("fix", each.fix)
-        _detail("matters to", ", ".join(each.providers))
-        _detail("source", each.source)
+        _detail(say("expected"), each.expected)
+        _detail(say("why"), each.why)
+        _detail(say("fix"), each.fix)
+        _detail(say("matters to"), ", ".join(each.providers))
+        _detail(say("source"), each.source)
 
 
 def _detail(label: str, text: str) -> None:

@@ -12,8 +12,9 @@ import click
 from ..errors import InputError
 from ..lookup import domain_name, network, own_name
 from ..model import Finding
-from ..postmaster import ZONES, Case, examine, own_zone
-from ._findings import exit_status, finding_rows, print_findings, print_json
+from ..postmaster import ZONES, Case, examine, own_zone, sentences
+from ._findings import exit_status, finding_rows, print_findings, print_json, told
+from ._language import language_option, speech
 
 __all__ = ["command"]
 
@@ -43,6 +44,7 @@ def _author_domain(author: str | None, domain: str) -> str:
 )
 @click.option("--smtp-port", default=25, show_default=True, help="Where the MX hosts answer.")
 @click.option("--brief", is_flag=True, help="Leave out what is well.")
+@language_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(
     domain: str,
@@ -54,6 +56,7 @@ def command(
     lists: tuple[str, ...],
     smtp_port: int,
     brief: bool,
+    tag: str | None,
     as_json: bool,
 ) -> None:
     """Examine DOMAIN, the domain of MAIL FROM, as receivers do.
@@ -61,6 +64,7 @@ def command(
     Exit status: 0 all well, 1 a warning, 2 a failure, 3 nothing bad but something unknown.
     """
     plain = domain_name(domain)
+    spoken = speech(tag, sentences(), as_json=as_json)
 
     async def run() -> list[Finding]:
         async with network(server) as net:
@@ -84,9 +88,9 @@ def command(
 
     if not as_json:
         click.echo(f"asking about {plain} ...", err=True)
-    findings = asyncio.run(run())
+    findings = told(asyncio.run(run()), spoken)
     if as_json:
         print_json({"domain": plain, "findings": finding_rows(findings)})
     else:
-        print_findings(findings, brief=brief)
+        print_findings(findings, brief=brief, spoken=spoken)
     sys.exit(exit_status(findings))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import click
+from rich.cells import cell_len
 
 from ..errors import InputError
-from ..replies import Explanation, explain_reply, provider_names
+from ..replies import Explanation, explain_reply, provider_names, sentences
+from ._language import Speech, language_option, padded, speech
 
 __all__ = ["command"]
 
@@ -18,8 +20,15 @@ __all__ = ["command"]
 @click.argument("reply", nargs=-1)
 @click.option("--provider", help="Whose reply it is, such as netease, tencent or google.")
 @click.option("--mx", metavar="HOST", help="The host that answered, or the recipient's domain.")
+@language_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def command(reply: tuple[str, ...], provider: str | None, mx: str | None, as_json: bool) -> None:
+def command(
+    reply: tuple[str, ...],
+    provider: str | None,
+    mx: str | None,
+    tag: str | None,
+    as_json: bool,
+) -> None:
     """What an SMTP reply or the words of a bounce mean, and who must act.
 
     REPLY is the text as the server or the bounce gave it; without it, standard input is read.
@@ -30,10 +39,10 @@ def command(reply: tuple[str, ...], provider: str | None, mx: str | None, as_jso
     if provider and provider not in provider_names():
         known = ", ".join(provider_names())
         raise InputError(f"no provider is called {provider!r}; known are {known}")
-    explanation = explain_reply(text, provider=provider, mx=mx)
-    click.echo(
-        json.dumps(_fields(explanation), ensure_ascii=False) if as_json else _page(explanation)
-    )
+    spoken = speech(tag, sentences(), as_json=as_json)
+    found = explain_reply(text, provider=provider, mx=mx)
+    told = replace(found, meaning=spoken.tell(found.meaning), advice=spoken.tell(found.advice))
+    click.echo(json.dumps(_fields(told), ensure_ascii=False) if as_json else _page(told, spoken))
 
 
 def _fields(explanation: Explanation) -> dict[str, object]:
@@ -41,29 +50,27 @@ def _fields(explanation: Explanation) -> dict[str, object]:
     return {name.rstrip("_"): value for name, value in fields.items()}
 
 
-def _page(explanation: Explanation) -> str:
+def _page(explanation: Explanation, spoken: Speech) -> str:
+    say = spoken.say
     lasting = (
-        "class 5: the server asks for no retry of this attempt"
+        say("class 5: the server asks for no retry of this attempt")
         if explanation.permanent
-        else "class 4: it may pass"
+        else say("class 4: it may pass")
     )
     address = (
-        "dead: write to it no more"
+        say("dead: write to it no more")
         if explanation.suppress
-        else "keep it: the reply does not say that it is dead"
+        else say("keep it: the reply does not say that it is dead")
     )
+    codes = (explanation.reply_code, explanation.enhanced_status, explanation.code)
     lines = {
-        "provider": explanation.provider or "not recognised",
-        "code": " ".join(
-            str(part)
-            for part in (explanation.reply_code, explanation.enhanced_status, explanation.code)
-            if part
-        )
-        or "none",
-        "class": f"{explanation.class_}, {lasting}",
-        "meaning": explanation.meaning,
-        "address": address,
-        "advice": explanation.advice,
-        "source": explanation.source,
+        say("provider"): explanation.provider or say("not recognised"),
+        say("code"): " ".join(str(part) for part in codes if part) or say("none"),
+        say("class"): f"{explanation.class_}, {lasting}",
+        say("meaning"): explanation.meaning,
+        say("address"): address,
+        say("advice"): explanation.advice,
+        say("source"): explanation.source,
     }
-    return "\n".join(f"{name:<9} {value}" for name, value in lines.items())
+    width = max(map(cell_len, lines))
+    return "\n".join(f"{padded(name, width + 1)} {value}" for name, value in lines.items())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import BinaryIO
 
 import click
@@ -13,8 +13,10 @@ import click
 from ..errors import InputError
 from ..lookup import Network, ask_rspamd, ask_spamassassin, network
 from ..mime import walk
-from ..postmaster import FilterScore, LintReport, lint
-from ._findings import exit_status, finding_rows, print_findings, print_json
+from ..postmaster import FilterScore, Forecast, LintReport, lint, sentences
+from ..replies import sentences as reply_sentences
+from ._findings import exit_status, finding_rows, print_findings, print_json, told
+from ._language import Speech, language_option, speech
 
 __all__ = ["command"]
 
@@ -36,6 +38,7 @@ _RSPAMD = "http://127.0.0.1:11333"  # the normal worker's default port
 @click.option("--rspamd", default=_RSPAMD, show_default=True, metavar="URL")
 @click.option("--no-filters", is_flag=True, help="Ask neither SpamAssassin nor rspamd.")
 @click.option("--brief", is_flag=True, help="Leave out what is well.")
+@language_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(
     file: BinaryIO,
@@ -47,6 +50,7 @@ def command(
     rspamd: str,
     no_filters: bool,
     brief: bool,
+    tag: str | None,
     as_json: bool,
 ) -> None:
     """Check FILE, a message as it leaves (- for standard input).
@@ -71,21 +75,30 @@ def command(
             )
 
     report = asyncio.run(run())
-    findings = list(report.findings)
+    spoken = speech(tag, (*sentences(), *reply_sentences()), as_json=as_json)
+    findings = told(report.findings, spoken)
+    forecasts = [_told(each, spoken) for each in report.forecasts]
     if as_json:
         print_json(
             {
                 "is_marketing": report.is_marketing,
                 "findings": finding_rows(findings),
-                "providers": [asdict(each) for each in report.forecasts],
+                "providers": [asdict(each) for each in forecasts],
             }
         )
     else:
-        print_findings(findings, brief=brief)
-        click.echo("\nWhat the providers will probably say (reputation aside):")
-        for each in report.forecasts:
+        print_findings(findings, brief=brief, spoken=spoken)
+        click.echo("\n" + spoken.say("What the providers will probably say (reputation aside):"))
+        for each in forecasts:
             click.echo(f"  {each.provider:<8} {each.outcome:<8} {each.sentence}")
     sys.exit(exit_status(findings))
+
+
+def _told(forecast: Forecast, spoken: Speech) -> Forecast:
+    reasons = tuple(
+        replace(reason, meaning=spoken.tell(reason.meaning)) for reason in forecast.reasons
+    )
+    return replace(forecast, reasons=reasons, sentence=spoken.tell(forecast.sentence))
 
 
 def _address(text: str) -> str:

@@ -3,7 +3,7 @@
 Pure: bytes in, a report and a clean copy out; nothing is ever asked of a network.
 """
 
-from .judge import Band
+from .judge import Band, sentences
 from .learn import Mailbox
 from .links import Link, examine_link
 from .marks import Looked, Mark, MarkedPart, look
@@ -37,6 +37,7 @@ __all__ = [
     "look",
     "resources",
     "restore",
+    "sentences",
     "strip_parameters",
     "unwrap",
 ]

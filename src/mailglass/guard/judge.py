@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from functools import cache, lru_cache
 from math import exp
@@ -23,7 +23,7 @@ from .rules import MailList, find_rule
 from .shape import Shape, shape_of
 from .tables import read_table
 
-__all__ = ["Band", "Context", "Opinion", "judge", "proxied"]
+__all__ = ["Band", "Context", "Opinion", "judge", "proxied", "sentences"]
 
 
 class Band(StrEnum):
@@ -207,6 +207,12 @@ def _family(loader: str) -> str:
 @cache
 def _table() -> dict[str, tuple[float, str]]:
     return {row["signal"]: (float(row["weight"]), row["text"]) for row in read_table("weights.tsv")}
+
+
+def sentences() -> Iterator[str]:
+    """Every sentence that evidence can say, with names for what is put in."""
+    yield from (text for _, text in _table().values() if text)
+    yield _table()["address"][1].replace("{detail}", "{detail} as {form}")
 
 
 def _weight(signal: str) -> float:

@@ -9,6 +9,7 @@ from .compile import compile_message
 from .merge import fill, mark, placeholders, substitute
 from .options import Options, under_policy
 from .plan import LeftAlone, Plan, PlannedEdit, apply, read_plan, restore, untouched, write_plan
+from .reasons import sentences
 from .template import Template
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "placeholders",
     "read_plan",
     "restore",
+    "sentences",
     "substitute",
     "under_policy",
     "untouched",

@@ -14,6 +14,7 @@ from hashlib import blake2b
 
 from ..mime import Hole, Message, Part, Patch, Pieces, Room, Standing, decoded_body
 from ..tokens import percent_encode
+from . import reasons
 from .drafts import Draft
 from .plan import LeftAlone, where
 from .stamps import Stamp, Stamps
@@ -23,15 +24,15 @@ __all__ = ["Linked", "Store", "attachment_digest", "card", "link_attachments", "
 Store = Callable[[bytes, str], str]  # content and file name -> digest
 
 _STAYS = {
-    "text/calendar": "calendar part",
-    "application/ics": "calendar part",
-    "application/pgp-signature": "signature",
-    "application/pgp-keys": "key",
-    "application/pkcs7-signature": "signature",
-    "application/x-pkcs7-signature": "signature",
-    "application/ms-tnef": "carries the message's own text for Outlook",
-    "application/vnd.ms-tnef": "carries the message's own text for Outlook",
-    "text/x-amp-html": "alternative text",
+    "text/calendar": reasons.CALENDAR,
+    "application/ics": reasons.CALENDAR,
+    "application/pgp-signature": reasons.SIGNATURE,
+    "application/pgp-keys": reasons.KEY,
+    "application/pkcs7-signature": reasons.SIGNATURE,
+    "application/x-pkcs7-signature": reasons.SIGNATURE,
+    "application/ms-tnef": reasons.FOR_OUTLOOK,
+    "application/vnd.ms-tnef": reasons.FOR_OUTLOOK,
+    "text/x-amp-html": reasons.ALTERNATIVE,
 }
 
 
@@ -66,10 +67,10 @@ def link_attachments(
             continue
         reason = _why_it_stays(message, part)
         if stamps.is_full:
-            reason = "more parts than can be numbered"
+            reason = reasons.MANY_PARTS
         content = b"" if reason else decoded_body(message, part)
         if reason is None and content is None:
-            reason = "its transfer encoding cannot be read"
+            reason = reasons.UNREADABLE_CODING
         if reason is not None or content is None:
             what = f"attachment {part.file_name or part.content_type}"[:200]
             place = where(message.path(part))
@@ -93,13 +94,13 @@ def _why_it_stays(message: Message, part: Part) -> str | None:
         return _STAYS[part.content_type]
     parent = message.parent(part)
     if parent is None or parent.content_type != "multipart/mixed":
-        return "not a part of multipart/mixed"
+        return reasons.NOT_MIXED
     if part.disposition != "attachment" and part.content_id:
-        return "inline: the text may show it"
+        return reasons.MAYBE_SHOWN
     if part.disposition == "inline" or (not part.disposition and not part.file_name):
-        return "inline"
+        return reasons.INLINE
     if any(fault.endswith("closing boundary") for fault in parent.faults):
-        return "the multipart around it does not end"
+        return reasons.NO_END
     return None
 
 

@@ -21,6 +21,7 @@ from ..mime import (
     walk,
 )
 from ..tokens import Ring
+from . import reasons
 from .attachments import Linked, Store, card, link_attachments, text_lines
 from .document import Additions, DocumentRules, instrument_document
 from .drafts import Draft, Drafts
@@ -63,7 +64,7 @@ def compile_message(
         reason = "X-Mailglass-Track: none"
         job.left.append(LeftAlone(what="message", where="header", reason=reason))
     job.left += [
-        LeftAlone(what=f"control {word[:100]}", where="header", reason="unknown, without effect")
+        LeftAlone(what=f"control {word[:100]}", where="header", reason=reasons.NO_EFFECT)
         for word in control.unknown
     ]
     return Template(
@@ -139,7 +140,7 @@ class _Job:
                     group = documents if part.content_type == "text/html" else texts
                     group.append((part, content))
             elif not part.is_multipart:
-                self._leave(part, "neither HTML nor plain text")
+                self._leave(part, reasons.NO_TEXT)
         return documents, texts
 
     def _report_standing(self, part: Part, standing: Standing) -> None:
@@ -154,7 +155,7 @@ class _Job:
         elif standing in _SEALS or part.content_type == "text/html":
             self._leave(part, str(standing))
         elif part.content_type == "application/xhtml+xml":
-            self._leave(part, "not text/html: most programs show it as an attachment")
+            self._leave(part, reasons.XHTML)
 
     def _read(self, part: Part) -> Content | None:
         try:
@@ -163,7 +164,7 @@ class _Job:
             self._leave(part, str(error))
             return None
         if _PGP in content.markup:
-            self._leave(part, "signed or encrypted with PGP inside the text")
+            self._leave(part, reasons.PGP_INSIDE)
             return None
         return content
 
@@ -247,5 +248,5 @@ class _Job:
 
 
 def _unlinked(item: Linked) -> LeftAlone:
-    reason = "the text that would carry its link cannot be changed"
+    reason = reasons.LINK_LOST
     return LeftAlone(what=f"attachment {item.name}"[:200], where=item.where, reason=reason)

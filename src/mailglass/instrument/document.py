@@ -25,7 +25,8 @@ from ..mime import (
     tokenize_around,
 )
 from ..tokens import Kind, Ring
-from .drafts import TRACKED, Links, Wish, line_break
+from . import reasons
+from .drafts import Links, Wish, line_break
 from .links import (
     ORDINARY_LINK,
     SHORT_URL,
@@ -114,7 +115,7 @@ def instrument_document(
     if added:
         place = None if seen.has_frames else _place(markup, seen, _growth(wishes, links))
         if place is None:
-            rules.report("document", 0, "it displays no text of its own, so no beacon stands in it")
+            rules.report("document", 0, reasons.SHOWS_NOTHING)
             added, place = [], 0
         wishes += [Wish(place, place, new, kind, None, reason) for new, kind, reason in added]
     wishes.sort(key=_start)
@@ -223,7 +224,9 @@ def _ordinary_links(
     stamps = rules.stamps.links(urls)
     if content.wants_room and not content.pads:
         for (start, end), stamp, url in zip(values, stamps, urls, strict=True):
-            wishes += _new_value(content, _ordinary_href(start, end), stamp, "link", url, TRACKED)
+            wishes += _new_value(
+                content, _ordinary_href(start, end), stamp, "link", url, reasons.TRACKED
+            )
         return wishes, None
     holes, ends = [stamp[1] for stamp in stamps], [stamp[2] for stamp in stamps]
     if content.pads:  # behind the quote
@@ -282,17 +285,17 @@ def _link(
         url = found
     elif not rules.links or is_named(url, rules.unsubscribes):
         if rules.links:
-            rules.report(f"link {url}", tag, "the sender's List-Unsubscribe names it")
+            rules.report(f"link {url}", tag, reasons.UNSUBSCRIBES)
         return []
     if rules.stamps.is_full or is_excepted:
-        reason = "more links than can be numbered" if rules.stamps.is_full else "data-no-track"
+        reason = reasons.MANY_LINKS if rules.stamps.is_full else "data-no-track"
         rules.report(f"link {url[:200]}", tag, reason)
         return []
     stamp = rules.stamps.link(url)
     if content.longest_run is not None and len(stamp[2]) > content.longest_run - _FRAME:
-        rules.report(f"link {url[:200]}", tag, "its line would grow past 998 characters")
+        rules.report(f"link {url[:200]}", tag, reasons.LINE_TOO_LONG)
         return []
-    return _new_value(content, href, stamp, "link", url, TRACKED)
+    return _new_value(content, href, stamp, "link", url, reasons.TRACKED)
 
 
 def _unusual_link(
@@ -305,7 +308,7 @@ def _unusual_link(
     try:
         url = clean_url(content.text(href.value_start, href.value_end, "strict"))
     except UnicodeDecodeError:
-        rules.report("link", tag, "its bytes are not of the part's charset")
+        rules.report("link", tag, reasons.ODD_BYTES)
         return []
     if _OWN_LINK.search(url):
         own = _own_link(content, href, url, rules)
@@ -364,16 +367,16 @@ def _own_link(
         reason = why_untracked(locator.to, rules.unsubscribes)
         if reason is None and rules.links and not rules.stamps.is_full:
             pieces = rules.stamps.link(locator.to)
-            text = "quoted link of ours, now with this message's token"
+            text = reasons.QUOTED_LINK_RENEWED
             return _new_value(content, href, pieces, "quoted-link", locator.to, text)
-        text = "quoted link of ours, its target given back"
+        text = reasons.QUOTED_LINK_RESTORED
         plain = (_escape(locator.to),)
         return _new_value(content, href, plain, "quoted-link", locator.to, text)
     if own.kind is Kind.ATTACHMENT and locator.digest and locator.name:
         stamp = rules.stamps.attachment(locator.digest, locator.name, None)
-        text = "quoted attachment of ours, now with this message's token"
+        text = reasons.QUOTED_ATTACHMENT
         return _new_value(content, href, stamp, "quoted-attachment", locator.digest, text)
-    text = "quoted link of ours to a page about the earlier recipient"
+    text = reasons.QUOTED_PAGE
     return _new_value(content, href, ("#",), "quoted-link", url, text)
 
 
@@ -392,7 +395,7 @@ def _old_beacon(content: Content, token: Token, rules: DocumentRules) -> list[Wi
     own = read_own(url, rules.ring)
     if own is None or own.kind is not Kind.OPEN:
         return []
-    reason = "quoted beacon of ours: it names another delivery"
+    reason = reasons.QUOTED_BEACON
     return [Wish(token.start, token.end, (), "quoted-beacon", None, reason)]
 
 
@@ -400,13 +403,13 @@ def _added(additions: Additions) -> list[tuple[Pieces, str, str]]:
     """What stands at the place of the beacon, with kind and reason."""
     found: list[tuple[Pieces, str, str]] = []
     if additions.card:
-        found.append((additions.card, "card", "download card of the linked attachments"))
+        found.append((additions.card, "card", reasons.CARD))
     if additions.honeypot is not None:
         url = additions.honeypot
         link: Pieces = ("<a ", ROOM, 'href="', *url, '" ', ROOM, _HIDDEN, ROOM, "></a>")
-        found.append((link, "honeypot", "link that no person can see"))
+        found.append((link, "honeypot", reasons.HONEYPOT))
     if additions.beacon is not None:
-        found.append((_beacon(additions.beacon), "beacon", "beacon of this HTML part"))
+        found.append((_beacon(additions.beacon), "beacon", reasons.BEACON))
     return found
 
 

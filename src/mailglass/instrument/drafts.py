@@ -8,11 +8,11 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from ..mime import ROOM, Content, Patch, Pieces, Run
+from . import reasons
 
 __all__ = ["Draft", "Drafts", "Links", "Note", "Wish", "line_break"]
 
 Note = tuple[str, str | None, str]  # kind, target and reason of a change
-TRACKED = "tracked link"
 
 
 class Links(NamedTuple):
@@ -62,7 +62,7 @@ class Drafts:
         self.patches += made
         self.notes += [wish[3:] for wish in wishes]
         if links is not None:
-            self.notes += zip(repeat("link"), links.urls, repeat(TRACKED), strict=False)
+            self.notes += zip(repeat("link"), links.urls, repeat(reasons.TRACKED), strict=False)
 
     def sort(self) -> None:
         """Put them in the order of their offsets; insertions at one place keep theirs."""
@@ -84,9 +84,7 @@ _LINE_BREAK = "line-break"
 
 def line_break(place: int) -> Wish:
     """White space that is added only where a line would grow too long."""
-    return Wish(
-        place, place, (ROOM,), _LINE_BREAK, None, "keeps the line within the length it may have"
-    )
+    return Wish(place, place, (ROOM,), _LINE_BREAK, None, reasons.LINE_BREAK)
 
 
 def _divide(patch: Patch, count: int) -> list[Patch]:

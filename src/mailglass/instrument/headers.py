@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from ..errors import ConfigurationError
 from ..mime import Field, Filling, Hole, Message, Patch, parse_parameters
 from ..tokens import unsubscribe_mailto
+from . import reasons
 from .drafts import Draft
 from .options import CONTROL_PREFIX, Options
 from .plan import LeftAlone
@@ -59,13 +60,13 @@ def _is_control(field: Field) -> bool:
 
 def _removal(field: Field) -> Draft:
     patch = Patch(field.start, field.end - field.start, (), ())
-    return Draft(patch, "control-header", None, "control field, read and removed")
+    return Draft(patch, "control-header", None, reasons.CONTROL_FIELD)
 
 
 def _is_present(message: Message, name: str, left: list[LeftAlone]) -> bool:
     if message.root.field(name) is None:
         return False
-    left.append(LeftAlone(what=name, where="header", reason="the message has one already"))
+    left.append(LeftAlone(what=name, where="header", reason=reasons.ONE_ALREADY))
     return True
 
 
@@ -93,7 +94,7 @@ def _label(message: Message, label: str, left: list[LeftAlone]) -> list[Draft]:
         return [_added(message, (f"Subject: {label}",))]
     value = field.value(message.raw)
     if value == label or value.startswith(f"{label} "):
-        left.append(LeftAlone(what="subject", where="header", reason="it has the label already"))
+        left.append(LeftAlone(what="subject", where="header", reason=reasons.LABEL_ALREADY))
         return []
     after = message.raw[field.value_start : field.value_start + 1]
     offset = field.value_start + (after in (b" ", b"\t"))
@@ -125,7 +126,7 @@ def broken_signatures(message: Message, patches: Sequence[Patch]) -> list[LeftAl
                 LeftAlone(
                     what=f"DKIM-Signature of {domain}",
                     where="header",
-                    reason="its signed content changes: it no longer verifies, sign afterwards",
+                    reason=reasons.BREAKS_SIGNATURE,
                 )
             )
     return found

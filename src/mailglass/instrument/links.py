@@ -16,6 +16,7 @@ from typing import NamedTuple
 from ..errors import BadToken
 from ..mime import Shortcut, unescape_attribute
 from ..tokens import Kind, Locator, Ring, percent_encode, read_url
+from . import reasons
 
 __all__ = [
     "ORDINARY_LINK",
@@ -106,30 +107,30 @@ def why_untracked(url: str, unsubscribes: Collection[str]) -> str | None:
     if _WEB.match(url) is None:
         return _why_not_web(url)
     if _PLACEHOLDER.search(url):
-        return "template placeholder"
+        return reasons.PLACEHOLDER
     if unsubscribes and is_named(url, unsubscribes):
-        return "the sender's List-Unsubscribe names it"
+        return reasons.UNSUBSCRIBES
     try:
         if len(url) > SHORT_URL and len(percent_encode(url)) > _MAX_URL:
-            return "longer than servers take when it stands inside another URL"
+            return reasons.URL_TOO_LONG
         url.encode()
     except UnicodeEncodeError:
-        return "not valid Unicode"
+        return reasons.NOT_UNICODE
     return None
 
 
 def _why_not_web(url: str) -> str:
     if not url:
-        return "empty"
+        return reasons.EMPTY
     if url.startswith("#"):
-        return "fragment of the message itself"
+        return reasons.FRAGMENT
     if _PLACEHOLDER.search(url):
-        return "template placeholder"
+        return reasons.PLACEHOLDER
     scheme = _SCHEME.match(url)
     if scheme is None:
-        return "no scheme: it leads nowhere from a mail"
+        return reasons.NO_SCHEME
     name = scheme[1].lower()
-    return "no host" if name in ("http", "https") else f"scheme {name[:20]}"
+    return reasons.NO_HOST if name in ("http", "https") else f"scheme {name[:20]}"
 
 
 def list_unsubscribe_urls(values: Iterable[str]) -> frozenset[str]:

@@ -23,13 +23,13 @@ from ..mime import (
     encode_quoted,
 )
 from ..tokens import Kind
+from . import reasons
 from .document import Additions, DocumentRules, added_pieces
 from .drafts import Draft, Wish
 from .links import TextUrl, find_text_urls, read_own, why_untracked
 
 __all__ = ["draft_alternative", "instrument_text", "newline_of"]
 
-_GOES_ON = "it may go on with characters beyond ASCII"
 _OWN = re.compile(r"/[ca]/[a-z2-7]{29}", re.IGNORECASE)
 
 
@@ -42,7 +42,7 @@ def instrument_text(content: Content, rules: DocumentRules, lines: Pieces) -> li
             wishes += _url(markup, url, rules)
     if lines:
         end = len(markup.rstrip())
-        reason = "download lines of the linked attachments"
+        reason = reasons.DOWNLOAD_LINES
         wishes.append(Wish(end, end, lines, "text-line", None, reason))
     return wishes
 
@@ -54,22 +54,22 @@ def _url(markup: str, found: TextUrl, rules: DocumentRules) -> list[Wish]:
     if own is not None and own.kind is Kind.ATTACHMENT:
         locator = own.locator
         stamp = rules.stamps.attachment(locator.digest or "", locator.name or "", None)
-        reason = "quoted attachment of ours, now with this message's token"
+        reason = reasons.QUOTED_ATTACHMENT
         return [Wish(start, end, stamp, "quoted-attachment", locator.digest, reason)]
     to = url if own is None else own.locator.to or ""
     why = why_untracked(to, rules.unsubscribes)
     if own is None and goes_on:
-        why = _GOES_ON
+        why = reasons.GOES_ON
     if not rules.links or why is not None or rules.stamps.is_full:
         if own is not None:
-            reason = "quoted link of ours, its target given back"
+            reason = reasons.QUOTED_LINK_RESTORED
             return [Wish(start, end, (_as_text(to),), "quoted-link", to, reason)]
         if rules.links:
-            rules.report(f"link {url[:200]}", start, why or "more links than can be numbered")
+            rules.report(f"link {url[:200]}", start, why or reasons.MANY_LINKS)
         return []
     new = rules.stamps.link(to)
     if own is not None:
-        text = "quoted link of ours, now with this message's token"
+        text = reasons.QUOTED_LINK_RENEWED
         return [Wish(start, end, new, "quoted-link", to, text)]
     return [Wish(start, end, new, "text-link", to, "tracked link in a text part")]
 
@@ -99,7 +99,7 @@ def draft_alternative(
     """
     line = message.line_end
     if not _has_empty_line(message, part):
-        raise NotEditable("no empty line before its text, so no HTML part can stand beside it")
+        raise NotEditable(reasons.NO_EMPTY_LINE)
     boundary = _boundary(message)
     kept = [
         message.raw[f.start : f.end]
@@ -178,7 +178,7 @@ def _html(content: Content, rules: DocumentRules, additions: Additions) -> Piece
     position = 0
     for start, end, goes_on in find_text_urls(text):
         if goes_on:
-            rules.report(f"link {text[start:end][:200]}", start, _GOES_ON)
+            rules.report(f"link {text[start:end][:200]}", start, reasons.GOES_ON)
             continue
         url = text[start:end]
         pieces.append(html.escape(text[position:start]))

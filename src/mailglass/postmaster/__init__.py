@@ -17,6 +17,7 @@ from .lint import FilterScore, Forecast, LintReport, forecasts, lint
 from .organization import same_organization, suffix_organization, tree_walk
 from .placement import Placement, Seed, Where, place
 from .reports import BadReport, DomainReport, ReportFile, ReportRow, read_report, summarise
+from .sentences import sentences
 from .spf import SpfResult, SpfVerdict, Survey, check_host, survey
 
 __all__ = [
@@ -56,6 +57,7 @@ __all__ = [
     "place",
     "read_report",
     "same_organization",
+    "sentences",
     "suffix_organization",
     "summarise",
     "survey",

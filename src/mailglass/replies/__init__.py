@@ -8,7 +8,7 @@ finds the row. A provider's own code decides before any word, words before the e
 """
 
 from .codes import Codes, find_codes, is_status
-from .explain import Explanation, explain_reply
+from .explain import Explanation, explain_reply, sentences
 from .knowledge import ReplyClass, provider_codes, provider_names, provider_of_host
 
 __all__ = [
@@ -21,4 +21,5 @@ __all__ = [
     "provider_codes",
     "provider_names",
     "provider_of_host",
+    "sentences",
 ]

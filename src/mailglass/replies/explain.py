@@ -8,11 +8,13 @@ addresses full of misleading ones (NetEase's has "spam" in its path).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .codes import Codes, find_codes
 from .knowledge import (
     RUNS,
+    Advice,
     Meaning,
     Phrase,
     ProviderCode,
@@ -21,6 +23,7 @@ from .knowledge import (
     class_meanings,
     phrase_index,
     phrases,
+    provider_codes,
     provider_hints,
     provider_marks,
     provider_of_host,
@@ -30,7 +33,7 @@ from .knowledge import (
     status_meanings,
 )
 
-__all__ = ["Explanation", "explain_reply"]
+__all__ = ["Explanation", "explain_reply", "sentences"]
 
 _MAX_TEXT = 4096  # characters read; RFC 5321 section 4.5.3.1.5 allows 512 octets a reply line
 # Where a notice quotes more than the reply, the reply stands first: words of a header behind it
@@ -205,8 +208,21 @@ def _by_code(found: Meaning) -> _Judged:
 
 
 def _advise(name: str) -> str:
-    known = advice()[name]
+    return _advice_sentence(advice()[name])
+
+
+def _advice_sentence(known: Advice) -> str:
     return f"{known.who}: {known.text}"
+
+
+def sentences() -> Iterator[str]:
+    """Every meaning and every advice that an explanation can give."""
+    yield _NOTHING.meaning
+    yield from (meaning for meaning, _ in class_meanings().values())
+    yield from (row.meaning for row in status_meanings().values())
+    yield from (row.meaning for row in reply_code_meanings().values())
+    yield from (row.meaning for row in provider_codes())
+    yield from map(_advice_sentence, advice().values())
 
 
 def _phrase(lowered: str, *, weak: bool) -> Phrase | None:

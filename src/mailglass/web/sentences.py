@@ -1,20 +1,21 @@
-"""The sentences of evidence in the reader's language and zone.
+"""The sentences of evidence and of the other rooms, in the reader's language and zone.
 
-The history keeps them in English, as they were judged. Each was made from a template by putting
-values in; here the template is found again, its translation taken, and the values, which may be
-sentences themselves, put into that. What fits no template stays as it is.
+The history keeps them in English, as they were judged; `languages.Phrasebook` finds each one's
+template again.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Iterator
 from functools import cache
 
 from ..evidence import load_rules
+from ..guard import sentences as guard_sentences
 from ..history import SENTENCES
+from ..instrument import sentences as plan_sentences
+from ..languages import Phrasebook
+from ..postmaster import sentences as finding_sentences
+from ..replies import sentences as reply_sentences
 from .visitor import Visitor
 from .wording import _
 
@@ -61,59 +62,24 @@ _FIXED = (
     _("{n} h"),
     _("{n} days"),
 )
-_WHEN = re.compile(r"on (\d{4}-\d\d-\d\d) at (\d\d:\d\d:\d\d)")
-_VALUES = {"when": r"on \d{4}-\d\d-\d\d at \d\d:\d\d:\d\d", "n": r"\d+"}
-_DEPTH = 4  # a sentence in a sentence in a sentence; more is nobody's
 
 
-@dataclass(frozen=True, slots=True)
-class _Template:
-    text: str
-    pattern: re.Pattern[str]
-
-
-def tell(text: str, visitor: Visitor, depth: int = _DEPTH) -> str:
+def tell(text: str, visitor: Visitor) -> str:
     """A sentence of ours as this reader reads it."""
-    moment = _WHEN.fullmatch(text)
-    if moment:
-        at = datetime.fromisoformat(f"{moment[1]}T{moment[2]}").replace(tzinfo=UTC)
-        return visitor.language.say("on %(time)s", time=visitor.language.time(at, visitor.zone))
-    for template in _compiled() if depth else ():
-        found = template.pattern.fullmatch(text)
-        if found:
-            values = {k: tell(v, visitor, depth - 1) for k, v in found.groupdict().items()}
-            return _filled(visitor.language.say(template.text), values)
-    return text
-
-
-def _filled(template: str, values: Mapping[str, str]) -> str:
-    return re.sub(r"\{(\w+)\}", lambda found: values.get(found[1], found[0]), template)
+    return _phrasebook().tell(text, visitor.language, visitor.zone)
 
 
 @cache
-def _compiled() -> tuple[_Template, ...]:
-    """Those with the most words of their own first: they say the most."""
-    found = [_Template(text, _pattern(text)) for text in dict.fromkeys(templates())]
-    return tuple(sorted(found, key=lambda t: -len(re.sub(r"\{\w+\}", "", t.text))))
-
-
-def _pattern(text: str) -> re.Pattern[str]:
-    parts = re.split(r"\{(\w+)\}", text)
-    names: set[str] = set()
-    written = []
-    for place, part in enumerate(parts):
-        if place % 2 == 0:
-            written.append(re.escape(part))
-        elif part in names:
-            written.append(f"(?P={part})")
-        else:
-            names.add(part)
-            written.append(f"(?P<{part}>{_VALUES.get(part, '.+?')})")
-    return re.compile("".join(written), re.DOTALL)
+def _phrasebook() -> Phrasebook:
+    return Phrasebook(templates())
 
 
 def templates() -> Iterator[str]:
-    """Every sentence that evidence and history can say, with names for what is put in."""
+    """Every sentence that a page can show, with names for what is put in."""
     yield from _FIXED
     yield from SENTENCES.values()
     yield from (signal.text for signal in load_rules().signals.values())
+    yield from reply_sentences()
+    yield from finding_sentences()
+    yield from guard_sentences()
+    yield from plan_sentences()

@@ -21,7 +21,7 @@ from starlette.concurrency import run_in_threadpool
 
 from ..evidence import Rules, load_rules
 from ..history import History, session_user
-from .languages import LANGUAGES, Language
+from ..languages import LANGUAGES, Language
 from .shown import Shown
 from .visitor import SESSION_COOKIE, Visitor, is_own_form, visitor_of
 

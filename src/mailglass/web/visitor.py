@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from fastapi import Request
 
 from ..history import User
-from .languages import Language, choose_language
+from ..languages import Language, choose_language
 
 __all__ = ["SESSION_COOKIE", "THEMES", "Visitor", "form_token", "is_own_form", "visitor_of"]
 

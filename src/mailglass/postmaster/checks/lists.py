@@ -12,7 +12,7 @@ from ..organization import suffix_organization
 
 __all__ = ["check_lists"]
 
-_WEIGHTS: dict[str, tuple[FindingStatus, str]] = {
+WEIGHTS: dict[str, tuple[FindingStatus, str]] = {
     "high": (FAIL, "Many receivers refuse mail on this list alone."),
     "medium": (WARN, "Receivers count this list among other signs."),
     "low": (WARN, "Few receivers ask this list."),
@@ -50,17 +50,17 @@ def _subject(case: Case, subject: str, listings: list[Listing]) -> list[Finding]
     believed = [one for one in own if one.state is ZoneState.ALIVE and one.zone.kind != "allow"]
     if not believed:
         observed = f"{subject}: none of {len(own)} lists could be believed"
-        return [finding(kind, UNKNOWN, observed, weight=_ALL), *good]
+        return [finding(kind, UNKNOWN, observed, weight=ALL_LISTS), *good]
     clean = f"{subject} is on none of {len(believed)} lists that passed their test"
-    return [finding(kind, OK, clean, weight=_ALL), *good]
+    return [finding(kind, OK, clean, weight=ALL_LISTS), *good]
 
 
-_ALL = "Receivers refuse or filter senders that well-kept lists name."
+ALL_LISTS = "Receivers refuse or filter senders that well-kept lists name."
 
 
 def _listed(kind: str, listing: Listing) -> Finding:
     zone = listing.zone
-    status, weight = _WEIGHTS[zone.weight]
+    status, weight = WEIGHTS[zone.weight]
     observed = f"{listing.subject} is on {zone.zone}: {'; '.join(listing.meanings)}"
     if listing.text:
         observed += f" ({listing.text})"

@@ -6,7 +6,7 @@ A forecast is a judgement, not a promise: providers weigh reputation, which no m
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -14,7 +14,7 @@ from importlib.resources import files
 from ...model import Finding, FindingStatus
 from ...replies import explain_reply
 
-__all__ = ["PROVIDERS", "Forecast", "forecasts"]
+__all__ = ["PROVIDERS", "Forecast", "forecasts", "sentences"]
 
 PROVIDERS = ("netease", "tencent", "gmail", "yahoo", "outlook", "apple", "naver")
 # The names by which mailglass.replies knows them, where they differ.
@@ -102,11 +102,27 @@ _WORDS = {
     "spam": "may put it into the spam folder",
     "refused": "will probably refuse it",
 }
+_WITH = ' with "{reply}" ({meaning})'
+_BECAUSE = ", because of {because}"
+
+
+def sentences() -> Iterator[str]:
+    """What a forecast can say, with names for what is put in."""
+    for outcome, words in _WORDS.items():
+        if outcome == "accepted":
+            yield words
+        else:
+            yield words + _BECAUSE
+            yield words + _WITH + _BECAUSE
 
 
 def _sentence(outcome: str, reasons: list[Reason]) -> str:
     decisive = [reason for reason in reasons if reason.outcome == outcome]
     because = ", ".join(dict.fromkeys(reason.finding for reason in decisive))
     replies = [reason for reason in decisive if reason.reply]
-    said = f' with "{replies[0].reply}" ({replies[0].meaning})' if replies else ""
-    return _WORDS[outcome] + said + (f", because of {because}" if because else "")
+    words = _WORDS[outcome] + (_WITH if replies else "") + (_BECAUSE if because else "")
+    return words.format(
+        reply=replies[0].reply if replies else "",
+        meaning=replies[0].meaning if replies else "",
+        because=because,
+    )

@@ -13,7 +13,7 @@ from fastapi.responses import RedirectResponse, Response
 from markupsafe import Markup
 
 from ...history import change_password, set_second_factor
-from ..languages import LANGUAGES
+from ...languages import LANGUAGES
 from ..site import Site
 from ..visitor import THEMES, Visitor
 

@@ -1,7 +1,7 @@
-"""The languages of the pages: which one a reader gets, its catalog, and how it writes a time.
+"""The languages: which one a reader gets, its catalog, and how it writes a time.
 
-Catalogs are gettext's (`catalogs/<language>.po`), read at start; English is the language of the
-sources and needs none. `tools/catalogs.py` keeps them in step with the sources.
+Catalogs are gettext's (`catalogs/<language>.po`), read when first spoken; English is the language
+of the sources and needs none. `tools/catalogs.py` keeps them in step with the sources.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
+from functools import cache
 from importlib.resources import files
 
 from babel.core import Locale
@@ -24,12 +25,16 @@ __all__ = ["LANGUAGES", "Language", "choose_language"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Language:
-    """One language of the pages."""
+    """One language."""
 
     tag: str  # of the html element (BCP 47)
     name: str  # in itself
     locale: Locale
-    catalog: NullTranslations
+
+    @property
+    def catalog(self) -> NullTranslations:
+        """The translations, as gettext keeps them; empty for English."""
+        return _catalog(self.tag)
 
     def say(self, message: str, **values: object) -> str:
         """A sentence of ours in this language, with its values put in."""
@@ -64,9 +69,10 @@ class Language:
 
 
 def _language(tag: str, name: str, locale: str) -> Language:
-    return Language(tag=tag, name=name, locale=Locale.parse(locale, sep="-"), catalog=_catalog(tag))
+    return Language(tag=tag, name=name, locale=Locale.parse(locale, sep="-"))
 
 
+@cache
 def _catalog(tag: str) -> NullTranslations:
     file = files(__package__).joinpath("catalogs", f"{tag}.po")
     if not file.is_file():
