@@ -110,3 +110,22 @@ def test_what_is_no_domain_is_named(browser: Browser, name: str) -> None:
     page = browser.get("/deliverability", params={"domain": name})
     assert 'role="alert"' in page.text
     assert browser.get("/deliverability/findings", params={"domain": name}).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("language", "advice", "expected"),
+    [
+        ("zh-Hans", "发件方管理员：修正 SPF", "MX 记录"),
+        ("ko", "발신 측 관리자: SPF", "MX 레코드"),
+    ],
+)
+def test_refusals_and_findings_are_told_in_the_readers_language(
+    browser: Browser, history: History, language: str, advice: str, expected: str
+) -> None:
+    refuse(history, 100, "MI:SPF 163 smtp5")
+    browser.cookies.set("mailglass-language", language)
+    assert advice in browser.get("/deliverability").text
+    page = browser.get("/deliverability/findings?domain=example.test").text
+    assert expected in page
+    assert "MX records with names" not in page
+    assert "Yahoo wants the domains" not in page

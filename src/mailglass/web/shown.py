@@ -133,9 +133,10 @@ class Shown:
         return self._language.say(text)
 
     def sentence(self, text: str) -> str:
-        """A sentence of evidence."""
+        """A sentence of ours; it begins large unless it begins with a host, a tag or a URL."""
         told = tell(text, self._visitor)
-        return told[:1].upper() + told[1:]
+        first = told.partition(" ")[0].rstrip(",:;")
+        return told[:1].upper() + told[1:] if first.isalpha() else told
 
     def happening(self, event: Event, targets: Mapping[int, Target]) -> Markup:
         """What happened in a sentence, with what it was about and the words of the outside."""
