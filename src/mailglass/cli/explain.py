@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import json
 import os
+import sys
 from dataclasses import asdict, replace
 
 import click
@@ -43,7 +44,7 @@ def command(
 
     REPLY is the text as the server or the bounce gave it; without it, standard input is read.
     """
-    given = os.fsencode(" ".join(reply)) or click.get_binary_stream("stdin").read(_MAX_BYTES)
+    given = os.fsencode(" ".join(reply)) or sys.stdin.buffer.read(_MAX_BYTES)
     text = _decoded(given)
     if not text.strip():
         raise InputError('there is no reply to explain; try: mailglass explain "550 DT:SPM"')
