@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import click
 
 from ..errors import InputError
+from ..evidence import as_told
 from ..history import DeliveryFilters, StoredDelivery
 from ..model import VerdictLevel
 from ._history import account_option, account_or_all, one_account, reading
@@ -78,7 +79,7 @@ def list_(
                 _recipient(d),
                 stamp(d.delivered_at),
                 d.verdict.level.value + ("" if d.verdict.is_final else " (provisional)"),
-                f"{d.verdict.probability:.0%}",
+                f"{as_told(d.verdict.probability):.0%}",
             )
             for d in found
         ],
@@ -126,7 +127,7 @@ def show(ctx: click.Context, number: int, account: str | None, as_json: bool) ->
     click.echo(f"delivery {delivery.id} of message {delivery.message_id}")
     click.echo(f"to        {safe(_recipient(delivery))}, tracking {delivery.policy.value}")
     click.echo(f"delivered {stamp(delivery.delivered_at)}")
-    click.echo(f"verdict   {verdict.level.value}, {verdict.probability:.0%}{state}")
+    click.echo(f"verdict   {verdict.level.value}, {as_told(verdict.probability):.0%}{state}")
     for item in verdict.evidence:
         click.echo(f"            {safe(item.text)}")
     print_rows(

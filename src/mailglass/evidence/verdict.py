@@ -18,7 +18,7 @@ from .judge import event_of
 from .networks import network_key
 from .rules import Rules, log_odds
 
-__all__ = ["event_from", "weigh"]
+__all__ = ["as_told", "event_from", "weigh"]
 
 _PEOPLES = frozenset({EventType.OPENED, EventType.CLICKED, EventType.DOWNLOADED, EventType.FETCHED})
 _MACHINES = {
@@ -296,8 +296,13 @@ def _headline(
     return Evidence(signal="verdict", weight=0.0, text=text)
 
 
+def as_told(probability: float) -> float:
+    """A probability as people are told it: whole percent, 1 to 99, since nothing is certain."""
+    return min(max(round(probability, 2), 0.01), 0.99)
+
+
 def _percent(probability: float) -> str:
-    return f"{min(max(round(probability * 100), 1), 99)}%"  # nothing is certain
+    return f"{as_told(probability):.0%}"
 
 
 def _when(at: datetime) -> str:
