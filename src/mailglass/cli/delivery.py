@@ -8,7 +8,7 @@ import click
 
 from ..errors import InputError
 from ..evidence import as_told
-from ..history import DeliveryFilters, StoredDelivery
+from ..history import EVENTS_OF_COPY, DeliveryFilters, StoredDelivery, further_hits
 from ..model import VerdictLevel
 from ._history import account_option, account_or_all, one_account, reading
 from ._rows import print_object, print_rows, safe, stamp
@@ -102,7 +102,8 @@ def show(ctx: click.Context, number: int, account: str | None, as_json: bool) ->
             raise NoSuchDelivery(
                 f"there is no delivery {number}; `mailglass delivery list` shows the newest"
             )
-        events, hits = t.events_of([number]), t.hits_of([number])
+        events = t.events_of([number], most=EVENTS_OF_COPY)
+        hits = t.hits_numbered(e.hit_id for e in events if e.hit_id is not None)
     delivery = found[0]
     if as_json:
         print_object(
@@ -119,6 +120,7 @@ def show(ctx: click.Context, number: int, account: str | None, as_json: bool) ->
                     }
                     for h in hits
                 ],
+                "further_hits": further_hits(delivery, events),
             }
         )
         return
@@ -142,6 +144,9 @@ def show(ctx: click.Context, number: int, account: str | None, as_json: bool) ->
             for e in events
         ],
     )
+    further = further_hits(delivery, events)
+    if further:
+        click.echo(f"and {further} further hits, which are counted")
     click.echo(f"`mailglass timeline {delivery.id}` tells it in sentences")
 
 

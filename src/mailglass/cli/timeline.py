@@ -80,3 +80,5 @@ def _print_copy(console: Console, story: Timeline, copy: DeliveryTimeline) -> No
         )
         for item in stored.event.evidence:
             console.print(Text(f"      {item.weight:+.1f}  {_safe(item.text)}", style="dim"))
+    if copy.further_hits:
+        console.print(f"  and {copy.further_hits} further hits, which are counted")

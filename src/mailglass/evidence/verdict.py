@@ -90,8 +90,12 @@ def event_from(hit: Hit, judgement: Judgement) -> Event:
     )
 
 
-def weigh(events: Sequence[Event], now: datetime, rules: Rules) -> Verdict:
+def weigh(
+    events: Sequence[Event], now: datetime, rules: Rules, *, further_hits: int = 0
+) -> Verdict:
     """What the events of one delivery mean at `now`.
+
+    `further_hits` is how many there are besides, which were counted and are not among the events.
 
     An event of a hit carries `probability_human`, `address` and `user_agent` in `raw`, as
     `event_from` writes them; `actor`, `path_kind` and `target` make the sentences better.
@@ -106,6 +110,9 @@ def weigh(events: Sequence[Event], now: datetime, rules: Rules) -> Verdict:
     probability, evidence = _combined(silent, delivered, reasons)
     level = _level(types, sources, probability, rules)
     plain = _plain(ordered)
+    if further_hits:
+        text = f"{further_hits} further hits are counted and were not weighed one by one"
+        plain.append(Evidence(signal="further_hits", weight=0.0, text=text))
     headline = _headline(level, probability, reasons, plain)
     return Verdict(
         level=level,
