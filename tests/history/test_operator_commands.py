@@ -200,11 +200,30 @@ def test_accounts_and_users_are_added_listed_and_let_go(plain: Desk) -> None:
     plain("user", "remove", "anna", "--yes")
     assert [u["user"] for u in plain.lines("user", "list")] == ["admin"]
     assert "`mailglass user list`" in plain.refused("user", "remove", "anna", "--yes")
-    plain("user", "add", "anna", "--account", "shop")
+    plain("user", "add", "anna", "--account", "shop", "--role", "read-only")
+    assert {u["user"]: u["role"] for u in plain.lines("user", "list")}["anna"] == "read-only"
+    plain("user", "add", "anna")
+    assert {u["user"]: u["role"] for u in plain.lines("user", "list")}["anna"] == "read-only"
     plain("account", "close", "shop", "--yes")
     assert [a["name"] for a in plain.lines("account", "list")] == ["default"]
     assert [u["user"] for u in plain.lines("user", "list")] == ["admin"]
     assert plain.json("account", "show", "default")["users"][0]["name"] == "admin"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("key", "revoke", "99999999999999999999"),
+        ("delivery", "show", "99999999999999999999"),
+        ("message", "list", "--before", "99999999999999999999"),
+        ("webhook", "replay", "99999999999999999999"),
+        ("webhook", "add", "http://["),
+        ("webhook", "add", "http://h.test:99999/"),
+        ("retention", "set", "hits", "999999"),
+    ],
+)
+def test_words_that_cannot_be_meant_are_a_fault_of_use(plain: Desk, words: tuple[str, ...]) -> None:
+    assert plain.run(*words).exit_code == 2
 
 
 def test_deliveries_are_listed_and_shown(desk: Desk) -> None:

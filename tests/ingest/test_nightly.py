@@ -10,6 +10,7 @@ from datetime import UTC, datetime, time, timedelta
 import pytest
 import sqlalchemy as sa
 
+from mailglass.errors import InputError
 from mailglass.history import KINDS, Dimension, History, StoredMessage, schema
 from mailglass.ingest import NIGHTLY, Nightly
 from mailglass.model import Delivery, EventType, Hit, Target, TargetKind, VerdictLevel
@@ -189,3 +190,16 @@ def test_every_kind_of_data_has_its_setting() -> None:
         n for n in names if n.startswith("retention.")
     }
     assert set(Settings().retention_days) == set(KINDS)
+
+
+def test_a_number_of_days_before_the_calendar_stops_nobody_elses_letting_go(house: House) -> None:
+    with house.history.transaction() as t:
+        other = t.add_account("other", NOW).id
+    with pytest.raises(InputError), house.history.transaction() as t:
+        t.set_retention(other, "hits", 999_999)
+    with house.history.transaction() as t:  # as an earlier release wrote it
+        row = {"account_id": other, "kind": "hits", "days": 999_999}
+        t._db.execute(schema.retention.insert().values(row))
+    house.opened(1, 400)
+    house.opened(2, 400, other)
+    assert house.nightly().run().result["removed"]["hits"] == 1

@@ -8,7 +8,10 @@ from datetime import datetime
 
 import click
 
-__all__ = ["print_object", "print_rows", "safe", "stamp"]
+__all__ = ["NUMBER", "print_object", "print_rows", "safe", "stamp"]
+
+NUMBER = click.IntRange(0, 2**63 - 1)  # of the history: no more than a database can hold
+
 
 _WIDEST = 60  # characters of a cell; what is cut stands whole in --json
 

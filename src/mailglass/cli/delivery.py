@@ -7,11 +7,10 @@ from datetime import UTC, datetime
 import click
 
 from ..errors import InputError
-from ..evidence import as_told
-from ..history import EVENTS_OF_COPY, DeliveryFilters, StoredDelivery, further_hits
+from ..history import DeliveryFilters, StoredDelivery
 from ..model import VerdictLevel
 from ._history import account_option, account_or_all, one_account, reading
-from ._rows import print_object, print_rows, safe, stamp
+from ._rows import NUMBER, print_object, print_rows, safe, stamp
 
 __all__ = ["NoSuchDelivery", "command"]
 
@@ -30,13 +29,13 @@ def command() -> None:
 
 
 @command.command("list")
-@click.option("--message", "message_id", type=int, help="Of this message.")
+@click.option("--message", "message_id", type=NUMBER, help="Of this message.")
 @click.option("--recipient", help="To this address.")
 @click.option("--domain", help="To this domain.")
 @click.option("--level", type=click.Choice([v.value for v in VerdictLevel]))
 @click.option("--since", type=click.DateTime(_TIMES), help="UTC.")
 @click.option("--until", type=click.DateTime(_TIMES), help="UTC; the first moment left out.")
-@click.option("--before", type=int, help="Only numbers below this: the next page.")
+@click.option("--before", type=NUMBER, help="Only numbers below this: the next page.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
 @account_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
@@ -79,7 +78,7 @@ def list_(
                 _recipient(d),
                 stamp(d.delivered_at),
                 d.verdict.level.value + ("" if d.verdict.is_final else " (provisional)"),
-                f"{as_told(d.verdict.probability):.0%}",
+                f"{d.verdict.probability:.0%}",
             )
             for d in found
         ],
@@ -89,7 +88,7 @@ def list_(
 
 
 @command.command()
-@click.argument("number", type=int)
+@click.argument("number", type=NUMBER)
 @account_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, with events and hits.")
 @click.pass_context
@@ -102,8 +101,7 @@ def show(ctx: click.Context, number: int, account: str | None, as_json: bool) ->
             raise NoSuchDelivery(
                 f"there is no delivery {number}; `mailglass delivery list` shows the newest"
             )
-        events = t.events_of([number], most=EVENTS_OF_COPY)
-        hits = t.hits_numbered(e.hit_id for e in events if e.hit_id is not None)
+        events, hits = t.events_of([number]), t.hits_of([number])
     delivery = found[0]
     if as_json:
         print_object(
@@ -120,7 +118,6 @@ def show(ctx: click.Context, number: int, account: str | None, as_json: bool) ->
                     }
                     for h in hits
                 ],
-                "further_hits": further_hits(delivery, events),
             }
         )
         return
@@ -129,7 +126,7 @@ def show(ctx: click.Context, number: int, account: str | None, as_json: bool) ->
     click.echo(f"delivery {delivery.id} of message {delivery.message_id}")
     click.echo(f"to        {safe(_recipient(delivery))}, tracking {delivery.policy.value}")
     click.echo(f"delivered {stamp(delivery.delivered_at)}")
-    click.echo(f"verdict   {verdict.level.value}, {as_told(verdict.probability):.0%}{state}")
+    click.echo(f"verdict   {verdict.level.value}, {verdict.probability:.0%}{state}")
     for item in verdict.evidence:
         click.echo(f"            {safe(item.text)}")
     print_rows(
@@ -144,9 +141,6 @@ def show(ctx: click.Context, number: int, account: str | None, as_json: bool) ->
             for e in events
         ],
     )
-    further = further_hits(delivery, events)
-    if further:
-        click.echo(f"and {further} further hits, which are counted")
     click.echo(f"`mailglass timeline {delivery.id}` tells it in sentences")
 
 

@@ -14,7 +14,7 @@ import click
 
 from ..errors import InputError
 from ..inbound import Record, Report, parse, read_postfix_log
-from ._rows import print_rows, safe, stamp
+from ._rows import NUMBER, print_rows, safe, stamp
 from ._source import settings_of
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def _mail_fields(mail: Returned) -> dict[str, object]:
 
 
 @command.command("show")
-@click.argument("number", type=int)
+@click.argument("number", type=NUMBER)
 @click.pass_context
 def show_mail(ctx: click.Context, number: int) -> None:
     """Write the mail NUMBER of `inbound list` to standard output, byte for byte."""

@@ -10,7 +10,7 @@ import click
 from ..errors import InputError
 from ..history import USUAL_SCOPES, ApiKey, Scope
 from ._history import account_option, one_account, reading, writing
-from ._rows import print_object, print_rows, stamp
+from ._rows import NUMBER, print_object, print_rows, stamp
 
 __all__ = ["NoSuchKey", "command"]
 
@@ -98,7 +98,7 @@ def list_(ctx: click.Context, account: str | None, as_json: bool) -> None:
 
 
 @command.command()
-@click.argument("number", type=int)
+@click.argument("number", type=NUMBER)
 @account_option
 @_json_option
 @click.pass_context

@@ -11,7 +11,7 @@ from ..errors import InputError
 from ..history import Dimension, MessageSearch, StoredMessage, Transaction
 from ..model import VerdictLevel
 from ._history import account_option, account_or_all, one_account, reading
-from ._rows import print_object, print_rows, safe, stamp
+from ._rows import NUMBER, print_object, print_rows, safe, stamp
 
 __all__ = ["NoSuchMessage", "command"]
 
@@ -39,7 +39,7 @@ def command() -> None:
 @click.option("--tag")
 @click.option("--since", type=click.DateTime(_TIMES), help="UTC.")
 @click.option("--until", type=click.DateTime(_TIMES), help="UTC; the first moment left out.")
-@click.option("--before", type=int, help="Only numbers below this: the next page.")
+@click.option("--before", type=NUMBER, help="Only numbers below this: the next page.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.pass_context

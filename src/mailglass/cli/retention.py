@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import click
 
 from .. import ingest
-from ..history import KINDS, OF_ACCOUNTS, History, TaskReport
+from ..history import KINDS, MOST_DAYS, OF_ACCOUNTS, History, TaskReport
 from ._history import account_option, account_or_all, one_account, reading, writing
 from ._rows import print_object, print_rows, stamp
 from ._source import settings_of
@@ -53,7 +53,7 @@ def show(ctx: click.Context, account: str | None, as_json: bool) -> None:
 
 @command.command("set")
 @click.argument("kind", type=click.Choice(OF_ACCOUNTS))
-@click.argument("days", type=click.IntRange(min=0), required=False)
+@click.argument("days", type=click.IntRange(0, MOST_DAYS), required=False)
 @account_option
 @_json_option
 @click.pass_context

@@ -92,11 +92,17 @@ def remove(ctx: click.Context, name: str, yes: bool, as_json: bool) -> None:
 
 @command.command()
 @click.argument("name")
-@click.option("--role", type=click.Choice([r.value for r in store.Role]), default="owner")
+@click.option(
+    "--role",
+    type=click.Choice([r.value for r in store.Role]),
+    help="From now on; without it a new user is an owner, and others keep theirs.",
+)
 @account_option
 @click.option("--json", "as_json", is_flag=True)
 @click.pass_context
-def add(ctx: click.Context, name: str, role: str, account: str | None, as_json: bool) -> None:
+def add(
+    ctx: click.Context, name: str, role: str | None, account: str | None, as_json: bool
+) -> None:
     """Add the user NAME, or give an existing one a new password; it is shown once."""
     settings = settings_of(ctx)
     history = store.History(settings.history_address)
@@ -104,7 +110,7 @@ def add(ctx: click.Context, name: str, role: str, account: str | None, as_json: 
     if account is not None:
         with history.reading() as t:
             owner = one_account(t, account).id
-    password = store.new_user(history, name, owner, store.Role(role))
+    password = store.new_user(history, name, owner, store.Role(role) if role else None)
     if as_json:
         click.echo(json.dumps({"user": name, "password": password}))
     else:

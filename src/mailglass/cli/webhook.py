@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from urllib.parse import urlsplit
 
 import click
 
 from ..errors import InputError
 from ..history import Endpoint, EndpointState, Filters, Notice, NoticeState, Transaction
 from ..model import EventType
-from ..notify import new_secret
+from ..notify import check_url, new_secret
 from ._history import account_option, one_account, reading, writing
-from ._rows import print_object, print_rows, stamp
+from ._rows import NUMBER, print_object, print_rows, stamp
 
 __all__ = ["NoSuchWebhook", "command"]
 
 _json_option = click.option("--json", "as_json", is_flag=True, help="For a program.")
-_number = click.argument("number", type=int)
+_number = click.argument("number", type=NUMBER)
 
 
 class NoSuchWebhook(InputError):
@@ -84,9 +83,10 @@ def add(
     as_json: bool,
 ) -> None:
     """Send notices of what happens from now on to URL; the signing secret is shown once."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
-        raise click.UsageError(f"{url!r} is no http or https URL without a user name")
+    try:
+        check_url(url)
+    except InputError as error:
+        raise click.UsageError(str(error)) from error
     secret = new_secret()
     with writing(ctx) as t:
         endpoint = t.add_endpoint(
@@ -144,7 +144,7 @@ def remove(ctx: click.Context, number: int, yes: bool, account: str | None, as_j
 @command.command()
 @_number
 @click.option("--state", type=click.Choice([s.value for s in NoticeState]))
-@click.option("--before", type=int, help="Only events below this number: the next page.")
+@click.option("--before", type=NUMBER, help="Only events below this number: the next page.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
 @account_option
 @_json_option

@@ -14,7 +14,7 @@ import email.header
 import email.utils
 import re
 from base64 import encodebytes
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.message import Message
 from email.mime.base import MIMEBase
@@ -35,6 +35,7 @@ __all__ = [
     "Composed",
     "Fields",
     "NamedAddress",
+    "check_size",
     "compose",
     "read_address",
     "read_addresses",
@@ -117,6 +118,16 @@ class Composed:
     raw: bytes
     recipients: tuple[str, ...]
     fillings: Mapping[str, Mapping[str, Any]]  # by recipient, as `instrument.fill` reads them
+
+
+def check_size(
+    raw: bytes, recipients: Sequence[str], *, most_bytes: int, most_recipients: int
+) -> None:
+    """Raises InputError when a message is larger, or for more people, than is taken."""
+    if len(recipients) > most_recipients:
+        raise InputError(f"{len(recipients)} recipients are more than the {most_recipients} taken")
+    if len(raw) > most_bytes:
+        raise InputError(f"the message has {len(raw)} bytes; at most {most_bytes} are taken")
 
 
 def read_address(text: str) -> NamedAddress:

@@ -29,6 +29,7 @@ from .listing import DeliveryFilters
 from .persons import Erased, Withdrawn
 from .records import (
     Account,
+    Copies,
     JudgedDelivery,
     JudgedHit,
     KnownFacts,
@@ -42,11 +43,11 @@ from .records import (
     Suppression,
     User,
 )
-from .retention import KINDS, OF_ACCOUNTS, TaskReport, truncated
+from .retention import KINDS, MOST_DAYS, OF_ACCOUNTS, TaskReport, truncated
 from .rights import Consent, ConsentState, OnWithdrawal, Policy, PolicyScope
 from .schema.base import Dimension, Period, Who
 from .store import History, Transaction, open_engine
-from .timeline import EVENTS_OF_COPY, SENTENCES, DeliveryTimeline, Timeline, further_hits, timeline
+from .timeline import SENTENCES, DeliveryTimeline, Timeline, timeline
 from .unnamed import SMALLEST_CROWD, UnnamedHit
 from .versions import HistoryOutdated, Step, migrate, pending_steps
 from .visits import Visit, Whereabouts
@@ -54,8 +55,8 @@ from .webhooks import Attempt, Endpoint, EndpointState, Filters, Notice, NoticeS
 
 __all__ = [
     "ADMINISTRATOR",
-    "EVENTS_OF_COPY",
     "KINDS",
+    "MOST_DAYS",
     "OF_ACCOUNTS",
     "PERIODS",
     "SENTENCES",
@@ -66,6 +67,7 @@ __all__ = [
     "Attempt",
     "Consent",
     "ConsentState",
+    "Copies",
     "Counts",
     "DeliveryFilters",
     "DeliveryTimeline",
@@ -119,7 +121,6 @@ __all__ = [
     "check_password",
     "database_file",
     "end_session",
-    "further_hits",
     "is_use_stale",
     "migrate",
     "new_login_link",

@@ -51,11 +51,12 @@ def add_administrator(history: History, dashboard_url: str) -> tuple[str, str] |
 
 
 def new_user(
-    history: History, name: str, account_id: int | None = None, role: Role = Role.OWNER
+    history: History, name: str, account_id: int | None = None, role: Role | None = None
 ) -> str:
     """Add a user, or give one a new password, which is returned.
 
-    Of the administrator's account unless another is given; a user who was removed comes back.
+    Of the administrator's account unless another is given; a user who was removed comes back. With
+    a role they have that one from now on; without, a new user is an owner and others keep theirs.
     """
     with history.transaction() as t:
         user, admin = t.user_named(name), t.user_named(ADMINISTRATOR)
@@ -66,9 +67,11 @@ def new_user(
             owner = account_id if account_id is not None else admin.account_id  # type: ignore[union-attr]
             user = t.enable_user(name, owner)
             if user is None:
-                return _add_user(t, owner, name, role)[1]
+                return _add_user(t, owner, name, role or Role.OWNER)[1]
         elif account_id is not None and user.account_id != account_id:
             raise InputError(f"{name} is a user of another account; names are not shared")
+        if role is not None:
+            t.set_role(user.id, role)
         password = _new_password()
         t.set_password(user.id, _hasher.hash(password))
     return password
@@ -147,11 +150,17 @@ def set_second_factor(
 ) -> bool:
     """Ask for codes of `secret` (base32) from now on; with None for none. False: a wrong code.
 
-    Turning it on takes a code of the new secret, turning it off one of the old.
+    Turning it on takes a code of the new secret, turning it off one of the old; one that is on is
+    turned off first, or who only has an open session could put theirs in its place.
     """
     with history.transaction() as t:
-        proof = secret or t.totp_secret_of(user_id)
-        if proof is None or _step_of(proof, code, now or datetime.now(UTC)) is None:
+        known = t.totp_secret_of(user_id)
+        proof = secret or known
+        if (
+            proof is None
+            or (secret and known)
+            or _step_of(proof, code, now or datetime.now(UTC)) is None
+        ):
             return False
         t.set_totp_secret(user_id, secret)
     return True

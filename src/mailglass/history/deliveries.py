@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from ..model import TrackingPolicy, Verdict, VerdictLevel
 from . import schema
 from .counting import CountingStatements
-from .records import StoredDelivery
+from .records import Copies, StoredDelivery
 from .schema.base import CODES
 from .schema.mail import HIT_COUNTERS
 from .schema.rollups import LEVEL_COUNTERS
@@ -46,6 +46,40 @@ class DeliveryStatements(CountingStatements):
                 query = query.where(c.id > after)
             found += self._read(query.limit(limit) if limit is not None else query)
         return sorted(found, key=lambda d: d.id)[:limit]
+
+    def copies_of(self, message_ids: Iterable[int]) -> dict[int, tuple[StoredDelivery, Copies]]:
+        """The first copy of each message, and all of them in sum, however many there are."""
+        c = schema.delivery.c
+        sums: dict[int, list[Any]] = {}  # Any: rows
+        for some in chunks(message_ids):
+            query = (
+                sa.select(
+                    c.message_id,
+                    c.level,
+                    sa.func.min(c.id).label("first"),
+                    sa.func.count().label("number"),
+                    sa.func.max(c.last_event_at).label("last"),
+                )
+                .where(c.message_id.in_(some))
+                .group_by(c.message_id, c.level)
+            )
+            for row in self._db.execute(query):
+                sums.setdefault(row.message_id, []).append(row)
+        firsts = {
+            d.message_id: d
+            for d in self.deliveries(min(r.first for r in rows) for rows in sums.values())
+        }
+        found = {}
+        for number, rows in sums.items():
+            last = max((r.last for r in rows if r.last is not None), default=None)
+            found[number] = (
+                firsts[number],
+                Copies(
+                    levels={r.level: r.number for r in rows},
+                    last_event_at=None if last is None else moment(last),
+                ),
+            )
+        return found
 
     def deliveries(
         self, delivery_ids: Iterable[int], *, with_reasons: bool = True

@@ -8,11 +8,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from ..model import Event, EventType, Hit, Judgement, Target, TrackingPolicy, Verdict
+from ..model import Event, EventType, Hit, Judgement, Target, TrackingPolicy, Verdict, VerdictLevel
 from .schema.base import Who
 
 __all__ = [
     "Account",
+    "Copies",
     "JudgedDelivery",
     "JudgedHit",
     "KnownFacts",
@@ -72,6 +73,19 @@ class StoredMessage:
     submitter: str | None = None  # the user or key that handed it in
     copies: int = 0  # deliveries, as counted when it was taken
     targets: tuple[Target, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copies:
+    """What became of a message's copies, in sum."""
+
+    levels: Mapping[VerdictLevel, int]  # how many copies have each
+    last_event_at: datetime | None
+
+    @property
+    def total(self) -> int:
+        """How many there are."""
+        return sum(self.levels.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,10 +165,6 @@ class KnownFacts:
 
     told: Sequence[StoredEvent] = ()  # also events whose hit is no longer kept
     seen: Sequence[SeenHit] = ()
-    # of a delivery with very many hits, instead of `seen`: some of them, whose judgement stays
-    standing: Sequence[StoredEvent] = ()
-    near: Sequence[StoredHit] = ()  # the hits of those, as far as they are kept
-    further: int = 0  # hits that are counted and not among those
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,17 +16,20 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
+from ..errors import InputError
 from . import schema
 from .recounting import MESSAGES_LET_GO
 from .schema.base import Dimension
 from .statements import chunks, json_text, moment
 from .unnamed import UnnamedStatements
 
-__all__ = ["KINDS", "OF_ACCOUNTS", "RetentionStatements", "TaskReport", "truncated"]
+__all__ = ["KINDS", "MOST_DAYS", "OF_ACCOUNTS", "RetentionStatements", "TaskReport", "truncated"]
 
 _BATCH = 2000  # rows in one transaction: milliseconds
 _PREFIX = {4: 24, 6: 48}  # what is kept of an address: its provider's corner, not its household
 
+
+MOST_DAYS = 36_500  # a century; far more would lie before the calendar
 
 # What each kind of data is; the days stand in the settings (`retention.<kind>`).
 KINDS = {
@@ -78,7 +81,14 @@ class RetentionStatements(UnnamedStatements):
         return found
 
     def set_retention(self, account_id: int, kind: str, days: int | None) -> None:
-        """An account's own number of days for a kind; None: that of the settings."""
+        """An account's own number of days for a kind; None: that of the settings.
+
+        Raises InputError for more than `MOST_DAYS`.
+        """
+        if days is not None and not 0 <= days <= MOST_DAYS:
+            raise InputError(
+                f"{kind}: {days} is not between 0 and {MOST_DAYS} days; 0 keeps for ever"
+            )
         c = schema.retention.c
         self._db.execute(
             schema.retention.delete().where(c.account_id == account_id, c.kind == kind)

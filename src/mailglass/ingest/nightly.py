@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 
 from ..errors import RetryLater
-from ..history import History, TaskReport, Transaction, truncated
+from ..history import MOST_DAYS, History, TaskReport, Transaction, truncated
 
 __all__ = ["NIGHTLY", "Nightly"]
 
@@ -98,7 +98,7 @@ class Nightly:
                 ("set-aside", t.remove_old_poison),
             ):
                 days = self._days.get(kind, 0)
-                gone[kind] = remove(began_at - timedelta(days=days)) if days else 0
+                gone[kind] = remove(_before(began_at, days)) if days else 0
             gone["expired sessions and keys"] = t.remove_expired(began_at)
         if gone["hits"] or gone["messages"]:
             with self._history.transaction() as t:
@@ -134,7 +134,7 @@ class Nightly:
             while more:
                 with self._history.transaction() as t:
                     after = int(t.cursor(mark) or 0)
-                    before = now - timedelta(days=scope.days)
+                    before = _before(now, scope.days)
                     old, reached, more = t.old_hits(after, before, scope.accounts, scope.others)
                     done += do(t, old)
                     if reached != after:
@@ -161,7 +161,7 @@ class Nightly:
             removed = _MESSAGES
             while removed == _MESSAGES:
                 with self._history.transaction() as t:
-                    before = now - timedelta(days=days)
+                    before = _before(now, days)
                     removed = t.remove_old_messages(account, before, _MESSAGES)
                 done += removed
                 if removed:
@@ -176,6 +176,10 @@ class Nightly:
             days = own.get(account, {}).get("messages", self._days.get("messages", 0))
             if days:
                 yield account, days
+
+
+def _before(now: datetime, days: int) -> datetime:
+    return now - timedelta(days=min(days, MOST_DAYS))  # one account's number must not stop the rest
 
 
 def _plain(gone: Mapping[str, int]) -> dict[str, int]:

@@ -4,7 +4,7 @@ Follows the events of the history; knows nothing of how they came about.
 """
 
 from .dispatch import Notifying
-from .posting import TIMEOUT_SECONDS, Posted, post
+from .posting import TIMEOUT_SECONDS, Posted, check_url, post
 from .schedule import DEFAULT_RETRY_SECONDS, RetrySchedule
 from .signing import new_secret, read_secret, signed_headers
 
@@ -14,6 +14,7 @@ __all__ = [
     "Notifying",
     "Posted",
     "RetrySchedule",
+    "check_url",
     "new_secret",
     "post",
     "read_secret",

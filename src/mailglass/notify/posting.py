@@ -8,20 +8,48 @@ that changes its address between the look and the connection changes nothing (`l
 from __future__ import annotations
 
 import email.utils
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
+from ..errors import InputError
 from ..lookup import Fetcher, FetchOutcome, Page
 from .signing import signed_headers
 
-__all__ = ["ANSWER_BYTES", "TIMEOUT_SECONDS", "Posted", "post"]
+__all__ = ["ANSWER_BYTES", "TIMEOUT_SECONDS", "Posted", "check_url", "post"]
 
 # The specification advises 15 to 30 s, Svix takes 15, GitHub 10: who does more in the request than
 # queue the notice is told so soon.
 TIMEOUT_SECONDS = 10.0
 ANSWER_BYTES = 2_048  # enough for an error's sentence; the rest is not read
+
+
+_URL = re.compile(r"https?://[!-~]+")
+_URL_CHARACTERS = 2_000
+
+
+def check_url(url: str) -> str:
+    """The URL of an endpoint; raises InputError for one to which nothing can be posted."""
+    try:
+        parts = urlsplit(url)
+        is_good = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # half a bracket, a port beyond 65535
+        is_good = False
+    if (
+        not is_good
+        or not _URL.fullmatch(url)
+        or len(url) > _URL_CHARACTERS
+        or parts.username is not None
+        or parts.fragment
+    ):
+        raise InputError(
+            f"{url[:200]!r} is no http or https URL without user name and fragment (a host beyond "
+            "ASCII is written as xn--...)"
+        )
+    return url
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

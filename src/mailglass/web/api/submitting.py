@@ -20,6 +20,7 @@ from ...gateway import (
     Fields,
     NamedAddress,
     Wishes,
+    check_size,
     compose,
     read_address,
     recipients_of,
@@ -175,12 +176,12 @@ def _once(caller: Caller, key: str, document: bytes) -> Once:
 
 
 def _checked(caller: Caller, prepared: Prepared) -> Prepared:
-    most = caller.desk.max_recipients
-    if len(prepared.recipients) > most:
-        raise InputError(f"{len(prepared.recipients)} recipients are more than the {most} taken")
-    limit = caller.desk.max_message_bytes
-    if len(prepared.raw) > limit:
-        raise InputError(f"the message has {len(prepared.raw)} bytes; at most {limit} are taken")
+    check_size(
+        prepared.raw,
+        prepared.recipients,
+        most_bytes=caller.desk.max_message_bytes,
+        most_recipients=caller.desk.max_recipients,
+    )
     return prepared
 
 

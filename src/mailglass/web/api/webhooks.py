@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import AfterValidator, Field, StringConstraints
@@ -22,7 +21,7 @@ from ...history import (
     Transaction,
 )
 from ...model import EventType
-from ...notify import new_secret, read_secret
+from ...notify import check_url, new_secret, read_secret
 from .access import Caller, permit
 from .problems import Conflict, NotThere
 from .words import (
@@ -53,13 +52,9 @@ _OVERLAP = timedelta(hours=24)  # for which an old secret goes on signing
 
 def _is_http(url: str) -> str:
     try:
-        parts = urlsplit(url)
-        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        good = False
-    if not good or parts.username is not None or parts.fragment:
-        raise ValueError("it is no http or https URL without user name and fragment")
-    return url
+        return check_url(url)
+    except InputError as error:
+        raise ValueError(str(error)) from error
 
 
 Url = Annotated[
