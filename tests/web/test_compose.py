@@ -85,12 +85,75 @@ def test_a_written_mail_is_in_the_spool_for_each_recipient(browser: Browser, spo
     assert "안녕" not in browser.get("/compose").text  # the draft is gone
 
 
-def test_two_clicks_send_one_mail(browser: Browser, spool: Spool) -> None:
-    number = number_in(write(browser, "save").text)
-    first = write(browser, "send", draft=number)
-    again = write(browser, "send", draft=number)
+def once_in(page: str) -> str:
+    found = re.search(r'name="once" value="([^"]+)"', page)
+    assert found is not None
+    return found[1]
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_two_clicks_send_one_mail(browser: Browser, spool: Spool, is_kept: bool) -> None:
+    page = write(browser, "save").text if is_kept else browser.get("/compose").text
+    fields = {"once": once_in(page), "draft": number_in(page)}
+    first = write(browser, "send", **fields)
+    write(browser, "save", subject="another draft, which takes the number of the first")
+    again = write(browser, "send", **fields)
     assert again.url.path == first.url.path
     assert waiting(spool) == 2
+
+
+def test_a_draft_that_is_opened_again_is_sent_once(browser: Browser, spool: Spool) -> None:
+    number = number_in(write(browser, "save").text)
+    once = once_in(browser.get(f"/compose?draft={number}").text)
+    assert once == once_in(browser.get(f"/compose?draft={number}").text)
+    write(browser, "send", draft=number, once=once)
+    write(browser, "send", draft=number, once=once)
+    assert waiting(spool) == 2
+
+
+def test_the_same_words_written_again_are_another_mail(browser: Browser, spool: Spool) -> None:
+    first, again = (
+        write(browser, "send", once=once_in(browser.get("/compose").text)) for _ in range(2)
+    )
+    assert again.url.path != first.url.path
+    assert waiting(spool) == 4
+
+
+def test_a_form_that_says_nothing_of_sending_sends_nothing(browser: Browser, spool: Spool) -> None:
+    assert "The draft is kept" in write(browser, "").text
+    assert waiting(spool) == 0
+
+
+def test_enter_in_a_field_keeps_the_draft(browser: Browser) -> None:
+    # a browser presses the form's first button
+    buttons = re.findall(r'<button name="action" value="(\w+)"', browser.get("/compose").text)
+    assert buttons[0] == "save"
+
+
+def test_a_page_nested_deeper_than_a_stack_is_sent(browser: Browser, spool: Spool) -> None:
+    deep = "<div>" * 3000 + "deep" + "</div>" * 3000
+    assert "On its way" in write(browser, "send", html=deep).text
+    assert waiting(spool) == 2
+
+
+def test_more_people_than_the_gateway_takes_are_refused(browser: Browser, spool: Spool) -> None:
+    many = ",".join(f"a{i}@there.test" for i in range(1001))
+    refused = write(browser, "send", to=many)
+    assert refused.status_code == 422
+    assert "1001 recipients are more than the 1000 taken" in refused.text
+    assert waiting(spool) == 0
+
+
+def test_a_message_can_be_a_file(browser: Browser) -> None:
+    token = re.search(r'name="form_token" value="(\w+)"', browser.get("/compose").text)
+    assert token is not None
+    mail = ("old.eml", b"From: x\r\n\r\nhello\r\n", "message/rfc822")
+    sent = browser.post(
+        "/compose",
+        data={"form_token": token[1], "action": "send", **LETTER},
+        files={"files": mail},
+    )
+    assert "On its way" in sent.text
 
 
 def test_the_plan_is_shown_before_anything_is_sent(browser: Browser, spool: Spool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -158,3 +159,47 @@ def test_while_the_history_is_down_pages_say_so_and_when_to_come_back(
 def test_a_message_that_is_not_there_is_a_404(browser: Browser, link: str, name: str) -> None:
     browser.post(link)
     assert browser.get(f"/messages/{name}").status_code == 404
+
+
+def test_a_mail_to_many_leaves_room_for_the_others_in_the_list(
+    browser: Browser, history: History, link: str
+) -> None:
+    browser.post(link)
+    add_message(history, 1, 100)
+    people = [Delivery(id=2000 + i, message_id=1000, recipient=f"a{i}@x.test") for i in range(5001)]
+    message = StoredMessage(
+        id=1000,
+        account_id=1,
+        accepted_at=NOW,
+        return_path="me@home.test",
+        author="me@home.test",
+        subject="to many",
+        message_id_field="<1000@home.test>",
+    )
+    older = replace(message, id=50, subject="to nobody any more", message_id_field="<50@home.test>")
+    with history.transaction() as t:
+        t.add_message(message, people)
+        t.add_message(older, [])
+    page = browser.get("/messages")
+    assert page.status_code == 200
+    assert "and 5000 more" in page.text.replace(",", "")
+    assert "5,001 × pending" in page.text
+    assert 'href="/messages/100"' in page.text
+    assert "to nobody any more" in page.text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/messages?before=99999999999999999999",
+        "/messages?since=0001-01-01",
+        "/messages?until=9999-12-31",
+        "/compose?draft=99999999999999999999",
+        "/settings/webhooks/99999999999999999999",
+    ],
+)
+def test_numbers_and_days_beyond_every_bound_are_no_faults_of_ours(
+    browser: Browser, link: str, path: str
+) -> None:
+    browser.post(link)
+    assert browser.get(path).status_code in (200, 422)

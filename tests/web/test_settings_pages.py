@@ -217,3 +217,46 @@ def test_a_member_changes_nothing_of_the_account(
     member: Browser, path: str, fields: dict[str, str]
 ) -> None:
     assert member.submit(path, **fields).status_code == 403
+
+
+def test_who_comes_back_has_the_role_that_they_are_given(
+    browser: Browser, history: History
+) -> None:
+    browser.submit("/settings/people", page="/settings", name="mei", role="owner")
+    with history.reading() as t:
+        mei = t.user_named("mei")
+    assert mei is not None
+    browser.submit("/settings/people/remove", page="/settings", user_id=str(mei.id))
+    browser.submit("/settings/people", page="/settings", name="mei", role="read-only")
+    with history.reading() as t:
+        assert [u.role for u in t.users(1) if u.name == "mei"] == [Role.READ_ONLY]
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a\r\nb", "a\x00"])
+def test_a_name_that_cannot_be_seen_is_refused(browser: Browser, name: str) -> None:
+    people = browser.submit("/settings/people", page="/settings", name=name, role="member")
+    keys = browser.submit(
+        "/settings/keys", page="/settings/keys", name=name, scopes=["messages:read"]
+    )
+    assert (people.status_code, keys.status_code) == (422, 422)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://[", "http://h:99999/", "http://u:p@h.test/", "http://h.test/#x", "http://h .t/"]
+)
+def test_an_address_to_which_nothing_can_be_posted_is_refused(
+    browser: Browser, history: History, url: str
+) -> None:
+    refused = browser.submit("/settings/webhooks", page="/settings/webhooks", url=url)
+    assert refused.status_code == 422
+    with history.reading() as t:
+        assert t.endpoints(1) == []
+
+
+def test_more_days_than_the_calendar_has_are_refused(browser: Browser, history: History) -> None:
+    refused = browser.submit(
+        "/settings/policies/retention", page="/settings/policies", kind="hits", days="999999"
+    )
+    assert refused.status_code == 422
+    with history.reading() as t:
+        assert t.retention(1) == {}

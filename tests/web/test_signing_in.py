@@ -165,3 +165,14 @@ def test_whoever_signs_in_shows_a_network_of_the_sender(history: History) -> Non
         networks = t.own_networks(NOW)
     assert user is not None
     assert networks == {user.account_id: frozenset({"198.51.100.0/24"})}
+
+
+def test_a_second_factor_gives_way_only_to_who_has_it(browser: Browser, history: History) -> None:
+    password = new_user(history, "mei")
+    sign_in(browser, password)
+    old, other = pyotp.random_base32(), pyotp.random_base32()
+    browser.submit("/profile/second-factor", secret=old, code=pyotp.TOTP(old).now())
+    taken = browser.submit("/profile/second-factor", secret=other, code=pyotp.TOTP(other).now())
+    assert taken.status_code == 422
+    assert sign_in(browser, password, pyotp.TOTP(other).now()) == 403
+    assert sign_in(browser, password, pyotp.TOTP(old).now()) == 200

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import re
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,9 +21,9 @@ from ..errors import InputError
 from ..gateway import AttachedFile, Fields, NamedAddress, read_address
 from ..gateway.compose import read_addresses
 
-__all__ = ["Letter", "read_letter"]
+__all__ = ["Letter", "new_once", "read_letter"]
 
-_TEXTS = ("author", "to", "cc", "bcc", "subject", "text", "html", "campaign", "tag")
+_TEXTS = ("author", "to", "cc", "bcc", "subject", "text", "html", "campaign", "tag", "once")
 _TICKS = ("opens", "links", "attachments", "receipt")
 _TAGS = {
     *("a", "b", "blockquote", "br", "code", "div", "em", "h1", "h2", "h3", "hr", "i", "img"),
@@ -31,6 +32,7 @@ _TAGS = {
 }
 _BLOCKS = {"p", "div", "li", "h1", "h2", "h3", "tr", "blockquote", "pre", "hr", "ul", "ol"}
 _LINES = {"li", "tr"}  # blocks without space around them
+_ONCE_CHARACTERS = 100
 _MANY_LINES = re.compile(r"\n{3,}")
 
 
@@ -51,6 +53,7 @@ class Letter:
     links: bool = True
     attachments: bool = False  # as download links
     receipt: bool = False
+    once: str = ""  # the form's own name: what was sent from it is sent once
     files: tuple[AttachedFile, ...] = ()
 
     def content(self) -> Mapping[str, Any]:
@@ -98,14 +101,23 @@ async def read_letter(form: FormData, before: Letter) -> Letter:
     values: dict[str, Any] = {name: str(form.get(name, "")) for name in _TEXTS}  # of two types
     values |= {name: form.get(name) == "yes" for name in _TICKS}
     values["html"] = _clean(values["html"])
+    values["once"] = values["once"][:_ONCE_CHARACTERS] or before.once or new_once()
     return Letter(**values, files=tuple(files))
 
 
+def new_once() -> str:
+    """A name for a form that nobody has filled in yet."""
+    return secrets.token_urlsafe(12)
+
+
 async def _uploaded(upload: UploadFile) -> AttachedFile:
+    said = upload.content_type or "application/octet-stream"
+    # a message keeps its bytes as a file of any kind; as message/rfc822 it could not be base64
+    is_mail = said.lower().startswith(("message/", "multipart/"))
     return AttachedFile(
         name=(upload.filename or "").replace("\\", "/").rpartition("/")[2],
         content=await upload.read(),
-        content_type=upload.content_type or "application/octet-stream",
+        content_type="application/octet-stream" if is_mail else said,
     )
 
 
@@ -163,8 +175,14 @@ def _plain(html: str) -> str:
     return _MANY_LINES.sub("\n\n", "\n".join(lines)).strip() + "\n"
 
 
-def _collect(node: LexborNode, parts: list[str]) -> None:
-    for child in node.iter(include_text=True):
+def _collect(body: LexborNode, parts: list[str]) -> None:
+    """Without recursion: an editor's page may be nested deeper than Python's stack."""
+    waiting: list[LexborNode | str] = [body]
+    while waiting:
+        child = waiting.pop()
+        if isinstance(child, str):
+            parts.append(child)
+            continue
         tag = child.tag
         if tag == "-text":
             parts.append(re.sub(r"\s+", " ", child.text(deep=False)))
@@ -172,9 +190,8 @@ def _collect(node: LexborNode, parts: list[str]) -> None:
         if tag in _BLOCKS:
             parts.append("\n" if tag in _LINES else "\n\n")
         parts.append("- " if tag == "li" else "")
-        _collect(child, parts)
         href = (child.attributes.get("href") or "") if tag == "a" else ""
-        if href and href != (child.text() or "").strip():
-            parts.append(f" <{href}>")
-        if tag == "br" or tag in _BLOCKS - _LINES:
-            parts.append("\n")
+        after = f" <{href}>" if href and href != (child.text() or "").strip() else ""
+        after += "\n" if tag == "br" or tag in _BLOCKS - _LINES else ""
+        waiting.append(after)
+        waiting += [*child.iter(include_text=True)][::-1]

@@ -30,7 +30,12 @@ async def serve(
     on_ready: Callable[[], None],
 ) -> None:
     """Serve both until `stopping`; `on_ready` is called when it listens."""
-    outbox = Outbox(intake=desk.intake, refusal=desk.refusal)
+    outbox = Outbox(
+        intake=desk.intake,
+        refusal=desk.refusal,
+        max_message_bytes=desk.max_message_bytes,
+        max_recipients=desk.max_recipients,
+    )
     dashboard = create_app(config, history, outbox=outbox)
     server = _Server(
         uvicorn.Config(

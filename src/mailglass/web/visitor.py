@@ -11,14 +11,31 @@ import hashlib
 import hmac
 import zoneinfo
 from dataclasses import dataclass
+from typing import Annotated
 from urllib.parse import urlsplit
 
 from fastapi import Request
+from pydantic import Field
 
 from ..history import User
 from ..languages import Language, choose_language
 
-__all__ = ["SESSION_COOKIE", "THEMES", "Visitor", "form_token", "is_own_form", "visitor_of"]
+__all__ = [
+    "NAME_PATTERN",
+    "SESSION_COOKIE",
+    "THEMES",
+    "Number",
+    "Visitor",
+    "form_token",
+    "is_own_form",
+    "visitor_of",
+]
+
+# What stands for a number of ours in an address or form: no more than a database can hold.
+Number = Annotated[int, Field(ge=0, lt=2**63)]
+
+# A name that somebody gives to a thing of theirs: it can be seen, and stands on one line.
+NAME_PATTERN = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$"
 
 SESSION_COOKIE = "mailglass-session"
 THEMES = ("auto", "light", "dark")

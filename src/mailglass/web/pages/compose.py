@@ -1,7 +1,8 @@
 """Write a tracked mail, see what would be changed in it, send it; nothing written is lost.
 
-Every button keeps the draft first. A draft is sent under its own number as idempotency key, so that
-two clicks send one mail.
+Every button keeps the draft first. A form has a name of its own, which with what stands in it is
+the idempotency key: two clicks, or the back button and a click, send one mail, and the same words
+written again in a new form are a new mail.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
 
 from ...errors import InputError
-from ...gateway import Composed, Intake, Submitter, Wishes, compose
+from ...gateway import Composed, Intake, Submitter, Wishes, check_size, compose
 from ...history import User
 from ...instrument import LeftAlone, PlannedEdit
 from ...spool import Once
-from ..letter import Letter, read_letter
+from ..letter import Letter, new_once, read_letter
 from ..site import Site
-from ..visitor import Visitor
+from ..visitor import Number, Visitor
 
 __all__ = ["Outbox", "routes"]
 
@@ -36,6 +37,8 @@ class Outbox:
 
     intake: Intake
     refusal: Callable[[], str | None]  # why nothing can be sent now
+    max_message_bytes: int = 26_214_400
+    max_recipients: int = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +56,7 @@ def routes(site: Site, outbox: Outbox | None) -> APIRouter:
     signed, posted = Depends(site.signed), Depends(site.posted)
 
     @router.get("")
-    def form(draft: int = 0, visitor: Visitor = signed) -> Response:
+    def form(draft: Number = 0, visitor: Visitor = signed) -> Response:
         user = _user(visitor)
         with site.history.reading() as t:
             found = t.draft(user.account_id, user.id, draft) if draft else None
@@ -90,16 +93,22 @@ def routes(site: Site, outbox: Outbox | None) -> APIRouter:
         user, say = _user(visitor), visitor.language.say
         with site.history.transaction() as t:
             number = t.save_draft(user.account_id, user.id, letter.content(), site.clock(), number)
-        if action == "save" or outbox is None:
+        if action not in ("send", "preview") or outbox is None:
             return show(visitor, letter, number, said=say("The draft is kept."))
         try:
             composed = compose(letter.fields())
+            check_size(
+                composed.raw,
+                composed.recipients,
+                most_bytes=outbox.max_message_bytes,
+                most_recipients=outbox.max_recipients,
+            )
             if action == "preview":
                 preview = _preview(outbox.intake, composed, letter, user)
                 return show(visitor, letter, number, preview=preview)
             if refusal := outbox.refusal():
                 raise InputError(refusal)
-            message_id = _send(outbox.intake, composed, letter, user, number)
+            message_id = _send(outbox.intake, composed, letter, user)
         except InputError as error:
             return show(visitor, letter, number, 422, fault=str(error))
         with site.history.transaction() as t:
@@ -125,6 +134,7 @@ def routes(site: Site, outbox: Outbox | None) -> APIRouter:
             status,
             here="/compose",
             letter=letter,
+            once=letter.once or new_once(),
             number=number,
             drafts=[d for d in drafts if d.id != number],
             refusal=outbox.refusal() if outbox else visitor.language.say("Nothing can be sent."),
@@ -160,11 +170,9 @@ def _submitter(user: User) -> Submitter:
     return Submitter(account_id=user.account_id, name=user.name, protocol="HTTP")
 
 
-def _send(intake: Intake, composed: Composed, letter: Letter, user: User, number: int) -> int:
+def _send(intake: Intake, composed: Composed, letter: Letter, user: User) -> int:
     fingerprint = sha256(orjson.dumps(letter.content())).hexdigest()
-    once = Once(
-        account_id=user.account_id, key=f"draft {number} {fingerprint}", fingerprint=fingerprint
-    )
+    once = Once(account_id=user.account_id, key=f"form {fingerprint}", fingerprint=fingerprint)
     receipt = intake.accept(
         composed.raw,
         return_path=letter.fields().author.address,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -12,10 +11,10 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import Response
 
-from ...history import MessageSearch, StoredDelivery, StoredEvent, StoredMessage, further_hits
+from ...history import Copies, MessageSearch, StoredDelivery, StoredEvent, StoredMessage
 from ...model import VerdictLevel
 from ..site import Site
-from ..visitor import Visitor
+from ..visitor import Number, Visitor
 from ..wording import _
 
 __all__ = ["routes"]
@@ -84,9 +83,11 @@ def _filters(
 
 def _day(text: str) -> date | None:
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         return None
+    # at the ends of the calendar there is no next day, and no time in every zone
+    return day if date.min.year < day.year < date.max.year else None
 
 
 def routes(site: Site) -> APIRouter:
@@ -97,7 +98,7 @@ def routes(site: Site) -> APIRouter:
     @router.get("")
     def messages(
         request: Request,
-        before: int | None = None,
+        before: Number | None = None,
         filters: Filters = filtered,
         visitor: Visitor = signed,
     ) -> Response:
@@ -106,7 +107,7 @@ def routes(site: Site) -> APIRouter:
             found = t.find_messages(
                 visitor.user.account_id, filters.search(visitor), before=before, limit=_PAGE
             )
-            copies = t.deliveries_of((m.id for m in found), limit=_PAGE * _COPIES)
+            copies = t.copies_of(m.id for m in found)
         part = request.headers.get("hx-request") == "true"
         return site.page(
             visitor,
@@ -114,13 +115,13 @@ def routes(site: Site) -> APIRouter:
             here="/messages",
             filters=filters,
             levels=_ORDER,
-            rows=[_row(m, [d for d in copies if d.message_id == m.id]) for m in found],
+            rows=[_row(m, *copies.get(m.id, (None, None))) for m in found],
             older=found[-1].id if len(found) == _PAGE else None,
         )
 
     @router.get("/{number}")
     def message(
-        number: str, after: int | None = None, sent: bool = False, visitor: Visitor = signed
+        number: str, after: Number | None = None, sent: bool = False, visitor: Visitor = signed
     ) -> Response:
         assert visitor.user is not None
         with site.history.reading() as t:
@@ -131,8 +132,7 @@ def routes(site: Site) -> APIRouter:
                 raise HTTPException(404, _("There is no such message"))
             copies = t.deliveries_of([found.id], after=after, limit=_COPIES)
             ids = [copy.id for copy in copies]
-            events = t.events_of(ids, most=_SHOWN_EVENTS)
-            hits = t.hits_numbered(e.hit_id for e in events if e.hit_id is not None)
+            events, hits = t.events_of(ids), t.hits_of(ids)
             targets = t.target_counts(found.id)
         return site.page(
             visitor,
@@ -149,20 +149,20 @@ def routes(site: Site) -> APIRouter:
     return router
 
 
-def _row(message: StoredMessage, copies: Sequence[StoredDelivery]) -> Mapping[str, object]:
-    """A message with the best of its copies, and how many copies each level has."""
-    best = max(copies, key=lambda d: (_ORDER.index(d.verdict.level), d.verdict.probability))
-    times = [copy.last_event_at for copy in copies if copy.last_event_at]
-    levels = Counter(copy.verdict.level for copy in copies)
+def _row(
+    message: StoredMessage, first: StoredDelivery | None, copies: Copies | None
+) -> Mapping[str, object]:
+    """A message with its first copy, and how many copies each level has."""
+    levels = copies.levels if copies else {}
     return {
         "message": message,
-        "recipients": [copy.recipient for copy in copies],
-        "best": best.verdict,
+        "first": first,
+        "others": copies.total - 1 if copies else 0,
         "levels": sorted(levels.items(), key=lambda item: -_ORDER.index(item[0])),
-        "last_event_at": max(times, default=None),
+        "last_event_at": copies.last_event_at if copies else None,
     }
 
 
 def _story(copy: StoredDelivery, events: Sequence[StoredEvent]) -> Mapping[str, object]:
     own = [event for event in events if event.delivery_id == copy.id]
-    return {"delivery": copy, "events": own, "more": further_hits(copy, own)}
+    return {"delivery": copy, "events": own[:_SHOWN_EVENTS], "more": len(own[_SHOWN_EVENTS:])}

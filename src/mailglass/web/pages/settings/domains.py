@@ -13,7 +13,7 @@ from ....history import DomainKind
 from ....lookup import domain_name, network
 from ...control import challenge_record, is_controlled
 from ...site import Site
-from ...visitor import Visitor
+from ...visitor import Number, Visitor
 from ...wording import _
 
 __all__ = ["routes"]
@@ -52,7 +52,7 @@ def routes(site: Site) -> APIRouter:
         return RedirectResponse("/settings/domains", 303)
 
     @router.post("/{kind}/{number}/check")
-    async def check(kind: DomainKind, number: int, visitor: Visitor = owner) -> Response:
+    async def check(kind: DomainKind, number: Number, visitor: Visitor = owner) -> Response:
         with site.history.reading() as t:
             found = t.domain(visitor.account_id, kind, number)
         if found is None:
@@ -70,7 +70,7 @@ def routes(site: Site) -> APIRouter:
         return RedirectResponse("/settings/domains", 303)
 
     @router.post("/{kind}/{number}/remove")
-    def remove(kind: DomainKind, number: int, visitor: Visitor = owner) -> Response:
+    def remove(kind: DomainKind, number: Number, visitor: Visitor = owner) -> Response:
         with site.history.transaction() as t:
             t.remove_domain(visitor.account_id, kind, number)
         return RedirectResponse("/settings/domains", 303)

@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from ....history import USUAL_SCOPES, Scope
 from ...site import Site
-from ...visitor import Visitor
+from ...visitor import NAME_PATTERN, Number, Visitor
 
 __all__ = ["routes"]
 
@@ -40,7 +40,7 @@ def routes(site: Site) -> APIRouter:
 
     @router.post("")
     def add(
-        name: Annotated[str, Form(min_length=1, max_length=200)],
+        name: Annotated[str, Form(max_length=200, pattern=NAME_PATTERN)],
         scopes: Annotated[list[Scope], Form()],
         days: Annotated[int, Form(ge=0, le=3650)] = 0,
         visitor: Visitor = owner,
@@ -59,7 +59,7 @@ def routes(site: Site) -> APIRouter:
         return show(visitor, text)
 
     @router.post("/revoke")
-    def revoke(key_id: Annotated[int, Form()], visitor: Visitor = owner) -> Response:
+    def revoke(key_id: Annotated[Number, Form()], visitor: Visitor = owner) -> Response:
         with site.history.transaction() as t:
             t.revoke_key(visitor.account_id, key_id, site.clock())
         return RedirectResponse("/settings/keys", 303)

@@ -11,7 +11,7 @@ from fastapi.responses import RedirectResponse, Response
 from ....errors import InputError
 from ....history import Role, User, new_login_link, new_user
 from ...site import Site
-from ...visitor import Visitor
+from ...visitor import NAME_PATTERN, Number, Visitor
 
 __all__ = ["routes"]
 
@@ -42,7 +42,7 @@ def routes(site: Site) -> APIRouter:
 
     @router.post("/people")
     def add(
-        name: Annotated[str, Form(min_length=1, max_length=200)],
+        name: Annotated[str, Form(max_length=200, pattern=NAME_PATTERN)],
         role: Annotated[Role, Form()],
         visitor: Visitor = owner,
     ) -> Response:
@@ -54,7 +54,7 @@ def routes(site: Site) -> APIRouter:
 
     @router.post("/people/change")
     def change(
-        user_id: Annotated[int, Form()],
+        user_id: Annotated[Number, Form()],
         role: Annotated[Role, Form()],
         visitor: Visitor = owner,
     ) -> Response:
@@ -64,7 +64,7 @@ def routes(site: Site) -> APIRouter:
         return RedirectResponse("/settings", 303)
 
     @router.post("/people/remove")
-    def remove(user_id: Annotated[int, Form()], visitor: Visitor = owner) -> Response:
+    def remove(user_id: Annotated[Number, Form()], visitor: Visitor = owner) -> Response:
         _check_owner_stays(visitor, users(visitor), user_id, is_owner=False)
         with site.history.transaction() as t:
             t.disable_user(user_id, site.clock())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Form, HTTPException
 from fastapi.responses import RedirectResponse, Response
@@ -11,9 +10,9 @@ from fastapi.responses import RedirectResponse, Response
 from ....errors import InputError
 from ....history import Endpoint, EndpointState, Filters, NoticeState, Transaction
 from ....model import EventType
-from ....notify import new_secret
+from ....notify import check_url, new_secret
 from ...site import Site
-from ...visitor import Visitor
+from ...visitor import Number, Visitor
 from ...wording import _
 
 __all__ = ["routes"]
@@ -51,11 +50,12 @@ def routes(site: Site) -> APIRouter:
         types: Annotated[list[EventType], Form()] = [],  # noqa: B006  # FastAPI copies it
         visitor: Visitor = owner,
     ) -> Response:
-        parts = urlsplit(url.strip())
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        try:
+            check_url(url.strip())
+        except InputError:
             raise InputError(
                 visitor.language.say("%(url)s is no http or https address.", url=url.strip())
-            )
+            ) from None
         secret = new_secret()
         with site.history.transaction() as t:
             if len(t.endpoints(visitor.account_id)) >= _MOST_ENDPOINTS:
@@ -72,7 +72,7 @@ def routes(site: Site) -> APIRouter:
         return show(visitor, secret)
 
     @router.get("/{number}")
-    def endpoint(number: int, visitor: Visitor = signed) -> Response:
+    def endpoint(number: Number, visitor: Visitor = signed) -> Response:
         with site.history.reading() as t:
             found = _endpoint(t, visitor, number)
             notices = t.notices(found.id, limit=_NOTICES)
@@ -90,7 +90,7 @@ def routes(site: Site) -> APIRouter:
 
     @router.post("/{number}/state")
     def change_state(
-        number: int, state: Annotated[EndpointState, Form()], visitor: Visitor = owner
+        number: Number, state: Annotated[EndpointState, Form()], visitor: Visitor = owner
     ) -> Response:
         with site.history.transaction() as t:
             found = _endpoint(t, visitor, number)
@@ -101,7 +101,7 @@ def routes(site: Site) -> APIRouter:
 
     @router.post("/{number}/replay")
     def replay(
-        number: int,
+        number: Number,
         notice: Annotated[str, Form(max_length=100)] = "",
         visitor: Visitor = owner,
     ) -> Response:
@@ -111,7 +111,7 @@ def routes(site: Site) -> APIRouter:
         return RedirectResponse(f"/settings/webhooks/{number}", 303)
 
     @router.post("/{number}/remove")
-    def remove(number: int, visitor: Visitor = owner) -> Response:
+    def remove(number: Number, visitor: Visitor = owner) -> Response:
         with site.history.transaction() as t:
             t.remove_endpoint(_endpoint(t, visitor, number).id)
         return RedirectResponse("/settings/webhooks", 303)
