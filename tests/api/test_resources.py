@@ -284,7 +284,7 @@ def test_deliveries_verdicts_and_timelines_are_told_with_evidence(
     assert story["deliveries"][0]["events"] == events
     rest = client.get(f"/messages/1/timeline?cursor={story['next']}").json()
     assert [d["delivery"]["id"] for d in rest["deliveries"]] == [str(second)]
-    assert client.get(f"/deliveries/{first}/hits").json() == {"items": []}
+    assert client.get(f"/deliveries/{first}/hits").json() == {"items": [], "further_hits": 0}
 
 
 def test_events_are_read_on_from_where_one_stopped(house: ApiHouse, client: TestClient) -> None:

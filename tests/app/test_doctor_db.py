@@ -181,7 +181,8 @@ def test_a_damaged_database_is_found_and_hides_no_other_check(plain: House) -> N
     with sqlite3.connect(plain.directory / "history.db") as db:
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         (page,) = db.execute(
-            "SELECT rootpage FROM sqlite_master WHERE name = 'ix_event_delivery_id'"
+            "SELECT rootpage FROM sqlite_master"
+            " WHERE name = 'ix_event_delivery_id_path_kind_who_at'"
         ).fetchone()
         (size,) = db.execute("PRAGMA page_size").fetchone()
     db.close()

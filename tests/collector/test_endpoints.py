@@ -469,6 +469,18 @@ def test_a_file_that_is_gone_or_another_gets_a_page(running: Running, attachment
     assert [hit.delivery_id for hit in running.hits()] == [None, ID]
 
 
+def test_a_file_that_cannot_be_read_now_is_not_called_gone(
+    running: Running, attachment: str
+) -> None:
+    digest = Attachments.digest(CONTENT)
+    path = running.directory / "attachments" / digest[:2] / digest
+    path.unlink()
+    path.symlink_to(path)
+    busy = running.get(attachment)
+    assert busy.status == 503
+    assert [hit.delivery_id for hit in running.hits()] == [ID]
+
+
 @pytest.mark.parametrize("name", ["page.html", "a.svg", "x.xml", "no ending", "a.js"])
 def test_a_browser_is_never_told_to_show_a_file(running: Running, name: str) -> None:
     digest = Attachments(running.directory / "attachments").add(b"<script>1</script>")

@@ -143,6 +143,22 @@ def test_a_host_name_counts_when_it_leads_back(
     assert verdict_word(judgement, rules) == word
 
 
+@pytest.mark.parametrize(
+    ("origin", "told"),
+    [
+        (Origin(asn=64500), "AS64500 is no data centre"),
+        (Origin(host_name="mx0a-001.pphosted.com"), "the address is called Proofpoint"),
+        (Origin(asn=16509, host_name="mx0a-001.pphosted.com"), "the address is called Proofpoint"),
+    ],
+)
+def test_a_sentence_names_the_network_that_it_speaks_of(
+    rules: Rules, origin: Origin, told: str
+) -> None:
+    around = Surroundings(agent_known=False, origin=origin)
+    judgement = judge_hit(hit(agent="", address=""), around, rules=rules)
+    assert any(reason.text.startswith(told) for reason in judgement.evidence)
+
+
 @pytest.mark.parametrize(("seconds", "word"), [(20, "machine"), (5400, "unknown")])
 def test_an_isolating_vendors_network_brings_people_later(
     rules: Rules, seconds: float, word: str

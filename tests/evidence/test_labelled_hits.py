@@ -156,6 +156,9 @@ def test_every_answer_gives_reasons_that_add_up(answers: list[dict[str, Any]]) -
         b'{"id": "x", "kind": "open", "t_since_delivery_s": "soon"}\n',
         b'{"id": "x", "kind": "open", "t_since_delivery_s": 1e300}\n',
         b'{"id": "x", "kind": ' + b"[" * 5000 + b"\n",
+        b'{"id": "x", "asn": -1}\n',
+        b'{"id": "x", "asn": 4294967296}\n',
+        b'{"id": "x", "asn": 8075.7}\n',
     ],
 )
 def test_a_bad_line_gives_an_error_and_the_rest_goes_on(line: bytes) -> None:
@@ -164,6 +167,29 @@ def test_a_bad_line_gives_an_error_and_the_rest_goes_on(line: bytes) -> None:
     assert bad["error"]
     assert first == last
     assert first["verdict"] == "machine"
+
+
+def test_a_line_of_any_length_is_said_to_be_too_long() -> None:
+    (only,) = judge([b'{"id": "x", "note": "' + b"y" * (3 << 20) + b'"}\n'])
+    assert "longer than" in only["error"]
+
+
+@pytest.mark.parametrize("written", ["40.107.1.1", " 40.107.1.1 ", "40.107.1.1:443"])
+def test_an_address_is_read_as_others_write_it_down(written: str) -> None:
+    (only,) = judge([{"kind": "click", "ip": written}])
+    assert only["actor"] == "security_scanner"
+
+
+@pytest.mark.parametrize("written", ["[2a02:26f7::1]:443", "2a02:26f7::1"])
+def test_an_address_of_ipv6_is_read_with_brackets_and_without(written: str) -> None:
+    (only,) = judge([{"kind": "open", "ip": written}])
+    assert only["evidence"][0]["signal"] == "gate.privacy_network"
+
+
+@pytest.mark.parametrize("written", ["999.1.1.1", "unknown", "66.249.x.x", "[::1", "40.107.1.1/32"])
+def test_what_is_no_address_says_nothing_of_who_asked(written: str) -> None:
+    (only,) = judge([{"kind": "open", "ip": written}])
+    assert [reason["signal"] for reason in only["evidence"]] == ["prior"]
 
 
 @pytest.mark.parametrize("identifier", ["x", 7, None])

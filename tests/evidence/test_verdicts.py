@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mailglass.evidence import Rules, load_rules, weigh
+from mailglass.evidence import Rules, as_told, load_rules, weigh
 from mailglass.model import Event, EventType, Verdict, VerdictLevel
 
 SENT = datetime(2026, 11, 22, 13, 58, tzinfo=UTC)
@@ -142,3 +142,10 @@ def test_an_event_that_does_not_say_its_probability_proves_nothing(
     verdict = weigh([SENT_EVENT, odd], LATER, rules)
     assert verdict.level is VerdictLevel.DELIVERED
     assert weights_add_up(verdict)
+
+
+@pytest.mark.parametrize(
+    ("probability", "told"), [(0.0, 0.01), (0.004, 0.01), (0.15, 0.15), (0.996, 0.99), (1.0, 0.99)]
+)
+def test_no_probability_is_told_as_certain(probability: float, told: float) -> None:
+    assert as_told(probability) == told

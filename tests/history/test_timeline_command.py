@@ -42,6 +42,7 @@ def test_characters_that_steer_a_terminal_are_shown_as_what_they_are(
     shown = run_cli("--data", str(data), "timeline", "<1@home.test>").stdout.decode()
     assert not any(c in shown for c in "\x1b\x07\u202e\x9b")
     assert "你好" in shown
+    assert "pending, 1%" in shown  # as the sentences say it: nothing is certain
     assert r"\x1b[2J" in shown
     told = json.loads(run_cli("--data", str(data), "timeline", "7", "--json").stdout)
     assert told["id"] == str(2**60 + 1)  # exact for programs that read numbers as doubles

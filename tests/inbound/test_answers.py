@@ -32,6 +32,13 @@ AUTOMATIC = [
     "Subject: Respuesta automática: news\n",
     "Subject: Risposta automatica: news\n",
     "Subject: Автоматический ответ: news\n",
+    "Subject: Automatická odpoveď: news\n",
+    "Subject: Automatski odgovor: news\n",
+    "Subject: תשובה אוטומטית: news\n",
+    "Subject: رد تلقائي: news\n",
+    "Subject: OOO - back on Monday\n",
+    "Subject: Vacation: news\n",
+    "Subject: Absent\n",
 ]
 
 
@@ -48,6 +55,9 @@ NOT_AUTOMATIC = {
     "bulk": ("Precedence: bulk\nSubject: Sale\n", Kind.OTHER),
     "a report of a machine": ("Auto-Submitted: auto-generated\nSubject: cron\n", Kind.OTHER),
     "a person who quotes the words": ("Subject: Re: Automatic reply: news\n" + REFERS, Kind.REPLY),
+    "writes of holidays": ("Subject: Vacation rentals in Spain\n" + REFERS, Kind.REPLY),
+    "writes of distance": ("Subject: Away from the crowd\n" + REFERS, Kind.REPLY),
+    "writes of voting": ("Subject: Absentee ballots\n", Kind.OTHER),
     "asks programs to be silent": (
         "X-Auto-Response-Suppress: All\nSubject: Re: news\n" + REFERS,
         Kind.REPLY,

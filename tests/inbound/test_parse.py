@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mailglass.inbound import Action, Kind, Record, parse
+from mailglass.replies import ReplyClass
 
 ORIGINAL = (
     b"From: news@sender.example\nTo: who@example.net\nMessage-ID: <m1@sender.example>\n\nHi\n"
@@ -270,6 +271,31 @@ ORDINARY = {
 @pytest.mark.parametrize("what", ORDINARY)
 def test_ordinary_mail_is_no_bounce(what: str) -> None:
     assert parse(ORDINARY[what].encode()).kind is Kind.OTHER
+
+
+CUT_OFF = (
+    b"Return-Path: <>\nFrom: MAILER-DAEMON@mx.example.net (Mail Delivery System)\n"
+    b"Subject: Undelivered Mail Returned to Sender\nAuto-Submitted: auto-replied\n"
+    b"MIME-Version: 1.0\nContent-Type: multipart/report; report-type=delivery-status; boundary=B\n"
+)
+
+
+def test_a_bounce_that_was_cut_off_is_no_answer_of_the_recipients_program() -> None:
+    found = parse(CUT_OFF)
+    assert found.kind is Kind.BOUNCE
+    assert found.records[0].class_ is ReplyClass.UNDETERMINED
+    success = CUT_OFF.replace(b"Undelivered Mail Returned to Sender", b"Mail Delivery Report")
+    assert parse(success).kind is Kind.OTHER
+
+
+def test_a_notice_that_tells_the_cause_and_nobodys_address_is_a_bounce_that_suppresses_nobody() -> (
+    None
+):
+    found = parse(CUT_OFF + b"\n--B\nContent-Type: text/plain\n\n550 5.1.1 User unknown\n")
+    assert found.kind is Kind.BOUNCE
+    (record,) = found.records
+    assert (record.recipient, record.reply_code, record.suppress) == (None, 550, False)
+    assert record.class_ is ReplyClass.UNKNOWN_USER
 
 
 def test_an_address_beyond_ascii_is_read_out_of_its_ascii_form() -> None:

@@ -450,3 +450,26 @@ def test_rules_are_read_anew_each_day_and_when_asked_and_a_bad_file_changes_noth
         house.ingest.step()
         seen.append(house.story(str(len(seen) + 1)).deliveries[0].delivery.verdict.rules_version)
     assert seen == [rules.version, "2", "2", "2", "3"]
+
+
+def test_a_journal_that_is_older_than_the_history_is_said_once(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    house.submit(1, "a@gmail.com")
+    house.see(hit(100), hit(100, minutes=61))
+    house.ingest.step()
+    assert "journal-older" not in {getattr(r, "action", "") for r in caplog.records}
+    house.writer.close()
+    (house.folder / "journal").rename(house.folder / "aside")
+    (house.folder / "journal").mkdir()
+    for _ in range(3):
+        house.ingest.step()
+    (said,) = (r for r in caplog.records if getattr(r, "action", "") == "journal-older")
+    assert "from the same backup" in said.getMessage()
+    house.submit(2, "b@gmail.com")
+    assert house.ingest.step() > 0  # the spool goes on
+    (house.folder / "journal").rmdir()
+    (house.folder / "aside").rename(house.folder / "journal")
+    house.writer = Writer(house.folder / "journal")
+    house.see(hit(100, minutes=62))
+    assert house.ingest.step() == 1

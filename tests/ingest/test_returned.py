@@ -213,6 +213,8 @@ def test_mail_to_a_signed_unsubscribe_address_unsubscribes(history: History) -> 
     assert take(history, b"From: two@example.net\nSubject: unsubscribe\n\n", address) == {12}
     assert events(history, 12) == [EventType.UNSUBSCRIBED]
     assert suppressed(history) == {"two@example.net": "unsubscribed"}
+    with history.transaction() as t:
+        assert t.suppressions(NOW)[0].evidence == "mail to the message's unsubscribe address"
 
 
 def test_a_suppression_can_be_lifted(history: History) -> None:
@@ -304,6 +306,18 @@ def test_a_bounce_that_brings_an_unsubscribe_link_back_is_no_wish(history: Histo
 def test_a_bounce_to_an_unsubscribe_address_is_no_wish(history: History) -> None:
     address = f"unsubscribe+{RING.mint(Kind.UNSUBSCRIBE, 12)}@sender.example"
     take(history, bounce("two@example.net", reply="452 4.2.2 full"), address)
+    assert suppressed(history) == {}
+
+
+def test_a_bounce_that_was_cut_off_says_that_it_failed_and_not_that_a_program_answered(
+    history: History,
+) -> None:
+    raw = (
+        b"From: MAILER-DAEMON@mx.example.net\nSubject: Undelivered Mail Returned to Sender\n"
+        b"Auto-Submitted: auto-replied\nContent-Type: multipart/report; boundary=B\n"
+    )
+    take(history, raw, RETURN_PATH)
+    assert events(history, 11) == [EventType.BOUNCED]
     assert suppressed(history) == {}
 
 

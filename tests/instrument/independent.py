@@ -59,7 +59,7 @@ def text_of(part: Message) -> str:
 
 def wanted(url: str, unsubscribes: set[str]) -> bool:
     """Whether a cleaned href is one that tracking rewrites."""
-    if not re.match(r"https?:[/\\]{2,}[^/\\?#]", url, re.IGNORECASE):
+    if not re.match(r"https?://[^/\\?#\s@]", url, re.IGNORECASE):
         return False
     if any(mark.lower() in url.lower() for mark in _PLACEHOLDERS) or _PATTERNS.search(url):
         return False

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from pathlib import Path
+
+from mailglass.journal import Attachments
 
 MESSAGE = (
     b"From: a@example.com\r\nSubject: x\r\nContent-Type: text/html; charset=utf-8\r\n\r\n"
@@ -88,9 +91,21 @@ def test_a_linked_attachment_is_kept_where_asked(run_cli, tmp_path: Path) -> Non
     store = tmp_path / "store"
     done = run_cli("instrument", "--attachments", "link", "--attachment-dir", str(store), stdin=raw)
     assert done.returncode == 0
-    (kept,) = store.iterdir()
-    assert kept.read_bytes() == b"PDF"
-    assert kept.name.encode() in done.stdout
+    (digest,) = re.findall(rb"f=([a-z2-7]{26})", done.stdout)
+    with Attachments(store).open(digest.decode()) as kept:  # as the collector opens it
+        assert kept.read() == b"PDF"
+
+
+def test_a_fault_has_its_one_line_for_itself_also_without_a_base_url(run_cli) -> None:
+    done = run_cli("instrument", stdin=b"")
+    assert (done.returncode, done.stdout) == (65, b"")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_without_a_base_url_a_warning_says_where_the_links_lead(run_cli) -> None:
+    done = run_cli("instrument", stdin=MESSAGE)
+    assert done.returncode == 0
+    assert b"no --base-url" in done.stderr
 
 
 def test_several_files_without_a_place_to_go_are_refused(run_cli, tmp_path: Path) -> None:

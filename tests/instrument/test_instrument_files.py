@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from mailglass.cli._files import BrokenOutput, write_file
 from mailglass.cli.instrument import command
 from mailglass.instrument import compile_message
 from product import environment
@@ -185,3 +188,27 @@ def test_even_a_fault_of_the_program_costs_no_other_message(monkeypatch, tmp_pat
     assert [(out / name).read_bytes() == MESSAGE for name in ("a.eml", "b.eml", "c.eml")] == [
         *(False, True, False)
     ]
+
+
+def test_nobody_who_takes_the_faults_costs_no_other_message(tmp_path: Path) -> None:
+    files = [put(tmp_path, "a.eml", b""), put(tmp_path, "b.eml"), put(tmp_path, "c.eml")]
+    words = ["instrument", *BASE, *map(str, files), "--output-dir", str(tmp_path / "out")]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "mailglass", *words],
+            stderr=full,
+            env=environment(),
+            check=False,
+        )
+    assert done.returncode == 65
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["a.eml", "b.eml", "c.eml"]
+
+
+def test_half_a_file_is_not_left_where_a_whole_message_is_looked_for(tmp_path: Path) -> None:
+    def pieces() -> Iterator[bytes]:
+        yield b"From: a@b\n"
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(BrokenOutput):
+        write_file(tmp_path / "m.eml", pieces())
+    assert list(tmp_path.iterdir()) == []

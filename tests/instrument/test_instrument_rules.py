@@ -80,6 +80,10 @@ LEFT = [
     '<a href="//e.example/">',
     '<a href="e.example/foo">',
     '<a href="https://">',
+    # The collector would not follow these (browsers find a host in them).
+    '<a href="https:///e.example/">',
+    '<a href="https:\\\\e.example/">',
+    '<a href="https://@e.example/">',
     '<a href="{{ url }}">',
     '<a href="https://e.example/{{ id }}">',
     '<a href="https://e.example/*|ID|*">',
@@ -121,6 +125,7 @@ PLACES = {
     "<p>x</p>\n": "<p>x</p>|\n",
     "plain words": "plain words|",
     "<a><table><tr><td>x</table></a>": "</table></a>|",
+    "<p>x<!-- <a>": "<p>x|<!-- <a>",
     "<p>x<!-- </body> -->": "--> |".replace(" ", ""),
     "<p>x<!--[if mso]></body><![endif]--></body>": "<![endif]-->|</body>",
     "<p>x</p><!-- never closed": "<p>x</p>|<!-- never",

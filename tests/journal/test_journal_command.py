@@ -96,3 +96,54 @@ def test_a_cursor_that_is_none_is_refused(
     done = run_cli("journal", "dump", *arguments, str(journal))
     assert done.returncode == 65
     assert b"is no position in a journal" in done.stderr
+
+
+@pytest.fixture
+def long_journal(tmp_path: Path) -> Path:
+    """Three segments of one hit each."""
+    directory = tmp_path / "journal"
+    writer = Writer(directory, segment_bytes=1)
+    for number in (1, 2, 3):
+        writer.commit([encode(make_hit(number))])
+    writer.close()
+    return directory
+
+
+def test_a_segment_that_is_missing_between_others_is_named_and_hides_no_hits(
+    run_cli: Run, long_journal: Path
+) -> None:
+    (long_journal / "0000000002.log").unlink()
+    done = run_cli("journal", "verify", str(long_journal))
+    assert done.returncode == 70
+    assert b"missing: segment 2\n" in done.stdout
+    assert b"2 hits, 0 damaged" in done.stdout
+    assert len(run_cli("journal", "dump", str(long_journal)).stdout.splitlines()) == 2
+
+
+def test_segments_that_retention_removed_are_not_missed(run_cli: Run, long_journal: Path) -> None:
+    (long_journal / "0000000001.log").unlink()
+    assert run_cli("journal", "verify", str(long_journal)).returncode == 0
+
+
+def test_the_last_segment_is_missed_wholly_or_in_part(run_cli: Run, long_journal: Path) -> None:
+    last = long_journal / "0000000003.log"
+    last.write_bytes(last.read_bytes()[:-10])
+    assert b"missing: the last 10 bytes" in run_cli("journal", "verify", str(long_journal)).stdout
+    last.unlink()
+    assert b"missing: segment 3\n" in run_cli("journal", "verify", str(long_journal)).stdout
+
+
+def test_a_journal_without_its_end_is_not_called_whole(run_cli: Run, journal: Path) -> None:
+    (journal / "end").unlink()
+    done = run_cli("journal", "verify", str(journal))
+    assert done.returncode == 70
+    assert b"the file end" in done.stderr
+
+
+@pytest.mark.parametrize("call", ["verify {}", "dump {}", "replay {} --into {}/new"])
+def test_a_directory_that_holds_no_journal_is_not_called_whole(
+    run_cli: Run, tmp_path: Path, call: str
+) -> None:
+    done = run_cli("journal", *call.format(tmp_path, tmp_path).split())
+    assert (done.returncode, done.stdout) == (65, b"")
+    assert b"holds no journal" in done.stderr

@@ -128,3 +128,10 @@ def test_lint_asks_spamassassin_when_it_is_there(run_cli: Run, tmp_path: Path) -
     message = b"From: a@shop.test\r\nSubject: x\r\nDate: x\r\n\r\nhello\r\n"
     done = run_cli("lint", "-", "--offline", stdin=message, PATH=f"{tmp_path}:/usr/bin:/bin")
     assert b"6.1 of 5: BAD 6, A 0.1" in done.stdout
+
+
+@pytest.mark.parametrize("address", ["192.0.2.25", "[192.0.2.25]", "2001:db8::1"])
+def test_an_address_in_place_of_the_domain_is_named(run_cli: Run, address: str) -> None:
+    done = run_cli("doctor", address, "--resolver", "127.0.0.1:1")
+    assert done.returncode == 65
+    assert b"--ip" in done.stderr

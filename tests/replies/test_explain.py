@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
 
 from mailglass.replies import ReplyClass, explain_reply, find_codes, provider_codes
+from product import environment
 
 NETEASE = [row for row in provider_codes() if row.provider == "netease"]
 HELP = "163 smtp5,D9GowA.9035S2 1473730639,please see http://mail.163.com/help/help_spam_16.htm?ip="
@@ -191,3 +193,83 @@ def test_the_command_says_what_to_do_next(run_cli: Run, arguments: tuple[str, ..
     done = run_cli("explain", *arguments)
     assert done.returncode == 65
     assert b"mailglass: " in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "provider"),
+    [
+        (
+            "550 5.7.26 Unauthenticated email from x.example is not accepted due to domain's "
+            "DMARC policy. Please contact the administrator of x.example domain",
+            "google",
+        ),
+        ("550-5.1.1 The email account that you tried to reach does not exist.", "google"),
+        ("452 4.2.2 no room. See https://support.google.com/mail/?p=OverQuotaTemp", "google"),
+        ("421 4.7.28 Gmail has detected an unusual rate of unsolicited mail", "google"),
+        ("421 4.7.0 Messages temporarily deferred due to unexpected volume or user complaints",
+         "yahoo"),
+        ("554 30 Sorry, your message cannot be delivered. This mailbox is disabled (554.30).",
+         "yahoo"),
+        ("550 5.7.515 Access denied, sending domain X.EXAMPLE does not meet the required "
+         "authentication level.", "outlook"),
+        ("550 5.4.1 Recipient address rejected: Access denied. "
+         "[BN8NAM11FT066.eop-nam11.prod.protection.outlook.com]", "outlook"),
+        ("451 4.7.500 Server busy. Please try again later from [192.0.2.1].", "outlook"),
+        ("550 Ip frequency limited", "tencent"),
+        ("550 Mailbox not found. http://service.mail.qq.com/detail/122", "tencent"),
+        ("550 5.1.1 No such user k1Nxq+1bRzu - nsmtp", "naver"),
+        ("554 Client host [mail-x.outbound.protection.outlook.com] blocked using a list", None),
+        ("550 5.1.1 <x@gmail.com>: user unknown", None),
+    ],
+)  # fmt: skip
+def test_words_that_only_one_provider_writes_name_it(text: str, provider: str | None) -> None:
+    assert explain_reply(text).provider == provider
+
+
+@pytest.mark.parametrize(
+    ("words", "class_"),
+    [
+        ("552 邮件大小超出限制", ReplyClass.SIZE),
+        ("552 附件超出限制", ReplyClass.SIZE),
+        ("550 收件人邮箱空间超出限制", ReplyClass.MAILBOX_FULL),
+        ("550 您的发信数量超出限制", ReplyClass.RATE_LIMITED),
+        ("550 用户被冻结", ReplyClass.MAILBOX_DISABLED),
+        ("550 发件人验证失败", ReplyClass.AUTH),
+        ("550 1일 발송한도를 초과하였습니다", ReplyClass.RATE_LIMITED),
+        ("550 시간당 발송 건수를 초과했습니다", ReplyClass.RATE_LIMITED),
+        ("550 하루 발송량을 초과했습니다", ReplyClass.RATE_LIMITED),
+        ("552 메일 크기 제한을 초과했습니다", ReplyClass.SIZE),
+    ],
+)
+def test_a_limit_is_the_one_that_the_words_name(words: str, class_: ReplyClass) -> None:
+    assert explain_reply(words).class_ is class_
+
+
+@pytest.mark.parametrize(
+    ("words", "charset", "class_"),
+    [
+        ("550 하루 발송량을 초과했습니다", "euc-kr", "rate-limited"),
+        ("550 邮箱已满", "gb2312", "mailbox-full"),
+        ("550 信箱已滿", "big5", "mailbox-full"),
+        ("550 邮箱已满", "utf-16", "mailbox-full"),
+        ("550 邮箱已满", "utf-8-sig", "mailbox-full"),
+    ],
+)
+def test_the_command_reads_words_in_the_charsets_of_servers(
+    words: str, charset: str, class_: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "mailglass", "explain", "--json"],
+        input=words.encode(charset), env=environment(), capture_output=True, check=True,
+    )  # fmt: skip
+    assert json.loads(done.stdout)["class"] == class_
+
+
+@pytest.mark.parametrize(
+    ("name", "provider"), [("gmail", "google"), ("QQ", "tencent"), ("163.com", "netease")]
+)
+def test_a_provider_is_known_by_the_names_of_its_mail(
+    run_cli: Callable[..., subprocess.CompletedProcess[bytes]], name: str, provider: str
+) -> None:
+    done = run_cli("explain", "550 x", "--provider", name, "--json")
+    assert json.loads(done.stdout)["provider"] == provider

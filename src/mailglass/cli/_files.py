@@ -70,7 +70,10 @@ def make_directory(directory: Path) -> None:
 
 
 def write_file(file: Path, pieces: Iterable[bytes | memoryview]) -> None:
-    """Raises CannotCreate before the first byte, BrokenOutput behind it."""
+    """Raises CannotCreate before the first byte, BrokenOutput behind it.
+
+    Half a file is taken away again: it would pass for a whole message.
+    """
     try:
         out = file.open("wb")
     except (OSError, ValueError) as error:
@@ -79,6 +82,8 @@ def write_file(file: Path, pieces: Iterable[bytes | memoryview]) -> None:
         with out:
             out.writelines(pieces)
     except OSError as error:
+        if file.is_file():  # not a device
+            file.unlink(missing_ok=True)
         raise BrokenOutput(f"{file} cannot be written: {_why(error)}") from error
 
 
@@ -90,9 +95,7 @@ def write_output(pieces: Iterable[bytes | memoryview]) -> None:
         sys.stdout.buffer.writelines(pieces)
         sys.stdout.buffer.flush()
     except OSError as error:
-        # What is left in the buffer would fail once more, and louder, when the program ends.
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        _drop_output()  # what is left would fail once more, and louder, when the program ends
         raise BrokenOutput(f"standard output cannot be written: {_why(error)}") from error
 
 
@@ -122,6 +125,11 @@ def _places(file: Path) -> list[object]:
         if stat.S_ISREG(found.st_mode):
             places.append((found.st_dev, found.st_ino))
     return places
+
+
+def _drop_output() -> None:
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def _why(error: Exception) -> str:

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import click
 
 from ..errors import InputError
-from ..history import DeliveryFilters, StoredDelivery
+from ..evidence import as_told
+from ..history import EVENTS_OF_COPY, DeliveryFilters, StoredDelivery, further_hits
 from ..model import VerdictLevel
 from ._history import account_option, account_or_all, one_account, reading
 from ._rows import NUMBER, print_object, print_rows, safe, stamp
@@ -78,7 +79,7 @@ def list_(
                 _recipient(d),
                 stamp(d.delivered_at),
                 d.verdict.level.value + ("" if d.verdict.is_final else " (provisional)"),
-                f"{d.verdict.probability:.0%}",
+                f"{as_told(d.verdict.probability):.0%}",
             )
             for d in found
         ],
@@ -101,7 +102,8 @@ def show(ctx: click.Context, number: int, account: str | None, as_json: bool) ->
             raise NoSuchDelivery(
                 f"there is no delivery {number}; `mailglass delivery list` shows the newest"
             )
-        events, hits = t.events_of([number]), t.hits_of([number])
+        events = t.events_of([number], most=EVENTS_OF_COPY)
+        hits = t.hits_numbered(e.hit_id for e in events if e.hit_id is not None)
     delivery = found[0]
     if as_json:
         print_object(
@@ -118,6 +120,7 @@ def show(ctx: click.Context, number: int, account: str | None, as_json: bool) ->
                     }
                     for h in hits
                 ],
+                "further_hits": further_hits(delivery, events),
             }
         )
         return
@@ -126,7 +129,7 @@ def show(ctx: click.Context, number: int, account: str | None, as_json: bool) ->
     click.echo(f"delivery {delivery.id} of message {delivery.message_id}")
     click.echo(f"to        {safe(_recipient(delivery))}, tracking {delivery.policy.value}")
     click.echo(f"delivered {stamp(delivery.delivered_at)}")
-    click.echo(f"verdict   {verdict.level.value}, {verdict.probability:.0%}{state}")
+    click.echo(f"verdict   {verdict.level.value}, {as_told(verdict.probability):.0%}{state}")
     for item in verdict.evidence:
         click.echo(f"            {safe(item.text)}")
     print_rows(
@@ -141,6 +144,9 @@ def show(ctx: click.Context, number: int, account: str | None, as_json: bool) ->
             for e in events
         ],
     )
+    further = further_hits(delivery, events)
+    if further:
+        click.echo(f"and {further} further hits, which are counted")
     click.echo(f"`mailglass timeline {delivery.id}` tells it in sentences")
 
 

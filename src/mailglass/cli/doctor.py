@@ -26,6 +26,14 @@ def _addresses(ips: tuple[str, ...]) -> tuple[str, ...]:
         raise InputError(f"--ip: {error}; write an address such as 192.0.2.25") from error
 
 
+def _domain(text: str) -> str:
+    try:
+        address = ipaddress.ip_address(text.strip("[]"))
+    except ValueError:
+        return domain_name(text)
+    raise InputError(f"{address} is an address; write the domain that sends, and --ip {address}")
+
+
 def _author_domain(author: str | None, domain: str) -> str:
     return domain_name(author.strip("<> ").rpartition("@")[2]) if author else domain
 
@@ -63,7 +71,7 @@ def command(
 
     Exit status: 0 all well, 1 a warning, 2 a failure, 3 nothing bad but something unknown.
     """
-    plain = domain_name(domain)
+    plain = _domain(domain)
     spoken = speech(tag, sentences(), as_json=as_json)
 
     async def run() -> list[Finding]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import json
+import os
 import sys
 from dataclasses import asdict, replace
 
@@ -10,10 +12,19 @@ import click
 from rich.cells import cell_len
 
 from ..errors import InputError
-from ..replies import Explanation, explain_reply, provider_names, sentences
+from ..replies import (
+    Explanation,
+    explain_reply,
+    provider_names,
+    provider_of_host,
+    sentences,
+)
 from ._language import Speech, language_option, padded, speech
 
 __all__ = ["command"]
+
+_MAX_BYTES = 65_536  # more than the 4,096 characters that are read of a reply, in any charset
+_CHARSETS = ("gb18030", "cp949", "big5", "cp932")  # of servers that write 8-bit words undeclared
 
 
 @click.command(short_help="What a server's reply means, and who must act.")
@@ -33,16 +44,38 @@ def command(
 
     REPLY is the text as the server or the bounce gave it; without it, standard input is read.
     """
-    text = " ".join(reply) or sys.stdin.read()
+    given = os.fsencode(" ".join(reply)) or sys.stdin.buffer.read(_MAX_BYTES)
+    text = _decoded(given)
     if not text.strip():
         raise InputError('there is no reply to explain; try: mailglass explain "550 DT:SPM"')
-    if provider and provider not in provider_names():
+    name = _provider(provider) if provider else None
+    if provider and not name:
         known = ", ".join(provider_names())
         raise InputError(f"no provider is called {provider!r}; known are {known}")
     spoken = speech(tag, sentences(), as_json=as_json)
-    found = explain_reply(text, provider=provider, mx=mx)
+    found = explain_reply(text, provider=name, mx=mx)
     told = replace(found, meaning=spoken.tell(found.meaning), advice=spoken.tell(found.advice))
     click.echo(json.dumps(_fields(told), ensure_ascii=False) if as_json else _page(told, spoken))
+
+
+def _provider(name: str) -> str | None:
+    """The provider of that name, also by a name of its mail: gmail, qq, 163.com."""
+    plain = name.lower()
+    if plain in provider_names():
+        return plain
+    return provider_of_host(plain) or provider_of_host(f"{plain}.com")
+
+
+def _decoded(given: bytes) -> str:
+    """The text of a reply; without UTF-8 the first charset in which its words mean something."""
+    if given.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return given.decode("utf-16", "replace")
+    plain = given.decode("utf-8-sig", "replace")
+    if "\ufffd" not in plain:
+        return plain
+    codes_alone = explain_reply(given.decode("ascii", "ignore"))
+    readings = (given.decode(charset, "replace") for charset in _CHARSETS)
+    return next((text for text in readings if explain_reply(text) != codes_alone), plain)
 
 
 def _fields(explanation: Explanation) -> dict[str, object]:

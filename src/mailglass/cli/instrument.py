@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
-from ..errors import ConfigurationError, Error
+from ..errors import ConfigurationError, Error, StorageUnavailable
 from ..instrument import (
     Options,
     Template,
-    attachment_digest,
     compile_message,
     untouched,
     write_plan,
 )
+from ..journal import Attachments
 from ..tokens import Ring
-from ._files import make_directory, read_input, refuse_collisions, write_file, write_output
+from ._files import (
+    BrokenOutput,
+    make_directory,
+    read_input,
+    refuse_collisions,
+    write_file,
+    write_output,
+)
 
 __all__ = ["command"]
 
@@ -46,7 +53,7 @@ _DEFAULT_BASE = "https://track.example.com"  # reserved for documents (RFC 2606)
     type=click.Path(path_type=Path),
     default=Path("mailglass-attachments"),
     show_default=True,
-    help="Where linked attachments are stored, by content digest.",
+    help="Where linked attachments are stored for the collector: <data>/attachments.",
 )
 @click.option("--opens/--no-opens", default=True, help="Add the beacon.")
 @click.option("--links/--no-links", default=True, help="Track the links of HTML parts.")
@@ -89,13 +96,19 @@ def command(
 
     Bytes outside the plan's edits stay as they are; `mailglass restore` takes the edits back.
     """
-    if wishes["base_url"] is None:
+    is_example = wishes["base_url"] is None
+    if is_example:
         wishes["base_url"] = _DEFAULT_BASE
-        click.echo(f"mailglass: no --base-url: links lead to {_DEFAULT_BASE}, an example", err=True)
     options = Options(**wishes)  # type: ignore[arg-type]  # click has checked each of them
     ring = _ring(key_file)
     delivery = secrets.randbits(63) if delivery_id is None else delivery_id
-    job = _Job(options=options, ring=ring, delivery=delivery, store=_Store(attachment_dir))
+    job = _Job(
+        options=options,
+        ring=ring,
+        delivery=delivery,
+        store=_Store(attachment_dir),
+        is_example=is_example,
+    )
     if output_dir is None:
         if len(files) > 1 or plan_dir is not None:
             raise ConfigurationError("several files or --plan-dir need --output-dir")
@@ -114,6 +127,12 @@ class _Job:
     ring: Ring
     delivery: int  # of the first message; the others count on
     store: _Store
+    is_example: bool  # nobody named a base URL
+
+    def warn(self) -> None:
+        """Say where the links lead when nobody said it; a fault has its one line for itself."""
+        if self.is_example:
+            _say(f"no --base-url: links lead to {_DEFAULT_BASE}, an example")
 
     def compile(self, raw: bytes) -> Template:
         """The template of one message; raises as `compile_message` and the store do."""
@@ -127,6 +146,7 @@ def _one(file: Path, job: _Job, plan_file: Path | None) -> None:
     if plan_file is not None:
         write_file(plan_file, write_plan(template.plan(job.delivery, job.ring)))
     write_output(template.render_pieces(job.delivery, job.ring))
+    job.warn()
 
 
 def _many(files: tuple[Path, ...], job: _Job, output_dir: Path, plan_dir: Path | None) -> None:
@@ -145,8 +165,9 @@ def _many(files: tuple[Path, ...], job: _Job, output_dir: Path, plan_dir: Path |
         except Error as error:
             found = _complain(file, error)
         status = max(status, found)
-        if len(files) > 100 and sys.stderr.isatty():
+        if len(files) > 100 and sys.stderr is not None and sys.stderr.isatty():
             click.echo(f"\r{number + 1} of {len(files)}", err=True, nl=number + 1 == len(files))
+    job.warn()
     if status:
         sys.exit(status)
 
@@ -175,8 +196,14 @@ def _instrument_file(
 
 def _complain(file: Path, error: Exception) -> int:
     """Name the file and its fault in one line; the exit status that it stands for."""
-    click.echo(f"mailglass: {file}: {_line(error)}", err=True)
+    _say(f"{file}: {_line(error)}")
     return error.exit_status if isinstance(error, Error) else Error.exit_status
+
+
+def _say(text: str) -> None:
+    """One line on standard error; that nobody takes it must not cost the other messages."""
+    with suppress(OSError):
+        click.echo(f"mailglass: {text}", err=True)
 
 
 def _line(error: Exception) -> str:
@@ -185,19 +212,17 @@ def _line(error: Exception) -> str:
 
 
 class _Store:
-    """Attachments by digest in a directory."""
+    """Attachments as the collector finds them; the directory is made when one is there."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
     def __call__(self, content: bytes, name: str) -> str:
-        digest = attachment_digest(content)
         make_directory(self._directory)
-        place = self._directory / digest
-        if not os.path.exists(place):
-            write_file(place.with_suffix(".part"), [content])
-            os.replace(place.with_suffix(".part"), place)
-        return digest
+        try:
+            return Attachments(self._directory).add(content)
+        except StorageUnavailable as error:
+            raise BrokenOutput(f"{self._directory} cannot be written: {error}") from error
 
 
 def _ring(key_file: Path | None) -> Ring:

@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 import orjson
 
-from ..errors import CorruptRecord
-from ..journal import Cursor, Poison, Report, Writer, follow
+from ..errors import CorruptRecord, InputError
+from ..journal import Cursor, Poison, Report, Writer, follow, is_journal
 from ..journal import replay as replay_hits
 from ..journal import verify as verify_journal
 from ..model import Hit
@@ -31,11 +31,14 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def verify(directory: Path, as_json: bool) -> None:
     """Read every record in DIRECTORY and check it; damage is an error."""
+    _see_journal(directory)
     report = verify_journal(directory)
     if as_json:
         click.echo(orjson.dumps(_as_data(report), option=orjson.OPT_UTC_Z | orjson.OPT_INDENT_2))
     else:
         _print_report(report)
+    if report.missing:
+        raise CorruptRecord(f"missing in {directory}: {', '.join(report.missing)}")
     if report.poison:
         raise CorruptRecord(
             f"{len(report.poison)} stretches of {directory} are no record; readers pass over them "
@@ -50,6 +53,7 @@ def verify(directory: Path, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def dump(directory: Path, since: str, limit: int | None, as_json: bool) -> None:
     """Print the hits in DIRECTORY, oldest first; with --json, damage too."""
+    _see_journal(directory)
     show = _json_line if as_json else _text_line
     for number, (cursor, item) in enumerate(follow(directory, Cursor.parse(since))):
         if number == limit:
@@ -78,6 +82,7 @@ def replay(
     """
     if source.resolve() == target.resolve():
         raise click.UsageError("SOURCE and --into are the same directory")
+    _see_journal(source)
     writer = Writer(target)
     try:
         hits, poison = replay_hits(
@@ -96,6 +101,15 @@ def replay(
         click.echo(f"{hits} hits replayed, {poison} damaged records left behind; the end is {end}")
 
 
+def _see_journal(directory: Path) -> None:
+    """Raises InputError for a directory that holds no journal: nothing in it is wrong, or right."""
+    if not is_journal(directory):
+        raise InputError(
+            f"{directory} holds no journal; that of a data directory is its folder `journal`, "
+            "made when the collector starts"
+        )
+
+
 def _print_report(report: Report) -> None:
     for segment in report.segments:
         click.echo(
@@ -104,6 +118,8 @@ def _print_report(report: Report) -> None:
         )
     for path in report.torn:
         click.echo(f"cut after a crash: {path} ({path.stat().st_size} bytes, never answered)")
+    for text in report.missing:
+        click.echo(f"missing: {text}")
     for item in report.poison:
         click.echo(f"damaged at {item.at}: {item.reason}")
     click.echo(f"{report.hits} hits, {len(report.poison)} damaged, end {report.end}")
@@ -116,6 +132,7 @@ def _as_data(report: Report) -> dict[str, object]:
         "segments": [asdict(segment) for segment in report.segments],
         "poison": [_poison_data(item) for item in report.poison],
         "torn": [str(path) for path in report.torn],
+        "missing": list(report.missing),
     }
 
 

@@ -53,6 +53,8 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
 def _answer(line: bytes, number: int, rules: Rules) -> dict[str, Any]:
     identifier: object = None  # as the line has it
     try:
+        if len(line) >= _LONGEST_LINE and not line.endswith(b"\n"):
+            raise BadHit(f"the line is longer than {_LONGEST_LINE} bytes")
         try:
             record = orjson.loads(line.removeprefix(_BYTE_ORDER_MARK))
         except orjson.JSONDecodeError as error:

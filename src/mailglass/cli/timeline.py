@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ..errors import InputError
+from ..evidence import as_told
 from ..history import DeliveryTimeline, History, StoredDelivery, Timeline, timeline
 from ._source import settings_of
 
@@ -62,7 +63,7 @@ def _print_copy(console: Console, story: Timeline, copy: DeliveryTimeline) -> No
     console.print(
         Text.assemble(
             (_name(copy.delivery), "bold cyan"),
-            f"  {verdict.level.value}, {verdict.probability:.0%}",
+            f"  {verdict.level.value}, {as_told(verdict.probability):.0%}",
             "" if verdict.is_final else " (provisional)",
         )
     )
@@ -79,3 +80,5 @@ def _print_copy(console: Console, story: Timeline, copy: DeliveryTimeline) -> No
         )
         for item in stored.event.evidence:
             console.print(Text(f"      {item.weight:+.1f}  {_safe(item.text)}", style="dim"))
+    if copy.further_hits:
+        console.print(f"  and {copy.further_hits} further hits, which are counted")

@@ -28,7 +28,7 @@ from ..errors import BadToken
 from ..ids import delivery_time
 from ..journal import Attachments, encode, encode_beacon
 from ..model import Hit
-from ..tokens import Kind, Locator, Ring, Token, read_url
+from ..tokens import Kind, Locator, Ring, Token, names_host, read_url
 from .answer import Answers, safe_location
 from .client import Limiter, Proxies
 from .metrics import Counters
@@ -43,7 +43,6 @@ _log = logging.getLogger("mailglass.collector")
 
 _GLIMPSE = re.compile(r"/([ocauns])/([^/?#]{0,64})", re.IGNORECASE)
 _GLIMPSE_TO = re.compile(r"(?:[?&;]|%3f|%26)to(?:=|%3d)([^&#]*)", re.IGNORECASE)
-_FOLLOWED = re.compile(r"https?://[^/?#\\\s@]", re.IGNORECASE)
 _SAFE_METHODS = ("GET", "HEAD")
 _ASKED_BY_FORM = {("list-unsubscribe", "one-click"), ("confirm", "yes")}
 _FORM_PART = re.compile(
@@ -306,7 +305,7 @@ class Endpoints:
             return self._not_allowed(visit, "GET, HEAD")
         if not to:
             return self._page(visit, 404, "link_incomplete")
-        if visit.token is None or not _FOLLOWED.match(to):
+        if visit.token is None or not names_host(to):
             return self._page(visit, 404, "link_changed", to=to)
         if self._switch.holds_back(to, visit.token.delivery_id):
             self._counters.killed += 1
@@ -322,8 +321,11 @@ class Endpoints:
             return self._page(visit, 404, "attachment_changed")
         try:
             file = self._attachments.open(visit.locator.digest)
-        except OSError:
+        except FileNotFoundError:
             return self._page(visit, 404, "attachment_gone")
+        except OSError as error:  # no descriptor, a failing disk: it may be there the next time
+            _log.error("attachment %s cannot be read: %s", visit.locator.digest, error)
+            return self._page(visit, 503, "busy", ("Retry-After", "60"))
         return self._file(visit, file, visit.locator.digest, visit.locator.name or "")
 
     def _file(self, visit: _Visit, file: BinaryIO, digest: str, name: str) -> Answer:

@@ -22,7 +22,7 @@ from .rejudge import Change, change_of_hit, change_of_verdict
 from .rules import FAMILIES, Rules, Signal, load_rules
 from .surroundings import ALONE, Crowd, DeliveryFacts, Origin, Surroundings
 from .tables import BadRules
-from .verdict import event_from, weigh
+from .verdict import as_told, event_from, weigh
 
 __all__ = [
     "ALONE",
@@ -41,6 +41,7 @@ __all__ = [
     "Rules",
     "Signal",
     "Surroundings",
+    "as_told",
     "change_of_hit",
     "change_of_verdict",
     "event_from",

@@ -6,8 +6,10 @@ read.  What stands in `context` is a free vocabulary, which `context` reads.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from typing import Any
 
 from ..errors import InputError
@@ -18,6 +20,9 @@ from .surroundings import Origin, Surroundings
 __all__ = ["BadHit", "hit_of_record"]
 
 _PATHS = {"open": "o", "click": "c", "download": "a", "attachment": "a", "unsubscribe": "u"}
+_WRITTEN_ADDRESS = re.compile(
+    r"\[(?P<six>[0-9A-Fa-f:.%\w]{2,60})\](?::\d{1,5})?|(?P<four>[\d.]{7,15}):\d{1,5}|[^\[\]]{2,60}"
+)
 _DELIVERED_AT = datetime(2000, 1, 1, tzinfo=UTC)  # any: only the delay counts
 
 
@@ -49,7 +54,7 @@ def hit_of_record(record: object) -> tuple[str, Hit, Surroundings]:
         token="",
         delivery_id=None,
         target=None,
-        address=_text(record, "ip") or "",
+        address=_address(_text(record, "ip") or ""),
         http_version="1.1",
         headers=headers,
     )
@@ -60,6 +65,8 @@ def _surroundings(
     record: Mapping[str, Any], kind: str, delay: float | None, headers: Mapping[str, str]
 ) -> Surroundings:
     word, asn = _text(record, "ip_class"), _number(record, "asn")
+    if asn is not None and not (0 <= asn < 1 << 32 and asn.is_integer()):  # RFC 6793
+        raise BadHit(f"asn {asn:g} is no number of an autonomous system")
     agent = headers.get("user-agent")
     facts = facts_of_context(_context(record), kind, f"{agent or ''} {word or ''}".lower())
     return Surroundings(
@@ -73,6 +80,20 @@ def _surroundings(
         ),
         **facts,
     )
+
+
+def _address(text: str) -> str:
+    """The address as others write it down, with a port or in brackets; empty when it is none.
+
+    What is no address stands in no list either, and that says nothing of who asked.
+    """
+    found = _WRITTEN_ADDRESS.fullmatch(text.strip())
+    if found is None:
+        return ""
+    try:
+        return str(ip_address(found["six"] or found["four"] or found[0]))
+    except ValueError:
+        return ""
 
 
 def _moment(delay: float | None) -> datetime:

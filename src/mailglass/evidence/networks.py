@@ -59,7 +59,7 @@ class NetworkTable:
         text, network = row["network"].strip(), self.network(row["owner"], row["role"])
         try:
             if text[:2].upper() == "AS":
-                self._systems[int(text[2:])] = network
+                self._systems[_system(text[2:])] = network
             else:
                 self._add_prefix(text, network)
         except ValueError as error:
@@ -124,6 +124,12 @@ def _longest_first(
     for (version, shift), table in sorted(prefixes.items()):
         order[version].append((shift, table))
     return order
+
+
+def _system(digits: str) -> int:
+    if not (digits.isascii() and digits.isdigit() and int(digits) < 1 << 32):
+        raise ValueError("an AS number has 32 bits")  # RFC 6793
+    return int(digits)
 
 
 @lru_cache(_REMEMBERED)

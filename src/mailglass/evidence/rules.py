@@ -15,6 +15,7 @@ from datetime import date, datetime
 from hashlib import blake2b
 from importlib.resources import files
 from pathlib import Path
+from string import Formatter
 
 from ..model import Actor
 from .clients import ClientTable
@@ -34,6 +35,8 @@ _ROWS = {
     "names": ("pattern", "owner", "role", "source", "as_of"),
 }
 _SECTIONS = frozenset({"version", "signal", *_NUMBERS, *_ROWS})
+_ENDLESS = 1e12  # seconds, versions, hits: far above any that means something
+_MOST_CERTAIN = 20.0  # of log-odds: two in a thousand million; the sum stays within the floats
 _SIGNAL_KEYS = frozenset({"ratio", "text", "source", "as_of", "actor", "below_seconds"})
 
 
@@ -208,10 +211,18 @@ def _merge_numbers(sheets: Sequence[Sheet]) -> dict[str, dict[str, float]]:
                     and key not in known
                 ):
                     raise sheet.refuse((section, key), f"{key!r} is none of {', '.join(known)}")
-                if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-                    raise sheet.refuse((section, key), f"{key} must be a number from 0 up")
-                known[key] = float(value)
+                known[key] = _number(sheet, (section, key), value)
     return merged
+
+
+def _number(sheet: Sheet, path: Sequence[str], value: object) -> float:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not 0 <= value < _ENDLESS  # neither nan nor inf, which no comparison survives
+    ):
+        raise sheet.refuse(path, f"{path[-1]} must be a number from 0 up")
+    return float(value)
 
 
 def _check_ranges(numbers: Mapping[str, Mapping[str, float]], sheet: Sheet) -> None:
@@ -228,6 +239,12 @@ def _check_ranges(numbers: Mapping[str, Mapping[str, float]], sheet: Sheet) -> N
         raise sheet.refuse(("priors", "floor"), "floor must not lie below machine_below")
     if numbers["priors"]["ceiling"] > bands["human_above"]:
         raise sheet.refuse(("priors", "ceiling"), "ceiling must not lie above human_above")
+    for key in ("item", "total"):
+        if not 0 < numbers["caps"][key] <= _MOST_CERTAIN:
+            raise sheet.refuse(("caps", key), f"{key} must be above 0 and at most {_MOST_CERTAIN}")
+    for key in ("strength", "learned_at_most", "half_life_days"):
+        if not numbers["priors"][key] > 0:
+            raise sheet.refuse(("priors", key), f"{key} must be above 0")
     for key, value in numbers["verdict"].items():
         if not 0 < value < 1:
             raise sheet.refuse(("verdict", key), f"{key} must lie between 0 and 1")
@@ -239,12 +256,12 @@ def _check_ranges(numbers: Mapping[str, Mapping[str, float]], sheet: Sheet) -> N
 def _merge_signals(sheets: Sequence[Sheet], cap: float) -> dict[str, Signal]:
     merged: dict[str, Signal] = {}
     for sheet in sheets:
-        for family, entries in sheet.table("signal").items():
+        for family in sheet.table("signal"):
             if family not in FAMILIES:
                 raise sheet.refuse(
                     ("signal", family), f"family {family!r} is none of {', '.join(FAMILIES)}"
                 )
-            for word in entries:
+            for word in sheet.table("signal", family):
                 path = ("signal", family, word)
                 merged[f"{family}.{word}"] = _signal(sheet, path, merged, cap)
     return merged
@@ -274,11 +291,13 @@ def _signal(
     return replace(
         old,
         weight=weight,
-        text=_template(sheet, (*path, "text"), str(entry.get("text", old.text))),
+        text=_template(sheet, (*path, "text"), entry.get("text", old.text)),
         source=str(entry.get("source", old.source if sheet.is_packaged else SITE)),
         as_of=_date(sheet, (*path, "as_of"), entry.get("as_of", old.as_of)),
         actor=_actor(sheet, (*path, "actor"), entry.get("actor", old.actor)),
-        below_seconds=_seconds(sheet, path, entry.get("below_seconds", old.below_seconds)),
+        below_seconds=_number(
+            sheet, (*path, "below_seconds"), entry.get("below_seconds", old.below_seconds)
+        ),
         file=sheet.file,
     )
 
@@ -296,13 +315,18 @@ def _ratio(sheet: Sheet, path: Sequence[str], value: object) -> float:
     return ratio
 
 
-def _template(sheet: Sheet, path: Sequence[str], text: str) -> str:
+def _template(sheet: Sheet, path: Sequence[str], text: object) -> str:
+    if not isinstance(text, str) or not text.strip():
+        raise sheet.refuse(path, "the text must be a sentence, since every number has its reason")
     # A remembered judgement is told with a new delay, and with nothing else new.
     names = ("delay",) if path[1] == "timing" else ("client", "network", "method", "detail")
     try:
-        text.format(**dict.fromkeys(names, ""))
-    except (KeyError, IndexError, ValueError, AttributeError) as error:
+        fields = [piece[1:] for piece in Formatter().parse(text) if piece[1] is not None]
+    except ValueError as error:
         raise sheet.refuse(path, f"the text may name {', '.join(names)}: {error}") from None
+    for name, shape, conversion in fields:
+        if name not in names or shape or conversion:  # a width could fill the memory
+            raise sheet.refuse(path, f"the text may name {', '.join(names)}, and no {name!r}")
     return text
 
 
@@ -317,16 +341,10 @@ def _date(sheet: Sheet, path: Sequence[str], value: object) -> str:
 def _actor(sheet: Sheet, path: Sequence[str], value: object) -> Actor | None:
     if value is None:
         return None
-    try:
-        return Actor(str(value))
-    except ValueError:
-        raise sheet.refuse(path, f"actor {value!r} is none of {', '.join(Actor)}") from None
-
-
-def _seconds(sheet: Sheet, path: Sequence[str], value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-        raise sheet.refuse((*path, "below_seconds"), "below_seconds must be a number from 0 up")
-    return float(value)
+    known = [actor.value for actor in Actor if actor is not Actor.HUMAN]
+    if value not in known:  # whom a signal blames, so no person
+        raise sheet.refuse(path, f"actor {value!r} is none of {', '.join(known)}")
+    return Actor(str(value))
 
 
 def _roles(sheet: Sheet, signals: Mapping[str, Signal]) -> dict[str, tuple[Signal, Signal]]:

@@ -76,6 +76,8 @@ class Sheet:
                 if key not in columns:
                     raise row.refuse(f"{key!r} is none of {', '.join(columns)}")
                 row[key] = str(value)
+                if not row[key].strip():
+                    raise row.refuse(f"{key} is empty")
             yield row
 
 

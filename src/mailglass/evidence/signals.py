@@ -44,7 +44,9 @@ def signs_of(seen: Seen, around: Surroundings, rules: Rules) -> list[Sign]:
         text = signal.text
         if "{" in text:
             client = seen.client.name if seen.client else ""
-            network = seen.network.owner if seen.network else ""
+            # What a sign of the network tells of is its owner, also of one that no table holds.
+            network = str(detail) if signal.family == "network" else ""
+            network = network or (seen.network.owner if seen.network else "")
             text = _told(text, client, network, seen.method, str(detail))
         signs.append(Sign(signal, text, share))
 

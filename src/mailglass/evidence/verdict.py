@@ -18,7 +18,7 @@ from .judge import event_of
 from .networks import network_key
 from .rules import Rules, log_odds
 
-__all__ = ["event_from", "weigh"]
+__all__ = ["as_told", "event_from", "weigh"]
 
 _PEOPLES = frozenset({EventType.OPENED, EventType.CLICKED, EventType.DOWNLOADED, EventType.FETCHED})
 _MACHINES = {
@@ -90,8 +90,12 @@ def event_from(hit: Hit, judgement: Judgement) -> Event:
     )
 
 
-def weigh(events: Sequence[Event], now: datetime, rules: Rules) -> Verdict:
+def weigh(
+    events: Sequence[Event], now: datetime, rules: Rules, *, further_hits: int = 0
+) -> Verdict:
     """What the events of one delivery mean at `now`.
+
+    `further_hits` is how many there are besides, which were counted and are not among the events.
 
     An event of a hit carries `probability_human`, `address` and `user_agent` in `raw`, as
     `event_from` writes them; `actor`, `path_kind` and `target` make the sentences better.
@@ -106,6 +110,9 @@ def weigh(events: Sequence[Event], now: datetime, rules: Rules) -> Verdict:
     probability, evidence = _combined(silent, delivered, reasons)
     level = _level(types, sources, probability, rules)
     plain = _plain(ordered)
+    if further_hits:
+        text = f"{further_hits} further hits are counted and were not weighed one by one"
+        plain.append(Evidence(signal="further_hits", weight=0.0, text=text))
     headline = _headline(level, probability, reasons, plain)
     return Verdict(
         level=level,
@@ -296,8 +303,13 @@ def _headline(
     return Evidence(signal="verdict", weight=0.0, text=text)
 
 
+def as_told(probability: float) -> float:
+    """A probability as people are told it: whole percent, 1 to 99, since nothing is certain."""
+    return min(max(round(probability, 2), 0.01), 0.99)
+
+
 def _percent(probability: float) -> str:
-    return f"{min(max(round(probability * 100), 1), 99)}%"  # nothing is certain
+    return f"{as_told(probability):.0%}"
 
 
 def _when(at: datetime) -> str:

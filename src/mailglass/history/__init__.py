@@ -47,7 +47,7 @@ from .retention import KINDS, MOST_DAYS, OF_ACCOUNTS, TaskReport, truncated
 from .rights import Consent, ConsentState, OnWithdrawal, Policy, PolicyScope
 from .schema.base import Dimension, Period, Who
 from .store import History, Transaction, open_engine
-from .timeline import SENTENCES, DeliveryTimeline, Timeline, timeline
+from .timeline import EVENTS_OF_COPY, SENTENCES, DeliveryTimeline, Timeline, further_hits, timeline
 from .unnamed import SMALLEST_CROWD, UnnamedHit
 from .versions import HistoryOutdated, Step, migrate, pending_steps
 from .visits import Visit, Whereabouts
@@ -55,6 +55,7 @@ from .webhooks import Attempt, Endpoint, EndpointState, Filters, Notice, NoticeS
 
 __all__ = [
     "ADMINISTRATOR",
+    "EVENTS_OF_COPY",
     "KINDS",
     "MOST_DAYS",
     "OF_ACCOUNTS",
@@ -121,6 +122,7 @@ __all__ = [
     "check_password",
     "database_file",
     "end_session",
+    "further_hits",
     "is_use_stale",
     "migrate",
     "new_login_link",

@@ -6,7 +6,8 @@ the hit is no longer kept, the event stays with what it says by itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import orjson
@@ -18,6 +19,7 @@ from . import schema
 from .counting import hit_counter
 from .deliveries import DeliveryStatements
 from .dictionaries import JudgementKey, judgement_key
+from .hammered import IN_DETAIL, HammeredStatements
 from .hits import HitStatements, hit_columns
 from .records import JudgedDelivery, JudgedHit, KnownFacts, SeenHit, StoredEvent, StoredHit
 from .schema.base import CODES, Who
@@ -41,7 +43,7 @@ EVENT_COLUMNS = (
 _TYPES, _WHOS = CODES[EventType], CODES[Who]
 
 
-class EventStatements(HitStatements, DeliveryStatements):
+class EventStatements(HammeredStatements, HitStatements, DeliveryStatements):
     """What a transaction can do with events."""
 
     def add_events(self, events: Sequence[StoredEvent]) -> None:
@@ -70,9 +72,35 @@ class EventStatements(HitStatements, DeliveryStatements):
             )
         add_many(self._db, schema.event, EVENT_COLUMNS, rows)
 
-    def known_facts(self, delivery_ids: Iterable[int]) -> dict[int, KnownFacts]:
-        """What was told of deliveries, and their hits with what was last made of each."""
+    def known_facts(
+        self, delivery_ids: Iterable[int], *, whole: bool = False
+    ) -> dict[int, KnownFacts]:
+        """What was told of deliveries, and their hits with what was last made of each.
+
+        Of a delivery with very many hits only some are read, unless `whole`.
+        """
         ids = set(delivery_ids)
+        hammered = {} if whole or not ids else self._hammered(ids, IN_DETAIL)
+        facts = self._all_known_facts(ids - hammered.keys())
+        for number, counted in hammered.items():
+            facts[number] = self._some_known_facts(number, counted)
+        return facts
+
+    def _some_known_facts(self, number: int, counted: int) -> KnownFacts:
+        c = schema.event.c
+        rows: list[Any] = []  # of a select
+        for some in chunks(self._edges(number)):
+            rows += self._db.execute(select_events().where(c.id.in_(some))).all()
+        with_hits = [row for row in rows if row.kept_hit_id is not None and row.address]
+        told = select_events().where(c.delivery_id == number, c.path_kind.is_(None))
+        return KnownFacts(
+            told=self._events(self._db.execute(told).all()),
+            standing=self._events(rows),
+            near=self._stored_hits(with_hits),
+            further=max(0, counted - sum(row.who is not Who.SENDER for row in rows)),
+        )
+
+    def _all_known_facts(self, ids: Collection[int]) -> dict[int, KnownFacts]:
         if not ids:
             return {}
         condition, values = among(self._db, ids)
@@ -116,16 +144,25 @@ class EventStatements(HitStatements, DeliveryStatements):
         return seen
 
     def events_of(
-        self, delivery_ids: Iterable[int], *, told_only: bool = False
+        self, delivery_ids: Iterable[int], *, told_only: bool = False, most: int | None = None
     ) -> list[StoredEvent]:
-        """The events of deliveries, by time; without the judged ones when `told_only`."""
+        """The events of deliveries, by time; without the judged ones when `told_only`.
+
+        With `most` the first so many of each delivery; what is read is bounded by it.
+        """
         c, found = schema.event.c, []
-        for some in chunks(delivery_ids):
+        ids = set(delivery_ids)
+        hammered = {} if most is None or not ids else self._hammered(ids, most)
+        for number in hammered:
+            for some in chunks(self._first_events(number, most or 0)):
+                found += self._events(self._db.execute(select_events().where(c.id.in_(some))).all())
+        for some in chunks(ids - hammered.keys()):
             query = select_events().where(c.delivery_id.in_(some))
             if told_only:
                 query = query.where(c.judgement_id.is_(None), c.hit_id.is_(None))
             found += self._events(self._db.execute(query).all())
-        return sorted(found, key=lambda e: (e.event.at, e.id))
+        found.sort(key=lambda e: (e.event.at, e.id))
+        return found if most is None else _first(found, most)
 
     def events_after(
         self,
@@ -300,6 +337,17 @@ def select_events() -> sa.Select[Any]:  # Any: columns of several types
         .join(schema.delivery, d.id == e.delivery_id, isouter=True)
         .join(schema.hit, h.id == e.hit_id, isouter=True)
     )
+
+
+def _first(events: Sequence[StoredEvent], most: int) -> list[StoredEvent]:
+    """The first so many of each delivery."""
+    taken: Counter[int] = Counter()
+    found = []
+    for event in events:
+        taken[event.delivery_id] += 1
+        if taken[event.delivery_id] <= most:
+            found.append(event)
+    return found
 
 
 def _seen(row: Any, stored: StoredHit) -> SeenHit:  # a row of a select, typed as Any

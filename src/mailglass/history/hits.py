@@ -78,6 +78,15 @@ class HitStatements(DictionaryStatements):
             found += self._stored_hits(self._db.execute(query.where(e.delivery_id.in_(some))).all())
         return sorted(found, key=lambda s: (s.hit.at, s.id))
 
+    def hits_numbered(self, hit_ids: Iterable[int]) -> list[StoredHit]:
+        """Hits by their numbers; those that are not kept are left out."""
+        h = schema.hit.c
+        found: list[StoredHit] = []
+        for some in chunks(hit_ids):
+            rows = self._db.execute(sa.select(*hit_columns()).where(h.id.in_(some))).all()
+            found += self._stored_hits(rows)
+        return sorted(found, key=lambda s: (s.hit.at, s.id))
+
     def hits_since(self, at: datetime, limit: int) -> list[StoredHit]:
         """The latest hits since then that mean a delivery of ours, by time, at most `limit`."""
         h = schema.hit.c

@@ -165,6 +165,10 @@ class KnownFacts:
 
     told: Sequence[StoredEvent] = ()  # also events whose hit is no longer kept
     seen: Sequence[SeenHit] = ()
+    # of a delivery with very many hits, instead of `seen`: some of them, whose judgement stays
+    standing: Sequence[StoredEvent] = ()
+    near: Sequence[StoredHit] = ()  # the hits of those, as far as they are kept
+    further: int = 0  # hits that are counted and not among those
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

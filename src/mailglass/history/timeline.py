@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..model import EventType, Target, TargetKind, Verdict
 from .records import StoredDelivery, StoredEvent, StoredMessage
+from .schema.base import Who
 from .store import Transaction
 
-__all__ = ["SENTENCES", "DeliveryTimeline", "Timeline", "sentence", "timeline"]
+__all__ = [
+    "EVENTS_OF_COPY",
+    "SENTENCES",
+    "DeliveryTimeline",
+    "Timeline",
+    "further_hits",
+    "sentence",
+    "timeline",
+]
+
+EVENTS_OF_COPY = 500  # that are told of one; a scanner can make thousands
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +30,7 @@ class DeliveryTimeline:
 
     delivery: StoredDelivery
     events: tuple[StoredEvent, ...]
+    further_hits: int = 0  # that are counted and not told, of a copy with very many
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +62,7 @@ class Timeline:
                     "recipient": d.delivery.recipient,
                     "verdict": _verdict(d.delivery.verdict),
                     "events": [{**e.as_json(), "text": sentence(e, m.targets)} for e in d.events],
+                    "further_hits": d.further_hits,
                 }
                 for d in self.deliveries
             ],
@@ -65,7 +78,8 @@ def timeline(
 ) -> Timeline | None:
     """The story of the message that `name` names (as `Transaction.message` reads it).
 
-    Of a message the first `most` copies are told; a delivery's number tells that copy alone.
+    Of a message the first `most` copies are told; a delivery's number tells that copy alone. Of
+    a copy the first 500 events are told.
     """
     message = t.message(account_id, name)
     if message is None:
@@ -75,14 +89,28 @@ def timeline(
     else:
         deliveries = t.deliveries_of([message.id], limit=most)
     events: dict[int, list[StoredEvent]] = {}
-    for event in t.events_of(d.id for d in deliveries):
+    for event in t.events_of((d.id for d in deliveries), most=EVENTS_OF_COPY):
         events.setdefault(event.delivery_id, []).append(event)
     return Timeline(
         message=message,
         deliveries=tuple(
-            DeliveryTimeline(delivery=d, events=tuple(events.get(d.id, ()))) for d in deliveries
+            DeliveryTimeline(
+                delivery=d,
+                events=tuple(events.get(d.id, ())),
+                further_hits=further_hits(d, events.get(d.id, ())),
+            )
+            for d in deliveries
         ),
     )
+
+
+def further_hits(delivery: StoredDelivery, told: Sequence[StoredEvent]) -> int:
+    """How many hits are counted of a delivery and not among the events; not the sender's own."""
+    seen = sum(e.event.raw.get("who", _SENDER) != _SENDER for e in told)
+    return max(0, sum(delivery.hits.values()) - seen)
+
+
+_SENDER = Who.SENDER.value
 
 
 SENTENCES = {

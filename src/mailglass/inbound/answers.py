@@ -26,6 +26,7 @@ _ANSWER_FIELDS = (
 )
 _ANSWER_PRECEDENCE = ("auto_reply", "auto-reply", "autoreply")
 _BULK_PRECEDENCE = ("bulk", "list", "junk")
+_SEPARATORS = ("", ":", "：", "-", "–", "]", ")", "】", ">", "!", ".")
 _MAX_TEXT = 65_536  # characters of an answer that are read
 
 
@@ -66,8 +67,18 @@ def is_automatic(fields: Fields, subject: str) -> bool:
 
 
 def _is_automatic_subject(subject: str) -> bool:
-    """The words must open the subject: a person may quote them after a prefix of their own."""
-    return subject.lstrip(" [(【<").startswith(_words("subject"))
+    """The words must open the subject: a person may quote them after a prefix of their own.
+
+    A noun that people write subjects with ("Vacation rentals") counts when a program's separator
+    or nothing follows it.
+    """
+    opening = subject.lstrip(" [(【<")
+    if opening.startswith(_words("subject")):
+        return True
+    for words in _words("subject-alone"):
+        if opening.startswith(words):
+            return opening[len(words) :].lstrip()[:1] in _SEPARATORS
+    return False
 
 
 def is_reply(fields: Fields, subject: str) -> bool:

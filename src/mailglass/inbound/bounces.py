@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ..replies import Explanation, ReplyClass, explain_reply
 from .addresses import clean_address, mentions
@@ -19,7 +20,7 @@ from .mail import Mail, read_mail
 from .records import Action, Kind, Record, Report
 from .wording import says
 
-__all__ = ["read_delivery_report", "read_words_of_notice"]
+__all__ = ["is_notice", "read_delivery_report", "read_words_of_notice"]
 
 _NO_WORDS = Notice(reasons={}, general="", is_delay=False, has_named_recipient=False)
 _EMBEDDED_REPORT = re.compile(r"(?:^|\n)final-recipient ?:", re.I)
@@ -191,9 +192,35 @@ def read_words_of_notice(mail: Mail) -> Report | None:
     records = tuple(
         _record_of_words(a, words, action, notice, mail) for a, words in reasons.items()
     )
+    if not records and is_notice(mail):
+        records = _nameless(action, notice, mail)
     if not any(is_titled or r.class_ is not ReplyClass.UNDETERMINED for r in records):
         return None  # a postmaster may write an address on a line of its own in an ordinary mail
     return Report(kind=_kind([action]), records=records)
+
+
+def is_notice(mail: Mail) -> bool:
+    """Whether a mail system wrote it and calls it a notice, readable or cut off.
+
+    What it does not say stays unknown; it is no answer of the recipient's program.
+    """
+    is_titled = says("subject", mail.subject.lower()) or mail.is_marked
+    return is_titled and says("author", mail.author_words)
+
+
+def _nameless(action: Action, notice: Notice, mail: Mail) -> tuple[Record, ...]:
+    """A notice that tells a failure and nobody's address; it suppresses nobody.
+
+    A Subject may tell that it failed; why it failed stands only in the words.
+    """
+    explained = explain_reply(notice.general)
+    titled = explain_reply(mail.subject)
+    if _determined(explained, titled).class_ is ReplyClass.UNDETERMINED:
+        return ()
+    record = _record(
+        None, action, explained, notice.general, enhanced_status=explained.enhanced_status
+    )
+    return (replace(record, suppress=False),)
 
 
 def _addressee(mail: Mail, notice: Notice) -> dict[str, str]:

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from ..replies import ReplyClass, explain_reply
 from .answers import is_automatic, is_reply, own_words
-from .bounces import read_delivery_report, read_words_of_notice
+from .bounces import is_notice, read_delivery_report, read_words_of_notice
 from .complaints import is_microsoft_complaint, read_complaint, read_microsoft_complaint
 from .dispositions import Disposition, read_disposition
 from .mail import Mail, read_mail
@@ -106,6 +106,8 @@ def _notification(mail: Mail) -> Report | None:
 
 def _answer(mail: Mail) -> Report:
     """An answer of a program or a person, or none of all this."""
+    if is_notice(mail):
+        return Report(kind=Kind.OTHER)  # cut off: that the mail arrived is the last it says
     records = (Record(recipient=mail.author),)
     if is_automatic(mail.fields, mail.subject):
         return Report(kind=Kind.AUTO_REPLY, records=records)

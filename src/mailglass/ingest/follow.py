@@ -28,6 +28,7 @@ from .holding import tracking_policies
 from .judging import judge_again, remember
 from .learning import count_some, learn
 from .own import is_mark, take_mark, take_networks
+from .place import JournalPlace
 from .relay_log import RelayLog
 from .returned import new_returned, take_returned
 from .unnamed import Unnamed, take_unnamed
@@ -90,6 +91,7 @@ class Ingest:
         self._relay_log = relay_log
         self._told_at = told_at
         self._clock = clock
+        self._place = JournalPlace(journal_directory)
         self._neighbours: Neighbours | None = None
         self._reached: tuple[Cursor, int] | None = None  # journal and spool, as committed
 
@@ -169,6 +171,8 @@ class Ingest:
             lines = self._relay_log.read(t) if self._relay_log is not None else b""
             cursor = Cursor.parse(t.cursor(_JOURNAL) or str(START))
             items = read(self._journal, cursor, most)
+            if not items:
+                self._place.look(cursor)
             seq = int(t.cursor(_SPOOL) or 0)
             told = self._spool.events(seq, most)
             touched = self._take_told(t, told)

@@ -76,7 +76,7 @@ def judge_again(
             neighbours.add(hit.hit, _NO_FACTS)  # a token that no key of ours made
     work = works(t, delivery_ids, rules, now, fresh, with_past=with_past)
     for one in work:
-        for stored in one.hits:
+        for stored in (*one.near, *one.hits):
             neighbours.add(stored.hit, one.facts)
 
     def crowd_of(stored: StoredHit, facts: DeliveryFacts) -> Crowd:
@@ -93,10 +93,12 @@ def works(
     fresh: Mapping[int, Sequence[StoredHit]] = _NONE_FRESH,
     *,
     with_past: bool = True,
+    whole: bool = False,
 ) -> list[Work]:
     """Deliveries with all that judging them needs, in the order of their numbers.
 
-    Their verdicts are those that stand; without the recipients' past only the levels of them.
+    Their verdicts are those that stand; without the recipients' past only the levels of them. Of
+    deliveries with very many hits all are taken when `whole`, however long that takes.
     """
     found = (
         t.deliveries(delivery_ids, with_reasons=False) if with_past else t.to_judge(delivery_ids)
@@ -104,7 +106,7 @@ def works(
     deliveries = [d for d in found if not d.is_crowd]
     if not deliveries:
         return []
-    known = t.known_facts(d.id for d in deliveries)
+    known = t.known_facts((d.id for d in deliveries), whole=whole)
     targets = t.target_kinds(d.message_id for d in deliveries)
     around = look_around(t, deliveries, rules, now, with_past=with_past)
     return [
@@ -120,7 +122,13 @@ def works(
 
 
 class Work:
-    """A delivery to be judged, with all that is known of it."""
+    """A delivery to be judged, with all that is known of it.
+
+    Beyond `history.hammered.IN_DETAIL` hits the judgements stand that were made: only new hits are
+    judged, beside the first and the newest of those before, so that what a batch costs does not
+    grow with what came earlier. Were the others judged again without their whole company, a hit
+    at the edge of what is read could lose the burst that gave it away.
+    """
 
     def __init__(
         self,
@@ -132,6 +140,9 @@ class Work:
     ) -> None:
         self.delivery = delivery
         self.told = known.told
+        self.standing = known.standing
+        self.near = known.near
+        self._further = known.further
         self.facts = delivery_facts(delivery, targets, known.told, around)
         both: list[tuple[StoredHit, SeenHit | None]] = [(s.stored, s) for s in known.seen]
         both += [(hit, None) for hit in fresh]
@@ -153,11 +164,11 @@ class Work:
                 extra={"action": "judging-failed", "delivery_id": self.delivery.id},
             )
             hits, events = self._unjudged(), []
-        everything = [*(e.event for e in self.told), *events]
+        everything = [*(e.event for e in (*self.told, *self.standing)), *events]
         return JudgedDelivery(
             delivery=self.delivery,
             hits=hits,
-            verdict=weigh(everything, now, rules),
+            verdict=weigh(everything, now, rules, further_hits=self._further),
             last_event_at=max((e.at for e in everything), default=now),
             kept=[e for e in self.told if "who" in e.event.raw],
         )
@@ -167,9 +178,13 @@ class Work:
     ) -> tuple[list[JudgedHit], list[Event]]:
         if not self.hits:
             return [], []
+        among = [*self.hits, *self.near]
+        crowds = [crowd_of(stored, self.facts) for stored in among]
+        judged = judge_delivery(
+            self.facts, [stored.hit for stored in among], rules=rules, crowds=crowds
+        )
         seen = [stored.hit for stored in self.hits]
-        crowds = [crowd_of(stored, self.facts) for stored in self.hits]
-        judgements = judge_delivery(self.facts, seen, rules=rules, crowds=crowds)
+        judgements = judged[: len(seen)]
         events = [event_from(hit, j) for hit, j in zip(seen, judgements, strict=True)]
         hits = [
             JudgedHit(

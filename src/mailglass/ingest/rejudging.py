@@ -92,7 +92,7 @@ def _judge_lot(
     *,
     dry_run: bool,
 ) -> list[Rejudged]:
-    judged = [work.judged(rules, crowds, now) for work in works(t, ids, rules, now)]
+    judged = [work.judged(rules, crowds, now) for work in works(t, ids, rules, now, whole=True)]
     numbers = {
         hit.before.judgement_id
         for one in judged

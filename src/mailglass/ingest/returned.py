@@ -195,15 +195,22 @@ def _take(t: Transaction, returned: Returned, report: Report, match: _Match, now
             t.set_delivered({match.delivery.id: event.at})
     reason = _suppression_reason(report, match)
     if reason is not None:
-        words = next((r.diagnostic for r in report.records if r.diagnostic), "")
         suppress(
             t,
             match.message.account_id,
             match.delivery.recipient,
             reason=reason,
-            evidence=f"{report.kind}: {words}",
+            evidence=_said(report, match),
             now=now,
         )
+
+
+def _said(report: Report, match: _Match) -> str:
+    """What a suppression goes back to, in the sender's words where there are any."""
+    if _is_unsubscription(report, match):
+        return "mail to the message's unsubscribe address"
+    words = next((r.diagnostic for r in report.records if r.diagnostic), None)
+    return f"{report.kind}: {words}" if words else f"{report.kind} by mail"
 
 
 def _events(report: Report, match: _Match, at: datetime) -> Iterator[Event]:

@@ -55,6 +55,7 @@ _HEAD = frozenset(
 )
 _PLACES = frozenset(("body", "html", "frameset", "template", *_RAW))
 _NAMES = _LINKS | _PLACES
+_COMMENT_ENDS = ("-->", "--!>", "<!-->", "<!--->")
 _OWN_IMAGE = re.compile(r"/o/[a-z2-7]{29,31}\.gif", re.IGNORECASE)
 _OWN_LINK = re.compile(r"/[caun]/[a-z2-7]{29}", re.IGNORECASE)
 _HIDDEN = 'style="display:none" aria-hidden="true" tabindex="-1" rel="nofollow"'
@@ -139,7 +140,7 @@ def _look(markup: str) -> _Seen:
         if token.end == len(markup):
             if kind is TokenKind.RAW:
                 seen.open_from = last_start
-            elif kind is TokenKind.CUT or not markup.endswith(">"):
+            elif kind is TokenKind.CUT or not markup.endswith(_whole_end(markup, token)):
                 seen.open_from = token.start
     if seen.templates:
         seen.open_from = seen.templates[0]
@@ -147,6 +148,12 @@ def _look(markup: str) -> _Seen:
     if seen.hidden:
         seen.values = _outside(seen.values, seen.hidden)
     return seen
+
+
+def _whole_end(markup: str, token: Token) -> str | tuple[str, ...]:
+    """What ends the document's last token when it is whole (WHATWG HTML, section 13.2.5.43 on)."""
+    is_comment = token.kind is TokenKind.COMMENT and markup.startswith("<!--", token.start)
+    return _COMMENT_ENDS if is_comment else ">"
 
 
 def _outside(values: list[tuple[int, int]], spans: list[tuple[int, int]]) -> list[tuple[int, int]]:

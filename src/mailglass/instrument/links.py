@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from ..errors import BadToken
 from ..mime import Shortcut, unescape_attribute
-from ..tokens import Kind, Locator, Ring, percent_encode, read_url
+from ..tokens import Kind, Locator, Ring, names_host, percent_encode, read_url
 from . import reasons
 
 __all__ = [
@@ -33,7 +33,6 @@ __all__ = [
 ]
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
-_WEB = re.compile(r"https?:[/\\]{2,}[^/\\?#]", re.IGNORECASE)
 # What templates leave for a later program: Jinja, Liquid, Handlebars and Mustache; ERB and JSP;
 # Mailchimp; Salesforce and Pardot; Mailgun; JavaScript and FreeMarker; Ruby; Campaign Monitor;
 # TYPO3; a bare name in braces.
@@ -104,7 +103,7 @@ def read_ordinary(value: str) -> str | None:
 
 def why_untracked(url: str, unsubscribes: Collection[str]) -> str | None:
     """The reason to leave a cleaned URL alone; None when it is tracked."""
-    if _WEB.match(url) is None:
+    if not names_host(url):
         return _why_not_web(url)
     if _PLACEHOLDER.search(url):
         return reasons.PLACEHOLDER

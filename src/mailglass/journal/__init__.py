@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from .attachments import Attachments
 from .codec import decode, encode, encode_beacon, prepare
-from .layout import START, Cursor, published_end, whole_segments
+from .layout import START, Cursor, is_journal, published_end, whole_segments
 from .reader import Poison, read
 from .replay import follow, replay
 from .retention import expire
@@ -34,6 +34,7 @@ __all__ = [
     "encode_beacon",
     "expire",
     "follow",
+    "is_journal",
     "prepare",
     "published_end",
     "read",

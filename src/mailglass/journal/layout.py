@@ -36,6 +36,7 @@ __all__ = [
     "end_line",
     "extents",
     "header_line",
+    "is_journal",
     "published_end",
     "segment_path",
     "segments",
@@ -93,6 +94,11 @@ def segments(directory: Path) -> list[int]:
     return sorted(int(m[1]) for name in names if (m := _SEGMENT_NAME.fullmatch(name)))
 
 
+def is_journal(directory: Path) -> bool:
+    """Whether a writer ever began a journal here, or what is left of one lies here."""
+    return (directory / END_FILE).exists() or bool(segments(directory))
+
+
 def header_line(segment: int, previous: Cursor) -> bytes:
     return seal(
         b'{"mailglass_journal":1,"segment":%d,"previous":"%b"}' % (segment, str(previous).encode())
@@ -138,16 +144,17 @@ def extents(directory: Path, since: int, end: Cursor) -> list[Extent]:
     """The valid parts of the segments from number `since` on, ascending, up to `end`.
 
     Follows the headers backwards from `end`; a segment that none of them names was given up by
-    the writer and is left out. Where a header is damaged, the segment before it in number is taken
-    as a whole: its records have checksums of their own.
+    the writer and is left out. Where a header is damaged or its segment is missing, the segment
+    before it in number is taken as a whole: its records have checksums of their own.
     """
     found: list[Extent] = []
     while end.segment >= max(since, 1):
         path = segment_path(directory, end.segment)
         try:
             start, previous = read_header(directory, end.segment)
-        except FileNotFoundError:
-            break
+        except FileNotFoundError:  # by retention, then there is none before it
+            end = _whole_segment_before(directory, end.segment)
+            continue
         except CorruptRecord:
             start, previous = 0, _whole_segment_before(directory, end.segment)
         found.append(Extent(end.segment, path, min(start, end.offset), end.offset))

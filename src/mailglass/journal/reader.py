@@ -6,7 +6,8 @@ damaged sector must not hide the hits after it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import CorruptRecord
@@ -53,6 +54,9 @@ def _read_extent(
     except FileNotFoundError:  # retention was faster
         return
     with file:
+        # A file that lost its end is read to where it ends now: the last piece is not waited for.
+        size = os.fstat(file.fileno()).st_size
+        extent = replace(extent, end=min(extent.end, size))
         while offset < extent.end and len(found) < limit:
             file.seek(offset)
             data = file.read(min(_READ_BYTES, extent.end - offset))

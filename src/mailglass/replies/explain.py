@@ -140,8 +140,9 @@ def _provider(text: str, lowered: str, mx: str | None, recipient: str | None) ->
     for hint, known in provider_hints():
         if hint in text and known.code_pattern and known.code_pattern.search(text):
             return known.name
+    raw = " ".join(text.lower().split()) if "://" in text else lowered
     for mark, name in provider_marks():
-        if mark in lowered:
+        if mark in (raw if "/" in mark else lowered):  # a path stands only in the text as it came
             return name
     return provider_of_host(recipient.rpartition("@")[2]) if recipient else None
 

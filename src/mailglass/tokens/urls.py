@@ -31,6 +31,7 @@ __all__ = [
     "beacon_url",
     "link_bound",
     "link_url",
+    "names_host",
     "notice_url",
     "percent_encode",
     "percent_encode_all",
@@ -47,6 +48,7 @@ _KINDS = {
     "n": Kind.NOTICE,
     "s": Kind.SELF,
 }
+_NAMES_HOST = re.compile(r"https?://[^/?#\\\s@]", re.IGNORECASE)
 _ENCODED = re.compile(r"[A-Za-z0-9._~/%-]*+")
 _ENCODED_LINES = re.compile(r"[A-Za-z0-9._~/%\n-]*+")
 _RESERVED = re.compile(rb"[^A-Za-z0-9._~/-]")
@@ -96,6 +98,15 @@ def link_url(base: str, token: str, to: str) -> str:
     Programs that search text for URLs would cut ours in two at an unencoded inner scheme.
     """
     return f"{base.rstrip('/')}/c/{token}?to={percent_encode(to)}"
+
+
+def names_host(to: str) -> bool:
+    r"""Whether a destination begins with http or https, two slashes and a host.
+
+    The collector follows no other, so the sender's side tracks no other: browsers find a host in
+    `http:\\host`, `http:///host` and `http://@host` too, and other programs find another one.
+    """
+    return _NAMES_HOST.match(to) is not None
 
 
 def attachment_url(base: str, token: str, digest: str, name: str) -> str:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from markupsafe import Markup, escape
 
+from ..evidence import as_told
 from ..evidence.networks import NetworkTable
 from ..history import SENTENCES
 from ..model import Actor, Event, EventType, FindingStatus, Target, VerdictLevel
@@ -69,8 +70,12 @@ class Shown:
         """A count."""
         return self._language.number(value)
 
+    def probability(self, probability: float) -> str:
+        """A probability, as the sentences tell it."""
+        return self._language.percent(as_told(probability))
+
     def percent(self, share: float) -> str:
-        """A probability or share."""
+        """A share."""
         return self._language.percent(share)
 
     def size(self, size_bytes: int) -> str:

@@ -80,5 +80,5 @@ event = Table(
     Column("who", Word(Who)),
     Column("judgement_id", Integer),
     Column("told", Text),  # JSON: evidence and raw of what was told; NULL for a hit's
-    Index(None, "delivery_id"),
+    Index(None, "delivery_id", "path_kind", "who", "at"),  # see `hammered`
 )

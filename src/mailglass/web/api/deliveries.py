@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from ...history import DeliveryFilters, Scope, StoredDelivery
+from ...history import EVENTS_OF_COPY, DeliveryFilters, Scope, StoredDelivery, further_hits
 from ...model import VerdictLevel
 from .access import Caller, permit
 from .problems import NotThere
@@ -83,9 +83,10 @@ def verdict(caller: _Reader, delivery_id: NumberInPath) -> VerdictOut:
 
 
 class EventsOut(Out):
-    """The events of one delivery, by time."""
+    """The events of one delivery, by time; the first 500 of them."""
 
     items: list[EventOut]
+    further_hits: int  # counted and not among the events
 
 
 @router.get("/deliveries/{delivery_id}/timeline")
@@ -94,14 +95,15 @@ def timeline(caller: _Reader, delivery_id: NumberInPath) -> EventsOut:
     found = _delivery_of(caller, delivery_id)
     with caller.desk.history.reading() as t:
         targets = t.targets_of([found.message_id]).get(found.message_id, ())
-        events = t.events_of([found.id])
-    return EventsOut(items=event_outs(events, targets))
+        events = t.events_of([found.id], most=EVENTS_OF_COPY)
+    return EventsOut(items=event_outs(events, targets), further_hits=further_hits(found, events))
 
 
 class HitsOut(Out):
-    """The hits of one delivery, by time."""
+    """The hits of one delivery, by time; those of its first 500 events."""
 
     items: list[HitOut]
+    further_hits: int  # counted and not among these
 
 
 @router.get("/deliveries/{delivery_id}/hits")
@@ -113,8 +115,11 @@ def hits(caller: _HitReader, delivery_id: NumberInPath) -> HitsOut:
     """
     found = _delivery_of(caller, delivery_id)
     with caller.desk.history.reading() as t:
-        seen = t.hits_of([found.id])
-    return HitsOut(items=[hit_out(stored) for stored in seen])
+        events = t.events_of([found.id], most=EVENTS_OF_COPY)
+        seen = t.hits_numbered(e.hit_id for e in events if e.hit_id is not None)
+    return HitsOut(
+        items=[hit_out(stored) for stored in seen], further_hits=further_hits(found, events)
+    )
 
 
 def _delivery_of(caller: Caller, delivery_id: str) -> StoredDelivery:

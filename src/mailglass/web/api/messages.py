@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import orjson
@@ -12,9 +13,17 @@ from pydantic import Field
 
 from ...errors import InputError, RetryLater
 from ...gateway import Receipt, Submitter
-from ...history import MessageSearch, Scope, StoredMessage
+from ...history import (
+    EVENTS_OF_COPY,
+    MessageSearch,
+    Scope,
+    StoredDelivery,
+    StoredEvent,
+    StoredMessage,
+    further_hits,
+)
 from ...instrument import write_plan
-from ...model import VerdictLevel
+from ...model import Target, VerdictLevel
 from .access import Caller, permit
 from .problems import Conflict, NotThere
 from .submitting import MessageIn, Prepared, prepare, prepare_raw
@@ -269,10 +278,11 @@ def withdraw(caller: _Writer, message_id: NumberInPath) -> WithdrawnOut:
 
 
 class DeliveryStory(Out):
-    """A copy, and what happened to it in the order of time."""
+    """A copy, and what happened to it in the order of time: the first 500 events."""
 
     delivery: DeliveryOut
     events: list[EventOut]
+    further_hits: int  # counted and not among the events
 
 
 class TimelineOut(Out):
@@ -294,17 +304,23 @@ def timeline(
             [found.id], after=read_number_cursor(cursor) or 0, limit=limit + 1
         )
         items, following = cut(deliveries, limit, lambda d: d.id)
-        events = t.events_of(d.id for d in items)
+        events = t.events_of((d.id for d in items), most=EVENTS_OF_COPY)
     return TimelineOut(
         message=message_out(found, with_targets=True),
         deliveries=[
-            DeliveryStory(
-                delivery=delivery_out(d),
-                events=event_outs((e for e in events if e.delivery_id == d.id), found.targets),
-            )
-            for d in items
+            _story(d, [e for e in events if e.delivery_id == d.id], found.targets) for d in items
         ],
         next=following,
+    )
+
+
+def _story(
+    copy: StoredDelivery, events: Sequence[StoredEvent], targets: tuple[Target, ...]
+) -> DeliveryStory:
+    return DeliveryStory(
+        delivery=delivery_out(copy),
+        events=event_outs(events, targets),
+        further_hits=further_hits(copy, events),
     )
 
 

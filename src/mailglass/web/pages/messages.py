@@ -11,7 +11,14 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import Response
 
-from ...history import Copies, MessageSearch, StoredDelivery, StoredEvent, StoredMessage
+from ...history import (
+    Copies,
+    MessageSearch,
+    StoredDelivery,
+    StoredEvent,
+    StoredMessage,
+    further_hits,
+)
 from ...model import VerdictLevel
 from ..site import Site
 from ..visitor import Number, Visitor
@@ -132,7 +139,8 @@ def routes(site: Site) -> APIRouter:
                 raise HTTPException(404, _("There is no such message"))
             copies = t.deliveries_of([found.id], after=after, limit=_COPIES)
             ids = [copy.id for copy in copies]
-            events, hits = t.events_of(ids), t.hits_of(ids)
+            events = t.events_of(ids, most=_SHOWN_EVENTS)
+            hits = t.hits_numbered(e.hit_id for e in events if e.hit_id is not None)
             targets = t.target_counts(found.id)
         return site.page(
             visitor,
@@ -165,4 +173,4 @@ def _row(
 
 def _story(copy: StoredDelivery, events: Sequence[StoredEvent]) -> Mapping[str, object]:
     own = [event for event in events if event.delivery_id == copy.id]
-    return {"delivery": copy, "events": own[:_SHOWN_EVENTS], "more": len(own[_SHOWN_EVENTS:])}
+    return {"delivery": copy, "events": own, "more": further_hits(copy, own)}

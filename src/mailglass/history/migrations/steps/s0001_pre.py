@@ -51,7 +51,12 @@ def upgrade() -> None:
         sa.Column("told", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_event")),
     )
-    op.create_index(op.f("ix_event_delivery_id"), "event", ["delivery_id"], unique=False)
+    op.create_index(
+        op.f("ix_event_delivery_id_path_kind_who_at"),
+        "event",
+        ["delivery_id", "path_kind", "who", "at"],
+        unique=False,
+    )
     op.create_table(
         "hit",
         sa.Column(
