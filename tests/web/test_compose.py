@@ -128,6 +128,8 @@ def test_enter_in_a_field_keeps_the_draft(browser: Browser) -> None:
     # a browser presses the form's first button
     buttons = re.findall(r'<button name="action" value="(\w+)"', browser.get("/compose").text)
     assert buttons[0] == "save"
+    # it is not seen: style.css gives buttons a place, which would win over the attribute
+    assert "[hidden] { display: none !important; }" in browser.get("/static/style.css").text
 
 
 def test_a_page_nested_deeper_than_a_stack_is_sent(browser: Browser, spool: Spool) -> None:
