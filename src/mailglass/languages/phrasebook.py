@@ -64,8 +64,9 @@ class Phrasebook:
 
 
 def _has_places_and_words(text: str) -> bool:
-    """What is one place alone would fit every sentence."""
-    return bool(_PLACE.search(text)) and any(c.isalnum() for c in _PLACE.sub("", text))
+    """What is one place alone would fit every sentence; a moment is as good as words."""
+    places = _PLACE.findall(text)
+    return bool(places) and ("when" in places or any(c.isalnum() for c in _PLACE.sub("", text)))
 
 
 def _filled(template: str, values: Mapping[str, str]) -> str:
