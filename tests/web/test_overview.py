@@ -88,3 +88,26 @@ def test_nobody_hears_anything_without_signing_in(browser: Browser) -> None:
     browser.follow_redirects = False
     assert browser.get("/live").status_code == 303
     assert browser.get("/live", headers={"hx-request": "true"}).headers["hx-redirect"] == "/login"
+
+
+@pytest.mark.parametrize(
+    ("query", "is_found"),
+    [
+        ("domain=there.test", True),
+        ("domain=THERE.test", True),
+        ("domain=elsewhere.test", False),
+        ("level=pending", True),
+        ("level=answered", False),
+        ("q=subject 100", True),
+        ("q=you@there.test", True),
+        ("q=nothing", False),
+        ("since=2020-01-01&until=2020-12-31", False),
+    ],
+)
+def test_messages_are_found_by_what_the_address_says(
+    browser: Browser, history: History, query: str, is_found: bool
+) -> None:
+    send(history, 1, 100, EventType.QUEUED)
+    page = browser.get(f"/messages?{query}").text
+    assert ("/messages/100" in page) is is_found
+    assert ("No message is like that" in page) is not is_found

@@ -20,6 +20,7 @@ from .events import EventStatements, select_events
 from .messages import MessageStatements, message_of, select_messages
 from .records import StoredEvent, StoredMessage
 from .schema.base import Dimension
+from .schema.rollups import LEVEL_COUNTERS
 from .statements import chunks
 
 __all__ = ["BrowsingStatements", "MessageSearch"]
@@ -53,6 +54,8 @@ class BrowsingStatements(EventStatements, MessageStatements):
         limit: int = 50,
     ) -> list[StoredMessage]:
         """The newest messages of an account that are like the search, older than `before`."""
+        if self._is_hopeless(account_id, search):
+            return []
         m = schema.message.c
         query = select_messages().where(m.account_id == account_id)
         if before is not None:
@@ -61,6 +64,20 @@ class BrowsingStatements(EventStatements, MessageStatements):
             query = query.where(condition)
         rows = self._db.execute(query.order_by(m.id.desc()).limit(limit)).all()
         return self._messages(rows)
+
+    def _is_hopeless(self, account_id: int, search: MessageSearch) -> bool:
+        """Whether the counts say that nothing can be found, which a scan would take long to say."""
+        if search.level is not None:
+            counter = LEVEL_COUNTERS[search.level]
+            if not any(row[counter] for row in self.counts(account_id)):
+                return True
+        if search.domain is not None:
+            c = schema.recipient_domain.c
+            name = search.domain.lower()
+            number = self._db.execute(sa.select(c.id).where(c.name == name)).scalar()
+            if number is None or not self.counts(account_id, Dimension.DOMAIN, keys=[number]):
+                return True
+        return False
 
     def messages_by_id(self, message_ids: Iterable[int]) -> list[StoredMessage]:
         """Messages by number; those that do not exist are left out."""
