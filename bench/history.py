@@ -291,6 +291,8 @@ def _generating(is_sqlite: bool, deliveries: int, hits_each: int) -> Iterator[st
         "INSERT INTO event (id, account_id, delivery_id, type, at, told)"
         f" SELECT 2 + 2 * n, 1, id, 3, {delivered}, {told} FROM copy ORDER BY n"
     )
+    # 20 bytes as a token takes; a NUL at its beginning would say that text follows
+    token = f"x'{'2a' * 20}'" if is_sqlite else f"'\\x{'2a' * 20}'::bytea"
     for k in range(hits_each):
         # the first soon, the others over two days; rounds, so that hits lie between each other
         at = f"({delivered} + {k * k * 1200} + n * 7919 % 3600 + 0.25)"
@@ -303,7 +305,7 @@ def _generating(is_sqlite: bool, deliveries: int, hits_each: int) -> Iterator[st
             "INSERT INTO hit (id, delivery_id, at, path_kind, target, address, head_id, rest_id,"
             f" token) SELECT {1 + k * deliveries} + n, id, {at}, {path}, {target}, {address},"
             f" 1 + (n * 131 + {k}) % 4000, CASE WHEN (n + {k}) % 10 >= 6 THEN 4001 + n % 100 END,"
-            f" {blob} FROM copy ORDER BY n"
+            f" {token} FROM copy ORDER BY n"
         )
         who = f"(n * 7 + {k}) % 3"
         yield (
