@@ -189,7 +189,7 @@ def put_message(
     told = []
     for n, (f, _) in copies:
         if f.delivered_at is not None:
-            t.set_delivered(n, f.delivered_at)
+            t.set_delivered({n: f.delivered_at})
             event = Event(type=EventType.DELIVERED, at=f.delivered_at)
             told.append(StoredEvent(delivery_id=n, event=event))
     t.add_events(told)
