@@ -661,10 +661,7 @@ def _contradictions(s: Settings) -> list[str]:
         faults.append("serve.roles: names no role, so nothing would run")
     if re.search(r"[\s/@]", s.smarthost_host):
         faults.append(f"smarthost.host: `{s.smarthost_host}` is not a host's name or address")
-    if s.proxy_url and not re.match(r"https?://[^/?#\s'\"()&]+(?:/[\w./~-]*)?\Z", s.proxy_url):
-        faults.append(f"guard-proxy.url: `{s.proxy_url}` is not a plain http(s) address")
-    if "guard-proxy" in s.roles and not s.proxy_url:
-        faults.append("guard-proxy.url: needed by the role guard-proxy, for readers to reach it")
+    faults += _picture_faults(s)
     if s.web_url and not s.web_url.startswith(("http://", "https://")):
         faults.append(f"web.url: `{s.web_url}` is not an http(s) address")
     if not s.gateway_certificate and not _is_loopback(s.gateway_host):
@@ -703,6 +700,23 @@ def _contradictions(s: Settings) -> list[str]:
             "smarthost.security: `none` would send smarthost.password in the clear; "
             "use starttls or tls"
         )
+    return faults
+
+
+def _picture_faults(s: Settings) -> list[str]:
+    """Of the guard's image proxy."""
+    if not s.proxy_url:
+        needed = "guard-proxy.url: needed by the role guard-proxy, for readers to reach it"
+        return [needed] if "guard-proxy" in s.roles else []
+    from .guard.pictures import is_base_url  # a room that most commands can start without
+
+    faults = []
+    if not is_base_url(s.proxy_url):
+        faults.append(f"guard-proxy.url: `{s.proxy_url}` is not a plain http(s) address")
+    if not s.proxy_host or re.search(r"[\s/@]", s.proxy_host):
+        faults.append(f"guard-proxy.host: `{s.proxy_host}` is not a host's name or address")
+    if s.proxy_max_image_bytes > s.proxy_max_bytes:
+        faults.append("guard-proxy.max-image-bytes: more than guard-proxy.max-bytes keeps in all")
     return faults
 
 

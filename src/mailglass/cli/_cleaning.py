@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import ipaddress
 import os
+import re
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,19 +18,27 @@ from typing import Any
 import click
 
 from ..errors import ConfigurationError
-from ..gateway.cleaning import Cleaner, CleaningConfig, PictureProxy
+from ..gateway.cleaning import Cleaner, CleaningConfig
 from ..guard import Remove, load_easyprivacy
-from ..guard.pictures import PictureUrls
-from ..lookup import Fetcher, network
+from ..lookup import network, parse_server
+from ._pictures import check_pictures, picture_options, picture_proxy
 
 __all__ = [
     "CleaningOptions",
+    "check_loop",
+    "check_originals",
     "cleaner",
     "cleaning_options",
     "endpoint",
+    "host_name",
     "listening",
     "until_stopped",
 ]
+
+# A token of RFC 2045 section 5.1, as RFC 8601 section 2.2 has it without quotes. 253: a domain's
+# longest name, which the authserv-id should be.
+_AUTHSERV_ID = re.compile(r"[!#-'*+.0-9A-Z^-~-]{1,253}\Z")
+_HOST_NAME = re.compile(r"[\w-]{1,63}(?:\.[\w-]{1,63})*\.?\Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,17 +75,7 @@ def cleaning_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--easyprivacy/--no-easyprivacy", default=True, help="Ask an installed EasyPrivacy."
         ),
-        click.option("--proxy-url", metavar="URL", help="Pictures come from this image proxy."),
-        click.option(
-            "--proxy-key",
-            type=click.Path(exists=True, dir_okay=False, path_type=Path),
-            help="The proxy's key: guard-proxy-key in its data directory.",
-        ),
-        click.option(
-            "--proxy-server",
-            metavar="URL",
-            help="How the proxy is reached from here.",
-        ),
+        picture_options,
     )
     for option in reversed(options):
         command = option(command)
@@ -85,7 +86,10 @@ def cleaning_options(command: Callable[..., Any]) -> Callable[..., Any]:
 async def cleaner(
     options: CleaningOptions, originals: Path | None = None, *, is_border: bool = True
 ) -> AsyncIterator[Cleaner]:
-    """What cleans, with the DNS behind it."""
+    """What cleans, with the DNS behind it; raises ConfigurationError for options that cannot be."""
+    _check(options)
+    urls = check_pictures(options.proxy_url, options.proxy_key, options.proxy_server)
+    server = options.proxy_server or options.proxy_url or ""
     loop = asyncio.get_running_loop()
     async with network(options.dns_server) as net:
 
@@ -107,39 +111,102 @@ async def cleaner(
             ),
             find_txt=find_txt,
             mail_list=load_easyprivacy() if options.easyprivacy else None,
-            proxy=_proxy(options, net.fetcher),
+            proxy=None if urls is None else picture_proxy(urls, server, net.fetcher),
         )
 
 
-def _proxy(options: CleaningOptions, fetcher: Fetcher) -> PictureProxy | None:
-    """The image proxy that was named; raises ConfigurationError."""
-    if options.proxy_url is None:
-        return None
-    if options.proxy_key is None:
-        raise ConfigurationError("--proxy-url needs --proxy-key, or anybody could use the proxy")
+def _check(options: CleaningOptions) -> None:
+    name = options.authserv_id
+    if name is not None and not _AUTHSERV_ID.match(name):
+        raise ConfigurationError(
+            f'--authserv-id {name!r}: write one word of ASCII without any of ()<>@,;:\\"/[]?='
+            " (RFC 8601), usually the server's name, such as mx.example.org"
+        )
+    if options.dns_server is not None:
+        try:
+            parse_server(options.dns_server)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"--dns: {error}") from error
+
+
+def check_originals(folder: Path | None) -> None:
+    """Make the folder of originals; raises ConfigurationError when nothing can be written there.
+
+    Found out only with the first message, each message would go on uncleaned.
+    """
+    if folder is None:
+        return
     try:
-        key = bytes.fromhex(options.proxy_key.read_text().strip())
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
     except (OSError, ValueError) as error:
-        raise ConfigurationError(f"{options.proxy_key} holds no key: {error}") from error
-    urls = PictureUrls(options.proxy_url, key)
-    server = (options.proxy_server or options.proxy_url).rstrip("/")
-
-    async def fetch(wanted: Sequence[str]) -> bool:
-        body = json.dumps(list(wanted)).encode()
-        headers = {"X-Mailglass-Seal": urls.seal(body), "Content-Type": "application/json"}
-        page = await fetcher.fetch(f"{server}/fetch", method="POST", body=body, headers=headers)
-        return page.status == 202
-
-    return PictureProxy(urls.address, fetch)
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ConfigurationError(
+            f"--originals {folder}: no original can be written there: {reason}"
+        ) from error
 
 
-def endpoint(text: str, option: str) -> tuple[str, int]:
-    """Host and port of `HOST:PORT`; raises ConfigurationError that names the option."""
+def host_name(text: str, option: str) -> str:
+    """A host's name or address; raises ConfigurationError that names the option."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        if not _HOST_NAME.match(text):
+            raise ConfigurationError(
+                f"{option} {text!r}: write a host's name or address, such as mail.example.org"
+            ) from None
+    return text
+
+
+def endpoint(text: str, option: str, *, may_choose: bool = False) -> tuple[str, int]:
+    """Host and port of `HOST:PORT`; raises ConfigurationError that names the option.
+
+    With `may_choose` the port 0 leaves the choice to the system, for an address to listen on.
+    """
     host, colon, port = text.rpartition(":")
-    host = host.strip("[]")
-    if not colon or not host or not port.isdecimal() or not 0 <= int(port) <= 65535:
-        raise ConfigurationError(f"{option} {text}: write HOST:PORT, such as 127.0.0.1:10025")
-    return host, int(port)
+    is_bracketed = host.startswith("[") and host.endswith("]")
+    is_port = re.fullmatch(r"[0-9]{1,5}", port) and (1 - may_choose) <= int(port) <= 65535
+    if not colon or not is_port or (":" in host) != is_bracketed:
+        raise ConfigurationError(
+            f"{option} {text}: write HOST:PORT, such as 127.0.0.1:10025 or [::1]:10025"
+        )
+    return host_name(host.strip("[]"), f"{option} {text}: host"), int(port)
+
+
+def check_loop(listen: tuple[str, int], next_hop: tuple[str, int]) -> None:
+    """Raises ConfigurationError when mail would come back to where it is handed on from."""
+    (host, port), (next_host, next_port) = listen, next_hop
+    if port != next_port:
+        return
+    ours = _addresses(host)
+    theirs = _addresses(next_host)
+    is_any = any(ipaddress.ip_address(one).is_unspecified for one in ours)
+    if theirs & ours or (is_any and any(map(_is_own, theirs))):
+        raise ConfigurationError(
+            f"--next {next_host}:{next_port} is where --listen {host}:{port} listens: each message"
+            " would come back for ever; name the port at which your mail server takes mail back"
+        )
+
+
+def _addresses(host: str) -> set[str]:
+    """The addresses of a host; none where it cannot be looked up now."""
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError:
+        return set()
+    return {str(address[0]).partition("%")[0] for *_, address in found}
+
+
+def _is_own(address: str) -> bool:
+    """Whether this machine answers at an address: only then can a socket be bound to it."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((address, 0))
+    except OSError:
+        return False
+    return True
 
 
 @contextmanager
@@ -148,7 +215,9 @@ def listening(text: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
+        # asyncio's own text names the address again; errors of getaddrinfo are below zero
+        is_known = error.errno is not None and error.errno > 0
+        reason = os.strerror(error.errno or 0) if is_known else error.strerror or str(error)
         raise ConfigurationError(f"--listen {text}: {reason}") from error
 
 

@@ -3,24 +3,45 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 
-from ..errors import InputError
-from ..guard import Clean, Mailbox, MailList, Remove, clean, load_easyprivacy, restore
-from ..guard.describe import clean_object, edits_from_object, failure_object
+from ..errors import InputError, NotAMessage
+from ..guard import Clean, Remove, clean, load_easyprivacy
+from ..guard.describe import clean_object, failure_object, kept_object
 from ..guard.mailboxes import Stored, Unreadable, gather, learn
-from ._files import make_directory, refuse_collisions, write_file, write_output
+from ..guard.undoing import read_report, undo
+from ._addresses import ADDRESS
+from ._files import read_input, write_file
+from ._outputs import Outputs
+from ._pictures import picture_options, through_proxy
 
 
 @click.command("clean")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path, allow_dash=True))
-@click.option("-o", "--output", type=click.Path(path_type=Path, allow_dash=True))
-@click.option("--output-dir", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--report", "report_path", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, allow_dash=True),
+    help="For one file; its folder must be there, and a file that is there is replaced.",
+)
+@click.option(
+    "--output-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="For many files or a Maildir, each under its own name; made when it is missing.",
+)
+@click.option(
+    "--report",
+    "report_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write what was found, and what undoes the edits, as JSON.",
+)
 @click.option(
     "--remove",
     type=click.Choice([level.value for level in Remove]),
@@ -29,9 +50,12 @@ from ._files import make_directory, refuse_collisions, write_file, write_output
     help="trackers (and unseen maybes), maybe (every maybe), all (every remote resource).",
 )
 @click.option("--text-links", is_flag=True, help="Clean the links of plain text as well.")
-@click.option("--recipient", "recipients", multiple=True, help="An address of the reader.")
+@click.option(
+    "--recipient", "recipients", multiple=True, type=ADDRESS, help="An address of the reader."
+)
 @click.option("--easyprivacy/--no-easyprivacy", default=True, help="Ask an installed EasyPrivacy.")
-@click.option("--undo", is_flag=True, help="Make the original again, with --report.")
+@picture_options
+@click.option("--undo", "undoes", is_flag=True, help="Make the originals again, with --report.")
 def command(
     files: tuple[Path, ...],
     output: Path | None,
@@ -41,107 +65,135 @@ def command(
     text_links: bool,
     recipients: tuple[str, ...],
     easyprivacy: bool,
-    undo: bool,
+    undoes: bool,
+    **pictures: Any,
 ) -> None:
     """Write clean copies of FILES (.eml, mbox, Maildir, or - for standard input).
 
-    One file goes to -o or standard output, many go to --output-dir under their own names. The
-    report holds what it takes to undo every edit (--undo). Ends with status 65 when something was
-    no message; the others are written.
+    One file goes to -o or standard output; many, and a Maildir, go to --output-dir. The report
+    holds what it takes to undo every edit (--undo, with the clean copies as FILES). Nothing is
+    asked of a network, but of your own image proxy with --proxy-url. Ends with status 65 when
+    something was no message; the others are written, and what is no message stays as it is in its
+    mbox or Maildir.
     """
     files = files or (Path("-"),)
-    if undo:
-        _undo(files, output, report_path)
+    outputs = Outputs(files, output, output_dir)
+    if report_path is not None and str(report_path) == "-":
+        raise click.UsageError("--report needs the name of a file")
+    if undoes:
+        outputs.check()
+        _undo(files, outputs, report_path)
         return
-    if len(files) > 1 and output_dir is None:
-        raise click.UsageError("several files need --output-dir")
+    outputs.check(report_path)
     mailbox = learn(files)
     mail_list = load_easyprivacy() if easyprivacy else None
-    options = (recipients, mailbox, mail_list, Remove(remove), text_links)
-    targets = [(file, _target(file, output, output_dir)) for file in files]
-    written = [(file, target) for file, target in targets if target and str(target) != "-"]
+
+    def cleaned(data: bytes, proxy: Callable[[str], str | None] | None = None) -> Clean:
+        return clean(
+            data,
+            recipients=recipients,
+            mailbox=mailbox,
+            mail_list=mail_list,
+            remove=Remove(remove),
+            text_links=text_links,
+            proxy=proxy,
+        )
+
+    objects: list[dict[str, Any]] = []
+    with through_proxy(cleaned, **pictures) as how:
+        for file in files:
+            _write(file, outputs, _Work(how, objects))
     if report_path is not None:
-        written.append((Path("the report"), report_path))
-    refuse_collisions(files, written)
-    objects: list[dict[str, object]] = []
-    for file, target in targets:
-        _write(file, target, options, objects)
-    if report_path is not None:
-        single = len(objects) == 1
-        text = json.dumps(objects[0]) if single else "".join(json.dumps(o) + "\n" for o in objects)
-        write_file(report_path, [text.encode()])
+        write_file(report_path, [(json.dumps(found) + "\n").encode() for found in objects])
     if any(found["error"] for found in objects):
         sys.exit(InputError.exit_status)
 
 
-_Options = tuple[tuple[str, ...], Mailbox, MailList | None, Remove, bool]
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """How messages are cleaned, and what was said of them so far."""
+
+    clean: Callable[[bytes], Clean]
+    objects: list[dict[str, Any]]
+
+    def on(self, file: Path) -> Iterator[tuple[Stored, bytes]]:
+        """The messages of a file with their clean copies; what is none comes as it is."""
+        for stored in gather((file,), _read_stdin):
+            if isinstance(stored, Unreadable):
+                self._complain(stored.name, stored.error)
+                self.objects.append(failure_object(stored.name, stored.error))
+                continue
+            try:
+                done = self.clean(stored.data)
+            except NotAMessage as error:
+                self._complain(stored.name, error)
+                self.objects.append(
+                    kept_object(stored.name, error, stored.data, offset=stored.offset)
+                )
+                yield stored, stored.data
+            else:
+                self.objects.append(
+                    clean_object(done, stored.name, stored.data, offset=stored.offset)
+                )
+                yield stored, done.data
+
+    def _complain(self, name: str, error: InputError) -> None:
+        click.echo(f"mailglass: {name}: {error}", err=True)
 
 
-def _write(
-    file: Path, target: Path | None, options: _Options, objects: list[dict[str, object]]
-) -> None:
-    """Clean one file, mbox or Maildir; a file that holds no message is not written."""
-    if file.is_dir():
-        folder = target or Path("-")
-        if str(folder) == "-":
-            raise click.UsageError(f"{file} is a Maildir and needs --output-dir")
-        for stored, cleaned in _cleaned(file, options, objects):
-            place = folder / Path(stored.name).relative_to(file)
-            make_directory(place.parent)
-            write_file(place, [cleaned.data])
+def _write(file: Path, outputs: Outputs, work: _Work) -> None:
+    """Clean one file, mbox or Maildir; a file in which no message is, is not written."""
+    if os.path.isdir(file):
+        outputs.make_maildir(file)
+        for stored, data in work.on(file):
+            write_file(outputs.place_of(file, Path(stored.name)), [data])
         return
-    data = [cleaned.data for _, cleaned in _cleaned(file, options, objects)]
-    if not data:
+    before = len(work.objects)
+    pieces = [piece for _, piece in work.on(file)]
+    told = work.objects[before:]
+    if all(found["error"] for found in told):
+        work.objects[before:] = [_failed(found) for found in told]
         return
-    if target is None or str(target) == "-":
-        write_output(data)
-    else:
-        make_directory(target.parent)
-        write_file(target, data)
+    outputs.write(file, pieces)
 
 
-def _cleaned(
-    file: Path, options: _Options, objects: list[dict[str, object]]
-) -> Iterator[tuple[Stored, Clean]]:
-    recipients, mailbox, mail_list, remove, text_links = options
-    for stored in gather((file,), sys.stdin.buffer):
-        try:
+def _failed(found: dict[str, Any]) -> dict[str, Any]:
+    """What is told of something that was not written: nothing that could be undone."""
+    made = ("edits", "left_alone", "offset", "original", "clean")
+    return {key: value for key, value in found.items() if key not in made}
+
+
+def _undo(files: tuple[Path, ...], outputs: Outputs, report_path: Path | None) -> None:
+    """Write the originals; nothing is written when one of them cannot be made."""
+    if report_path is None:
+        raise click.UsageError("--undo needs the --report that was made with the clean copy")
+    data = read_input(report_path)
+    try:
+        known = read_report(data)
+    except InputError as error:
+        raise InputError(f"{report_path} is no report of `mailglass clean`: {error}") from error
+    originals = [(file, name, undo(clean, known)) for file, name, clean in _whole(files)]
+    for file in files:
+        if os.path.isdir(file):
+            outputs.make_maildir(file)
+    for file, name, original in originals:
+        if os.path.isdir(file):
+            write_file(outputs.place_of(file, name), [original])
+        else:
+            outputs.write(file, [original])
+
+
+def _whole(files: tuple[Path, ...]) -> Iterator[tuple[Path, Path, bytes]]:
+    """Each file with its bytes, those of a Maildir with their own names."""
+    for file in files:
+        if not os.path.isdir(file):
+            yield file, file, read_input(file)
+            continue
+        for stored in gather((file,), _read_stdin):
             if isinstance(stored, Unreadable):
                 raise stored.error
-            cleaned = clean(
-                stored.data,
-                recipients=recipients,
-                mailbox=mailbox,
-                mail_list=mail_list,
-                remove=remove,
-                text_links=text_links,
-            )
-        except InputError as error:
-            click.echo(f"mailglass: {stored.name}: {error}", err=True)
-            objects.append(failure_object(stored.name, error))
-        else:
-            objects.append(clean_object(cleaned, stored.name))
-            yield stored, cleaned
+            yield file, Path(stored.name), stored.data
 
 
-def _target(file: Path, output: Path | None, output_dir: Path | None) -> Path | None:
-    if output_dir is None:
-        return output
-    return output_dir / ("stdin.eml" if str(file) == "-" else file.name)
-
-
-def _undo(files: tuple[Path, ...], output: Path | None, report_path: Path | None) -> None:
-    if report_path is None or len(files) != 1:
-        raise click.UsageError("--undo takes one clean copy and the --report that was made with it")
-    try:
-        found = json.loads(report_path.read_text())
-    except (OSError, ValueError) as error:
-        raise InputError(f"{report_path} is no report: {error}") from error
-    (stored,) = gather(files, sys.stdin.buffer)
-    if isinstance(stored, Unreadable):
-        raise stored.error
-    original = restore(stored.data, edits_from_object(found))
-    if output is None or str(output) == "-":
-        write_output([original])
-    else:
-        write_file(output, [original])
+def _read_stdin() -> bytes:
+    return read_input(Path("-"))

@@ -12,6 +12,8 @@ import click
 from ..gateway.content_filter import ContentFilter, FilterConfig
 from ._cleaning import (
     CleaningOptions,
+    check_loop,
+    check_originals,
     cleaner,
     cleaning_options,
     endpoint,
@@ -37,7 +39,9 @@ async def _serve(
     listen: str, next_hop: str, originals: Path | None, options: CleaningOptions
 ) -> None:
     next_host, next_port = endpoint(next_hop, "--next")
-    host, port = endpoint(listen, "--listen")
+    host, port = endpoint(listen, "--listen", may_choose=True)
+    check_loop((host, port), (next_host, next_port))
+    check_originals(originals)
     async with cleaner(options, originals) as cleans:
         guard = ContentFilter(FilterConfig(next_host=next_host, next_port=next_port), cleans)
         with listening(listen):

@@ -18,7 +18,8 @@ from ..errors import ConfigurationError, RetryLater
 from ..gateway.cleaning import Cleaner
 from ..gateway.guard_mailbox import Account, Done, GuardedFolder
 from ..guard import Clean
-from ._cleaning import CleaningOptions, cleaner, cleaning_options
+from ..lookup import tls_context
+from ._cleaning import CleaningOptions, cleaner, cleaning_options, host_name
 
 _log = logging.getLogger("mailglass.guard")
 
@@ -27,7 +28,9 @@ _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 5.0, 300.0
 
 @click.command("guard-imap")
 @click.option("--host", required=True)
-@click.option("--port", type=int, help="993, or 143 without TLS from the first byte.")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), help="993, or 143 without TLS from the first byte."
+)
 @click.option(
     "--security", type=click.Choice(["tls", "starttls", "none"]), default="tls", show_default=True
 )
@@ -41,7 +44,11 @@ _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 5.0, 300.0
 @click.option(
     "--originals", default="Originals", show_default=True, help="The folder for the originals."
 )
-@click.option("--certificates", metavar="FILE", help="PEM file of authorities.")
+@click.option(
+    "--certificates",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="PEM file of authorities.",
+)
 @click.option("--follow", is_flag=True, help="Go on with what comes (IDLE), until stopped.")
 @click.option("--put-back", is_flag=True, help="Put the originals back and keep them so.")
 @click.option("--message-id", metavar="ID", help="With --put-back: of this message alone.")
@@ -54,7 +61,7 @@ def command(
     password_file: Path | None,
     folder: str,
     originals: str,
-    certificates: str | None,
+    certificates: Path | None,
     follow: bool,
     put_back: bool,
     message_id: str | None,
@@ -66,20 +73,23 @@ def command(
     back, or to which you gave the keyword MailglassKeep, is left as it is. Exit status 1 when a
     message could not be handled, 75 when the server cannot be used.
     """
-    if message_id and not put_back:
+    if message_id is not None and not put_back:
         raise click.UsageError("--message-id goes with --put-back")
     if follow and put_back:
         raise click.UsageError("--follow cleans, --put-back undoes; choose one")
+    _check_words(user=user, folder=folder, originals=originals, message_id=message_id)
+    if folder == originals:
+        raise ConfigurationError("--originals: it is the --folder that is cleaned; name another")
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     account = Account(
-        host=host,
+        host=host_name(host, "--host"),
         port=port or (993 if security == "tls" else 143),
         security=security,
         user=user,
         password=_password(password_file),
         folder=folder,
         originals=originals,
-        certificates=certificates,
+        certificates=_authorities(certificates),
     )
     done = asyncio.run(_run(account, CleaningOptions(**options), follow, put_back, message_id))
     if not follow:
@@ -89,8 +99,33 @@ def command(
         sys.exit(1)
 
 
+def _check_words(**words: str | None) -> None:
+    """Raises ConfigurationError for an empty one, which would mean every message or no folder, and
+    for one with control characters, which no server takes.
+    """
+    for name, word in words.items():
+        if word is not None and (not word.strip() or not word.isprintable()):
+            raise ConfigurationError(f"--{name.replace('_', '-')} {word!r}: write what it names")
+
+
+def _authorities(file: Path | None) -> str | None:
+    """The file's name, once it is known to hold certificates; raises ConfigurationError."""
+    if file is None:
+        return None
+    try:
+        tls_context(str(file), True)
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"--certificates {file}: no certificates: {error}") from error
+    return str(file)
+
+
 def _password(file: Path | None) -> str:
-    password = file.read_text().strip() if file else os.environ.get("MAILGLASS_IMAP_PASSWORD", "")
+    try:
+        password = (
+            file.read_text().strip() if file else os.environ.get("MAILGLASS_IMAP_PASSWORD", "")
+        )
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"--password-file {file} cannot be read: {error}") from error
     if not password:
         raise ConfigurationError(
             "there is no password: name a --password-file, or set MAILGLASS_IMAP_PASSWORD"

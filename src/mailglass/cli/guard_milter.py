@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from pathlib import Path
 from typing import Any
 
 import click
 
+from ..errors import ConfigurationError
 from ..gateway.milter import Milter
 from ._cleaning import (
     CleaningOptions,
+    check_originals,
     cleaner,
     cleaning_options,
     endpoint,
@@ -40,6 +43,7 @@ def command(listen: str, originals: Path | None, **options: Any) -> None:
 
 
 async def _serve(listen: str, originals: Path | None, options: CleaningOptions) -> None:
+    check_originals(originals)
     async with cleaner(options, originals) as cleans:
         milter = Milter(cleans)
         with listening(listen):
@@ -51,9 +55,22 @@ async def _serve(listen: str, originals: Path | None, options: CleaningOptions) 
 async def _start(milter: Milter, listen: str) -> str:
     if listen.startswith("unix:"):
         path = Path(listen.removeprefix("unix:"))
+        if path.exists() and not path.is_socket():  # `unix:` alone is this folder
+            raise ConfigurationError(f"--listen {listen}: {path} is there and no socket")
         if path.is_socket():
+            if _is_served(path):
+                raise ConfigurationError(f"--listen {listen}: another program listens there")
             path.unlink()  # what a killed one left behind
         await milter.start_unix(path)
         return listen
-    host, port = endpoint(listen, "--listen")
+    host, port = endpoint(listen, "--listen", may_choose=True)
     return f"{host}:{await milter.start(host, port)}"
+
+
+def _is_served(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as client:
+        try:
+            client.connect(str(path))
+        except OSError:
+            return False
+    return True

@@ -13,13 +13,17 @@ from ..guard import inspect, load_easyprivacy
 from ..guard.describe import as_object, as_text, failure_object
 from ..guard.mailboxes import Stored, Unreadable, gather, learn
 from ..guard.report import Report
+from ._addresses import ADDRESS
+from ._files import read_input
 
 
 @click.command("inspect")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a message, one a line.")
 @click.option("--all", "everything", is_flag=True, help="With --json: the plain resources too.")
-@click.option("--recipient", "recipients", multiple=True, help="An address of the reader.")
+@click.option(
+    "--recipient", "recipients", multiple=True, type=ADDRESS, help="An address of the reader."
+)
 @click.option("--easyprivacy/--no-easyprivacy", default=True, help="Ask an installed EasyPrivacy.")
 def command(
     files: tuple[Path, ...],
@@ -34,10 +38,12 @@ def command(
     asked of a network. Ends with status 65 when something was no message.
     """
     files = files or (Path("-"),)
+    if sum(str(file) == "-" for file in files) > 1:
+        raise click.UsageError("standard input can be read once only")
     mailbox = learn(files)
     mail_list = load_easyprivacy() if easyprivacy else None
     failed = False
-    for stored in gather(files, sys.stdin.buffer):
+    for stored in gather(files, _read_stdin):
         try:
             report = inspect(
                 _data(stored), recipients=recipients, mailbox=mailbox, mail_list=mail_list
@@ -49,6 +55,10 @@ def command(
             _show(report, stored.name, as_json, everything)
     if failed:
         sys.exit(InputError.exit_status)
+
+
+def _read_stdin() -> bytes:
+    return read_input(Path("-"))
 
 
 def _data(stored: Stored | Unreadable) -> bytes:

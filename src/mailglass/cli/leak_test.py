@@ -11,17 +11,26 @@ import click
 from ..errors import InputError, RetryLater
 from ..gateway.leak_collector import LeakCollector
 from ..guard.leak_test import leak_message, leak_names
-from ._cleaning import endpoint
+from ._addresses import ADDRESS
+from ._cleaning import endpoint, listening
+from ._files import write_file
 
 
 @click.command("leak-test")
-@click.option("--to", "recipient", required=True, metavar="ADDRESS", help="Your own address.")
-@click.option("--from", "author", metavar="ADDRESS", help="The author; your own address if absent.")
+@click.option("--to", "recipient", required=True, type=ADDRESS, help="Your own address.")
+@click.option("--from", "author", type=ADDRESS, help="The author; your own address if absent.")
 @click.option("--listen", default="127.0.0.1:8099", show_default=True, metavar="HOST:PORT")
 @click.option("--base-url", metavar="URL", help="How your mail program reaches it.")
 @click.option("--smtp", default="127.0.0.1:25", show_default=True, metavar="HOST:PORT")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the mail, send none.")
-@click.option("--wait", "wait_seconds", default=600, show_default=True, help="Seconds to listen.")
+@click.option(
+    "--wait",
+    "wait_seconds",
+    type=click.IntRange(min=1),
+    default=600,
+    show_default=True,
+    help="Seconds to listen.",
+)
 def command(
     recipient: str,
     author: str | None,
@@ -35,6 +44,8 @@ def command(
 
     Open the mail while this runs. Ends early on Ctrl-C, with the report.
     """
+    place = endpoint(listen, "--listen")
+    endpoint(smtp, "--smtp")
     url = base_url or f"http://{listen}"
     try:
         message = leak_message(url, author or recipient, recipient)
@@ -42,7 +53,7 @@ def command(
         raise InputError(f"--base-url: {error}") from error
     asked: list[str] = []
     try:
-        asyncio.run(_run(message, author or recipient, recipient, listen, smtp, output,
+        asyncio.run(_run(message, author or recipient, recipient, place, smtp, output,
                          wait_seconds, asked))  # fmt: skip
     except KeyboardInterrupt:
         click.echo("")
@@ -56,17 +67,19 @@ async def _run(
     message: bytes,
     author: str,
     recipient: str,
-    listen: str,
+    place: tuple[str, int],
     smtp: str,
     output: Path | None,
     wait_seconds: int,
     asked: list[str],
 ) -> None:
     collector = LeakCollector(set(leak_names()), on_first=lambda name: _told(asked, name))
-    await collector.start(*endpoint(listen, "--listen"))
+    listen = "{}:{}".format(*place)
+    with listening(listen):
+        await collector.start(*place)
     try:
         if output is not None:
-            output.write_bytes(message)
+            write_file(output, [message])
         else:
             await _send(message, author, recipient, smtp)
         click.echo(f"listening on {listen} for {wait_seconds} s; open the mail now", err=True)

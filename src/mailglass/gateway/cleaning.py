@@ -125,13 +125,16 @@ class Cleaner:
 
 
 def _keep(folder: Path, raw: bytes) -> None:
-    """Write the original under its own hash, whole and on stable storage or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write the original under its own hash, whole and on stable storage or not at all.
+
+    Nobody else on the machine may read it: it is somebody's mail.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     place = folder / f"{hashlib.sha256(raw).hexdigest()}.eml"
     if place.exists():
         return
     part = place.with_suffix(f".{os.getpid()}.part")
-    with part.open("wb") as file:
+    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(raw)
         file.flush()
         os.fsync(file.fileno())

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-__all__ = ["AddressBook", "Carried", "printable_base64", "printable_hex"]
+__all__ = ["AddressBook", "Carried", "is_address", "printable_base64", "printable_hex"]
 
 _HASHES = ("md5", "sha1", "sha256")
 # The last label must not be a picture's suffix: `logo@2x.png` is no address.
@@ -23,6 +23,13 @@ _ADDRESS = re.compile(
     r"(?<![\w.+-])[\w.+-]{1,64}@(?:[a-z0-9-]{1,63}\.){1,8}"
     r"(?!png|jpe?g|gif|webp|svg|css|html?|php|js)[a-z]{2,24}(?![\w-])",
     re.IGNORECASE,
+)
+# What can be somebody's address (RFC 5321 section 4.1.2, RFC 6531): a name and a domain, of no more
+# than 64 and 254 characters. Quoted names are left out, which no mailing carries in a URL; dots may
+# stand anywhere, since providers in Japan gave out `name..1@` and `name.@`.
+_WHOLE_ADDRESS = re.compile(
+    r"(?=.{3,254}\Z)[^\s@\x00-\x20\x7f\"(),:;<>\[\\\]]{1,64}"
+    r"@[^\W_](?:[\w-]{0,61}[^\W_])?(?:\.[^\W_](?:[\w-]{0,61}[^\W_])?)*\Z"
 )
 _DIGEST_LENGTHS = frozenset((32, 40, 64))
 _HEX_RUN = re.compile(r"[0-9a-fA-F]{16,}+")
@@ -45,19 +52,30 @@ class Carried:
     form: str  # plain, base64, hex, md5, sha1 or sha256
 
 
+def is_address(text: str) -> bool:
+    """Whether this is the bare address of a mailbox, `name@domain`."""
+    return _WHOLE_ADDRESS.match(text) is not None
+
+
 class AddressBook:
     """Known addresses in every form in which a URL may carry them."""
 
     def __init__(self, recipients: Iterable[str], others: Iterable[str] = ()) -> None:
-        """`recipients` are watched for; `others` (the author's own) are no sign of tracking."""
+        """`recipients` are watched for; `others` (the author's own) are no sign of tracking.
+
+        What is no address (`postmaster`, RFC 5321 section 4.5.1) is passed over: so short a word
+        stands in many a URL.
+        """
         self._others = {address.lower() for address in others}
         self._digests: dict[str, Carried] = {}
         # As in return paths that hold the recipient (VERP): local=domain.
         self._bounced: dict[str, str] = {}
-        for address in recipients:
+        for address in filter(is_address, recipients):
             for spelling in {address, address.lower()}:
                 self._add(address, spelling.encode())
-                self._bounced["=".join(spelling.rsplit("@", 1))] = address
+                local, _, domain = spelling.rpartition("@")
+                if "." in domain:
+                    self._bounced[f"{local}={domain}"] = address
 
     def _add(self, address: str, data: bytes) -> None:
         for name in _HASHES:
@@ -73,8 +91,8 @@ class AddressBook:
         holds_at = "@" in url or "%40" in url or "%2540" in url
         if holds_at and (address := self._address(_after_authority(_unquoted(url)))):
             return Carried(address, "plain")
-        for bounced, address in self._bounced.items():
-            if bounced in url:
+        for text, address in self._bounced.items():
+            if _stands_alone(text, url):
                 return Carried(address, "plain")
         for piece in hexadecimal:
             if address := self._address(printable_hex(piece[:_MAX_ENCODED]) or ""):
@@ -97,6 +115,17 @@ class AddressBook:
             if match.group().lower() not in self._others:
                 return match.group()
         return None
+
+
+def _stands_alone(text: str, url: str) -> bool:
+    """Whether it stands there as a piece of its own, and is no parameter with its value."""
+    start = url.find(text)
+    while start >= 0:
+        before, after = url[start - 1 : start], url[start + len(text) :][:1]
+        if not (before.isalnum() or after.isalnum() or before in "_.?&"):
+            return True
+        start = url.find(text, start + 1)
+    return False
 
 
 def _beginnings(piece: str) -> Iterator[int]:

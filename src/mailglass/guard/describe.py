@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping
+import hashlib
+from collections.abc import Iterator
 from typing import Any
 
 from ..errors import InputError
@@ -11,9 +12,9 @@ from ..model import Evidence
 from .judge import Band
 from .links import Link
 from .report import Report, Resource
-from .sanitise import Clean, GuardEdit
+from .sanitise import Clean
 
-__all__ = ["as_object", "as_text", "clean_object", "edits_from_object", "failure_object"]
+__all__ = ["as_object", "as_text", "clean_object", "failure_object", "kept_object"]
 
 
 def as_object(report: Report, file: str, *, everything: bool = False) -> dict[str, Any]:
@@ -32,8 +33,11 @@ def as_object(report: Report, file: str, *, everything: bool = False) -> dict[st
     return found
 
 
-def clean_object(cleaned: Clean, file: str) -> dict[str, Any]:
-    """A report on what was cleaned, with what it takes to undo it."""
+def clean_object(cleaned: Clean, file: str, original: bytes, *, offset: int = 0) -> dict[str, Any]:
+    """A report on what was cleaned, with what it takes to undo it (`undoing`).
+
+    `offset` is where the message began in its file: several of one mbox stand one after the other.
+    """
     return as_object(cleaned.report, file) | {
         "edits": [
             {
@@ -46,29 +50,27 @@ def clean_object(cleaned: Clean, file: str) -> dict[str, Any]:
             for edit in cleaned.edits
         ],
         "left_alone": list(cleaned.left_alone),
+        "offset": offset,
+        "original": _fingerprint(original),
+        "clean": _fingerprint(cleaned.data),
     }
+
+
+def kept_object(file: str, error: InputError, data: bytes, *, offset: int = 0) -> dict[str, Any]:
+    """What stands in a report's place for what is no message and stays in its mailbox as it is."""
+    same = _fingerprint(data)
+    more = {"edits": [], "left_alone": [], "offset": offset, "original": same, "clean": same}
+    return failure_object(file, error) | more
+
+
+def _fingerprint(data: bytes) -> dict[str, Any]:
+    return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
 
 def failure_object(file: str, error: InputError) -> dict[str, Any]:
     """What stands in a report's place for what could not be read."""
     lists = ("trackers", "links", "receipt_requests", "sealed")
     return {"file": file, **{name: [] for name in lists}, "plain": 0, "error": str(error)}
-
-
-def edits_from_object(found: Mapping[str, Any]) -> tuple[GuardEdit, ...]:
-    """The edits of a report that `clean_object` made; raises InputError for anything else."""
-    try:
-        return tuple(
-            GuardEdit(
-                offset=int(edit["offset"]),
-                old=base64.b64decode(edit["old"]),
-                new=base64.b64decode(edit["new"]),
-                reasons=tuple(edit["reasons"]),
-            )
-            for edit in found["edits"]
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"this is no report of `mailglass clean`: {error}") from error
 
 
 def _resource(resource: Resource) -> dict[str, Any]:

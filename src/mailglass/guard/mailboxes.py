@@ -1,23 +1,32 @@
 """Messages where they lie: a file of one, an mbox, a Maildir; the room's only touch with files.
 
 An mbox is cut where a "From " line with a year follows an empty line (RFC 4155 and what programs
-write); every byte belongs to one message, so that joined again they are the file.
+write); every byte belongs to one message, so that joined again they are the file. A Maildir is read
+with the folders below it: `.Sent` as Maildir++ names them, `Sent` as Dovecot's layout `fs` does.
 """
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import BinaryIO
 
 from ..errors import InputError
 from .learn import Mailbox
 from .report import examine, resources
 
-__all__ = ["Stored", "Unreadable", "gather", "learn", "read_messages", "split_mbox"]
+__all__ = [
+    "Stored",
+    "Unreadable",
+    "gather",
+    "learn",
+    "maildir_folders",
+    "read_messages",
+    "split_mbox",
+]
 
 _FROM_LINE = re.compile(rb"From \S[^\r\n]* \d{4}\b[^\r\n]*\r?\n")
 _NEXT = re.compile(rb"(?<=\n)\r?\n(?=From \S[^\r\n]* \d{4}\b)")
@@ -29,6 +38,7 @@ class Stored:
 
     name: str  # the file, with `#` and a number in an mbox of several; `-` for standard input
     data: bytes
+    offset: int = 0  # where it begins in its file, in bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,27 +49,31 @@ class Unreadable:
     error: InputError
 
 
-def gather(paths: Iterable[Path], stdin: BinaryIO) -> Iterator[Stored | Unreadable]:
-    """The messages of several files, mboxes and Maildirs, one at a time; `-` is `stdin`."""
+def gather(paths: Iterable[Path], read_stdin: Callable[[], bytes]) -> Iterator[Stored | Unreadable]:
+    """The messages of several files, mboxes and Maildirs, one at a time.
+
+    `-` is what `read_stdin` gives, which raises InputError when that is nothing to be read.
+    """
     for path in paths:
-        if str(path) == "-":
-            yield from _numbered("-", split_mbox(stdin.read()))
-            continue
         try:
-            yield from read_messages(path)
+            if str(path) == "-":
+                yield from _numbered("-", split_mbox(read_stdin()))
+            else:
+                yield from read_messages(path)
         except InputError as error:
             yield Unreadable(str(path), error)
 
 
 def learn(paths: Iterable[Path]) -> Mailbox:
-    """What the messages say together, in a pass of its own; standard input cannot be read twice."""
+    """What the messages say together, in a pass of its own; a stream cannot be read twice."""
     mailbox = Mailbox()
     for path in paths:
-        if str(path) == "-":
+        if str(path) == "-" or not (os.path.isfile(path) or os.path.isdir(path)):
             continue
         try:
             for stored in read_messages(path):
-                _learn_one(mailbox, stored.data)
+                if isinstance(stored, Stored):
+                    _learn_one(mailbox, stored.data)
         except InputError:
             continue
     return mailbox
@@ -80,10 +94,11 @@ def split_mbox(data: bytes) -> list[bytes]:
     return [data[start:end] for start, end in pairwise(cuts)]
 
 
-def read_messages(path: Path) -> Iterator[Stored]:
+def read_messages(path: Path) -> Iterator[Stored | Unreadable]:
     """The messages of a file, an mbox or a Maildir.
 
-    Raises InputError for a folder that is no Maildir, and for what cannot be read.
+    Raises InputError for a folder that is no Maildir, and for what cannot be read; one file of a
+    Maildir that cannot be read is said, and the others follow.
     """
     try:
         if path.is_dir():
@@ -95,16 +110,50 @@ def read_messages(path: Path) -> Iterator[Stored]:
     yield from _numbered(str(path), several)
 
 
-def _numbered(name: str, several: list[bytes]) -> Iterator[Stored]:
-    for number, data in enumerate(several, 1):
-        yield Stored(name if len(several) == 1 else f"{name}#{number}", data)
+def maildir_folders(path: Path) -> list[Path]:
+    """The folders of a Maildir that hold messages: itself first, then those below it, by name.
 
-
-def _maildir(path: Path) -> Iterator[Stored]:
-    folders = [path / name for name in ("cur", "new") if (path / name).is_dir()]
-    if not folders:
+    Links to folders are not followed, so that none is met twice. Raises InputError.
+    """
+    if not _holds_mail(path):
         raise InputError(f"{path} is a folder without cur and new, so it is no Maildir")
-    for folder in folders:
-        for file in sorted(folder.iterdir()):
-            if file.is_file():
-                yield Stored(str(file), file.read_bytes())
+    found = []
+    for place, names, _ in os.walk(path, onerror=_refuse):
+        names[:] = sorted(name for name in names if name not in ("cur", "new", "tmp"))
+        if _holds_mail(folder := Path(place)):
+            found.append(folder)
+    return found
+
+
+def _refuse(error: OSError) -> None:
+    raise error
+
+
+def _holds_mail(folder: Path) -> bool:
+    return (folder / "cur").is_dir() or (folder / "new").is_dir()
+
+
+def _numbered(name: str, several: list[bytes]) -> Iterator[Stored]:
+    offset = 0
+    for number, data in enumerate(several, 1):
+        yield Stored(name if len(several) == 1 else f"{name}#{number}", data, offset)
+        offset += len(data)
+
+
+def _maildir(path: Path) -> Iterator[Stored | Unreadable]:
+    # All names first: whoever reads may write below the folder meanwhile.
+    files = [
+        file
+        for folder in maildir_folders(path)
+        for name in ("cur", "new")
+        if (folder / name).is_dir()
+        for file in sorted((folder / name).iterdir())
+        if not file.name.startswith(".")  # as maildir(5) has it, not mail
+    ]
+    for file in files:
+        if not file.is_file():
+            continue
+        try:
+            yield Stored(str(file), file.read_bytes())
+        except OSError as error:
+            yield Unreadable(str(file), InputError(f"{file} cannot be read: {error.strerror}"))

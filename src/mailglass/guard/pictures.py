@@ -8,15 +8,28 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from base64 import b32encode
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
-__all__ = ["KEY_BYTES", "MAX_URL_CHARACTERS", "PictureUrls"]
+__all__ = ["KEY_BYTES", "MAX_URL_CHARACTERS", "PictureUrls", "is_base_url"]
 
 KEY_BYTES = 32
 _TAG_BYTES = 15  # 24 characters of base32; 120 bits cannot be guessed
 # Browsers and proxies take about 8,000 characters; percent-encoding makes up to three of one.
 MAX_URL_CHARACTERS = 2500
+# It stands in front of each picture's URL in markup and in style sheets: no quotes, no brackets.
+_BASE_URL = re.compile(r"https?://[^/?#\s'\"()&<>\\@]+(?:/[\w./~-]*)?\Z")
+
+
+def is_base_url(text: str) -> bool:
+    """Whether readers can reach a proxy there: a plain http(s) address without a query."""
+    if not text.isascii() or _BASE_URL.match(text) is None:
+        return False
+    try:
+        return urlsplit(text).port != 0
+    except ValueError:  # beyond 65535
+        return False
 
 
 class PictureUrls:

@@ -27,7 +27,7 @@ def run(settings: Settings) -> None:
         raise ConfigurationError(
             "guard-proxy.url: needed by the role guard-proxy, for readers to reach it"
         )
-    directory = settings.data_directory / "guard-proxy"
+    shelf = _shelf(settings)
 
     async def main(stopping: asyncio.Event) -> None:
         async with WebFetcher(system_resolver(), timeout_seconds=10.0) as fetcher:
@@ -40,9 +40,17 @@ def run(settings: Settings) -> None:
                 ),
                 urls=PictureUrls(settings.proxy_url, picture_key(settings.data_directory)),
                 fetcher=fetcher,
-                shelf=Shelf(directory, max_bytes=settings.proxy_max_bytes),
+                shelf=shelf,
                 stopping=stopping,
                 on_ready=lambda: say_ready(settings.proxy_url),
             )
 
     run_async(main, name="guard-proxy")
+
+
+def _shelf(settings: Settings) -> Shelf:
+    directory = settings.data_directory / "guard-proxy"
+    try:
+        return Shelf(directory, max_bytes=settings.proxy_max_bytes)
+    except OSError as error:
+        raise ConfigurationError(f"{directory} cannot hold pictures: {error.strerror}") from error
