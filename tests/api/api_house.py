@@ -78,11 +78,12 @@ class ApiHouse:
         with self.history.transaction() as t:
             return t.add_key(account_id or self.account_id, "test", scopes or Scope, self.now)[1]
 
-    def client(self, key: str | None = None) -> TestClient:
-        """A client with a key; one of all scopes when none is given."""
+    def client(self, key: str | None = None, *, address: str = "192.0.2.1") -> TestClient:
+        """A client at an address with a key; one of all scopes when none is given."""
         return TestClient(
             self.app,
             base_url="http://glass.test/api/v1",
             headers={"Authorization": f"Bearer {key or self.key()}"},
             raise_server_exceptions=False,
+            client=(address, 50_000),
         )

@@ -75,6 +75,16 @@ def test_a_message_of_fields_is_spooled_for_each_recipient(
     assert event.body["submitter"] == "key test"
 
 
+def test_the_network_that_hands_in_mail_is_the_senders_own(house: ApiHouse) -> None:
+    sender = house.client(address="198.51.100.77")
+    kind = {"Content-Type": "message/rfc822"}
+    assert sender.post("/messages", json=FIELDS).status_code == 202
+    assert sender.post("/messages/raw", content=RAW, headers=kind).status_code == 202
+    assert sender.post("/messages/instrument", json=FIELDS).status_code == 200
+    told = house.spool.events(0, 10)
+    assert [event.body["submitter_network"] for event in told] == ["198.51.100.0/24"] * 3
+
+
 def test_a_whole_message_is_taken_as_it_is_but_for_bcc(house: ApiHouse, client: TestClient) -> None:
     as_json = client.post("/messages", json={"raw": base64.b64encode(RAW).decode()})
     as_file = client.post("/messages/raw", content=RAW, headers={"Content-Type": "message/rfc822"})

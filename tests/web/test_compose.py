@@ -85,6 +85,12 @@ def test_a_written_mail_is_in_the_spool_for_each_recipient(browser: Browser, spo
     assert "안녕" not in browser.get("/compose").text  # the draft is gone
 
 
+def test_the_writers_network_is_the_senders_own(browser: Browser, spool: Spool) -> None:
+    write(browser, "send")
+    (queued,) = spool.events(0, 9)
+    assert queued.body["submitter_network"] == "198.51.100.0/24"
+
+
 def once_in(page: str) -> str:
     found = re.search(r'name="once" value="([^"]+)"', page)
     assert found is not None

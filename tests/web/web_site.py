@@ -25,7 +25,8 @@ class Browser(TestClient):
     def __init__(
         self, history: History, config: Config = CONFIG, *, outbox: Outbox | None = None
     ) -> None:
-        super().__init__(create_app(config, history, outbox=outbox), base_url=config.url)
+        app = create_app(config, history, outbox=outbox)
+        super().__init__(app, base_url=config.url, client=("198.51.100.77", 50_000))
 
     def submit(self, path: str, page: str = "/profile", **fields: Any) -> Response:
         """Fill in the form of a page and send it."""

@@ -19,6 +19,7 @@ from pydantic import Field
 
 from ..history import User
 from ..languages import Language, choose_language
+from .origin import address_of
 
 __all__ = [
     "NAME_PATTERN",
@@ -51,6 +52,7 @@ class Visitor:
     zone: zoneinfo.ZoneInfo
     zone_is_chosen: bool  # False while the browser may still say which one it is in
     theme: str
+    address: str = ""  # from which the request came; empty when that is not known
 
     @property
     def account_id(self) -> int:
@@ -84,6 +86,7 @@ def visitor_of(request: Request, user: User | None) -> Visitor:
         zone=zone or zoneinfo.ZoneInfo("UTC"),
         zone_is_chosen=zone is not None,
         theme=theme if theme in THEMES else "auto",
+        address=address_of(request),
     )
 
 

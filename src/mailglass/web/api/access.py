@@ -14,6 +14,7 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from ...history import ApiKey, Scope, is_use_stale
+from ..origin import address_of
 from .desk import Desk
 from .limits import RateLimit
 from .problems import KeyMissing, ScopeMissing, TooFast
@@ -29,6 +30,7 @@ class Caller:
 
     key: ApiKey
     desk: Desk
+    address: str  # from which it came; empty when that is not known
 
     @property
     def account_id(self) -> int:
@@ -53,7 +55,7 @@ def permit(scope: Scope) -> Callable[..., Caller]:
         key = _key_of(request, desk, credentials)
         if scope not in key.scopes:
             raise ScopeMissing(f"the API key {key.prefix}… has not the scope {scope.value}")
-        return Caller(key=key, desk=desk)
+        return Caller(key=key, desk=desk, address=address_of(request))
 
     caller.scope = scope  # type: ignore[attr-defined]  # read when the document is made
     return caller
@@ -63,23 +65,19 @@ def _key_of(
     request: Request, desk: Desk, credentials: HTTPAuthorizationCredentials | None
 ) -> ApiKey:
     if credentials is None:
-        _count(request, desk.address_limit, _address(request))
+        _count(request, desk.address_limit, address_of(request))
         raise KeyMissing("send the header `Authorization: Bearer` with an API key")
     now = desk.clock()
     with desk.history.reading() as t:
         key = t.key_of(credentials.credentials, now)
     if key is None:
-        _count(request, desk.address_limit, _address(request))
+        _count(request, desk.address_limit, address_of(request))
         raise KeyMissing("the API key is unknown, expired or revoked")
     _count(request, desk.key_limit, key.id)
     if is_use_stale(key, now):
         with desk.history.transaction() as t:
             t.set_key_used(key, now)
     return key
-
-
-def _address(request: Request) -> str:
-    return request.client.host if request.client else ""
 
 
 def _count(request: Request, limit: RateLimit, owner: object) -> None:

@@ -149,7 +149,12 @@ def _take(caller: Caller, prepared: Prepared) -> Receipt:
 
 def _submitter(caller: Caller) -> Submitter:
     # "with HTTP" of the trace field stands in IANA's registry of mail transmission types
-    return Submitter(account_id=caller.account_id, name=f"key {caller.key.name}", protocol="HTTP")
+    return Submitter(
+        account_id=caller.account_id,
+        name=f"key {caller.key.name}",
+        protocol="HTTP",
+        address=caller.address,
+    )
 
 
 def _submitted(receipt: Receipt) -> SubmittedOut:

@@ -104,11 +104,11 @@ def routes(site: Site, outbox: Outbox | None) -> APIRouter:
                 most_recipients=outbox.max_recipients,
             )
             if action == "preview":
-                preview = _preview(outbox.intake, composed, letter, user)
+                preview = _preview(outbox.intake, composed, letter, visitor)
                 return show(visitor, letter, number, preview=preview)
             if refusal := outbox.refusal():
                 raise InputError(refusal)
-            message_id = _send(outbox.intake, composed, letter, user)
+            message_id = _send(outbox.intake, composed, letter, visitor)
         except InputError as error:
             return show(visitor, letter, number, 422, fault=str(error))
         with site.history.transaction() as t:
@@ -166,28 +166,33 @@ def _wishes(letter: Letter, once: Once | None = None) -> Wishes:
     )
 
 
-def _submitter(user: User) -> Submitter:
-    return Submitter(account_id=user.account_id, name=user.name, protocol="HTTP")
+def _submitter(visitor: Visitor) -> Submitter:
+    return Submitter(
+        account_id=visitor.account_id,
+        name=visitor.name,
+        protocol="HTTP",
+        address=visitor.address,
+    )
 
 
-def _send(intake: Intake, composed: Composed, letter: Letter, user: User) -> int:
+def _send(intake: Intake, composed: Composed, letter: Letter, visitor: Visitor) -> int:
     fingerprint = sha256(orjson.dumps(letter.content())).hexdigest()
-    once = Once(account_id=user.account_id, key=f"form {fingerprint}", fingerprint=fingerprint)
+    once = Once(account_id=visitor.account_id, key=f"form {fingerprint}", fingerprint=fingerprint)
     receipt = intake.accept(
         composed.raw,
         return_path=letter.fields().author.address,
         recipients=composed.recipients,
-        submitter=_submitter(user),
+        submitter=_submitter(visitor),
         wishes=_wishes(letter, once),
     )
     return receipt.message_id
 
 
-def _preview(intake: Intake, composed: Composed, letter: Letter, user: User) -> Preview:
+def _preview(intake: Intake, composed: Composed, letter: Letter, visitor: Visitor) -> Preview:
     done = intake.instrument(
         composed.raw,
         recipients=composed.recipients[:1],
-        submitter=_submitter(user),
+        submitter=_submitter(visitor),
         wishes=_wishes(letter),
         register=False,
     )

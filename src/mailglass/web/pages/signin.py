@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form, HTTPException, Request
+from fastapi import APIRouter, Depends, Form, HTTPException
 from fastapi.responses import RedirectResponse, Response
 
 from ...history import end_session, sign_in, sign_in_with_password
@@ -31,7 +31,6 @@ def routes(site: Site) -> APIRouter:
 
     @router.post("/login")
     def by_password(
-        request: Request,
         name: Annotated[str, Form(max_length=200)],
         password: Annotated[str, Form(max_length=200)],
         code: Annotated[str, Form(max_length=12)] = "",
@@ -47,9 +46,7 @@ def routes(site: Site) -> APIRouter:
             response = site.page(visitor, "signin/password.html", 429, name=name, fault=fault)
             response.headers["Retry-After"] = str(wait_seconds)
             return response
-        session = sign_in_with_password(
-            site.history, name, password, code, address=_address(request)
-        )
+        session = sign_in_with_password(site.history, name, password, code, address=visitor.address)
         if session is None:
             attempts.failed(name)
             fault = say("The user name, the password or the code is wrong.")
@@ -63,8 +60,8 @@ def routes(site: Site) -> APIRouter:
         return site.page(visitor, "signin/link.html", token=token)
 
     @router.post("/login/{token}")
-    def by_link(request: Request, token: str, visitor: Visitor = own_form) -> Response:
-        session = sign_in(site.history, token, address=_address(request))
+    def by_link(token: str, visitor: Visitor = own_form) -> Response:
+        session = sign_in(site.history, token, address=visitor.address)
         if session is None:
             raise HTTPException(403, _("This login link was used or is too old"))
         return site.start_session(session)
@@ -77,7 +74,3 @@ def routes(site: Site) -> APIRouter:
         return response
 
     return router
-
-
-def _address(request: Request) -> str:
-    return request.client.host if request.client else ""
