@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import click
 
 from .. import __version__
 from ..errors import Error
+from ._output import watch_output
 from ._source import SettingsSource
 
 __all__ = ["main"]
@@ -68,8 +70,13 @@ def main(args: list[str] | None = None) -> Any:
 
     Returns what click returns, which is never seen: the process exits.
     """
+    watch_output()
     try:
-        return cli(args=args, prog_name="mailglass")
+        try:
+            return cli(args=args, prog_name="mailglass")
+        finally:
+            sys.stdout.flush()  # what fails here is told like what failed before
     except Error as error:
-        click.echo(f"mailglass: {error}", err=True)
+        with suppress(OSError):  # nobody is left to tell
+            click.echo(f"mailglass: {error}", err=True)
         sys.exit(error.exit_status)

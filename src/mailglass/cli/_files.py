@@ -88,15 +88,9 @@ def write_file(file: Path, pieces: Iterable[bytes | memoryview]) -> None:
 
 
 def write_output(pieces: Iterable[bytes | memoryview]) -> None:
-    """All pieces to standard output, at once; raises BrokenOutput."""
-    if sys.stdout is None:
-        raise BrokenOutput("standard output is closed")
-    try:
-        sys.stdout.buffer.writelines(pieces)
-        sys.stdout.buffer.flush()
-    except OSError as error:
-        _drop_output()  # what is left would fail once more, and louder, when the program ends
-        raise BrokenOutput(f"standard output cannot be written: {_why(error)}") from error
+    """All pieces to standard output, at once; raises BrokenOutput, as `_output` has it."""
+    sys.stdout.buffer.writelines(pieces)
+    sys.stdout.buffer.flush()
 
 
 def refuse_collisions(inputs: Sequence[Path], outputs: Sequence[tuple[Path, Path]]) -> None:
@@ -125,11 +119,6 @@ def _places(file: Path) -> list[object]:
         if stat.S_ISREG(found.st_mode):
             places.append((found.st_dev, found.st_ino))
     return places
-
-
-def _drop_output() -> None:
-    with open(os.devnull, "wb") as nowhere:
-        os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def _why(error: Exception) -> str:
