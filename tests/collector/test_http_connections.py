@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from collector.running import RING, Running, receive, request_bytes, serve
-from mailglass.tokens import Kind, beacon_url
+from collector.running import RING, Answer, Running, receive, request_bytes, serve
+from mailglass.tokens import Kind, beacon_url, link_url, notice_url
 
 BEACON = beacon_url("", RING.mint(Kind.OPEN, 7, 1))
 KEEP = {"Connection": "keep-alive"}
@@ -309,6 +309,23 @@ def test_what_a_recipient_asks_for_is_recorded_above_any_rate(tmp_path: Path) ->
         url = unsubscribe_url("", RING.mint(Kind.UNSUBSCRIBE, 7))
         server.get(url, "POST", b"List-Unsubscribe=One-Click")
         assert server.hit().action == "unsubscribe"
+
+
+@pytest.mark.parametrize("hosts", ["", "Host: a.test\r\nHost: b.test\r\n"], ids=["none", "two"])
+def test_a_request_that_names_no_one_host_is_refused_unless_a_reader_is_behind_it(
+    running: Running, hosts: str
+) -> None:
+    def ask(target: str, version: str = "1.1") -> Answer:
+        return running.send(f"GET {target} HTTP/{version}\r\n{hosts}\r\n".encode())
+
+    assert [ask(target).status for target in ("/", "/robots.txt", "/elsewhere")] == [400] * 3
+    assert ask("/", "1.0").status == (400 if hosts else 200)
+    assert ask(BEACON).body == ask("/o/junk.gif").body
+    to = "https://x.test/"
+    link = link_url("", RING.mint(Kind.CLICK, 7, 1, bound=to.encode()), to)
+    assert ask(link).status == 302
+    assert ask(notice_url("", RING.mint(Kind.NOTICE, 7))).status == 200
+    assert [hit.delivery_id for hit in running.hits()] == [7, None, 7, 7]
 
 
 def test_junk_for_another_host_is_answered_and_not_kept(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from conftest import environment
 from mailglass.collector import Certificate, Collector, Config
 from mailglass.errors import ConfigurationError, StorageUnavailable
 from mailglass.journal import START, Attachments, read
-from mailglass.tokens import Kind, attachment_bound, attachment_url, beacon_url
+from mailglass.tokens import Kind, Ring, attachment_bound, attachment_url, beacon_url
 
 BEACON = beacon_url("", RING.mint(Kind.OPEN, 7, 1))
 
@@ -263,6 +263,24 @@ def test_hang_up_reloads_the_kill_switch(tmp_path: Path) -> None:
         while b"untracked_total 0.0" in ask(metrics_port, "/metrics").body:
             ask(port, BEACON)
         assert child.poll() is None
+
+
+def test_a_reload_takes_new_keys_and_never_forgets_one(tmp_path: Path) -> None:
+    new = bytes([7]) * 32
+    keys = [*KEYS]
+
+    def delivery_of(ring: Ring) -> int | None:
+        server.get(f"/o/{ring.mint(Kind.OPEN, 9)}.gif")
+        return server.hits()[-1].delivery_id
+
+    with serve(tmp_path, read_keys=lambda: tuple(keys)) as server:
+        assert delivery_of(Ring([*KEYS, new])) is None
+        keys.append(new)
+        server.call(server.collector.reload)
+        assert delivery_of(Ring([*KEYS, new])) == 9
+        keys[:] = [new]
+        server.call(server.collector.reload)
+        assert (delivery_of(RING), delivery_of(Ring([*KEYS, new]))) == (9, 9)
 
 
 def test_the_private_port_tells_health_and_numbers_and_nothing_else(running: Running) -> None:

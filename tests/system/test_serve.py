@@ -36,8 +36,10 @@ def test_a_role_that_dies_is_started_again_and_said_so(tmp_path: Path) -> None:
 def test_sighup_reloads_and_ends_nothing(tmp_path: Path) -> None:
     with running(tmp_path / "data") as glass:
         pids = dict(glass.pids)
+        assert glass.command("token-key", "new").returncode == 0
         glass.process.send_signal(signal.SIGHUP)
-        glass.wait_for_log("reloaded")
+        glass.wait_for_log("collector-reloaded")
+        glass.wait_for_log("token-keys-added", len(["gateway", "ingest", "delivery", "web"]))
         assert glass.pids == pids
         assert glass.process.poll() is None
 

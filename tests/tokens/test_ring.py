@@ -154,3 +154,26 @@ def test_the_short_way_for_beacons_refuses_one_other_character(
     changed = token[:position] + other + token[position + 1 :]
     expected = (number, 0) if changed.lower() == token else None
     assert RING.read_beacon(changed.encode()) == expected
+
+
+def test_a_ring_that_takes_a_key_signs_with_it_and_verifies_what_the_others_signed() -> None:
+    ring = Ring(KEYS[:9])
+    old = ring.mint(Kind.CLICK, 5)
+    assert ring.renew(KEYS[:10]) == 1
+    assert ring.mint(Kind.CLICK, 5) == Ring(KEYS[:10]).mint(Kind.CLICK, 5)
+    assert [
+        ring.read(text, Kind.CLICK).delivery_id for text in (old, ring.mint(Kind.CLICK, 6))
+    ] == [
+        5,
+        6,
+    ]
+    assert ring.renew(KEYS[:10]) == 0
+
+
+@pytest.mark.parametrize("keys", [[], KEYS[:2], KEYS[1:4], [*KEYS[:3], b"short"]])
+def test_a_ring_gives_up_no_key(keys: list[bytes]) -> None:
+    ring = Ring(KEYS[:3])
+    before = ring.mint(Kind.OPEN, 5)
+    with pytest.raises(ConfigurationError):
+        ring.renew(keys)
+    assert ring.mint(Kind.OPEN, 5) == before

@@ -109,7 +109,7 @@ def own_link(settings: Settings, user_id: int) -> str:
 
 
 def add_key(directory: Path) -> int:
-    """Add a key that signs from the next start on; returns how many there are.
+    """Add a key that signs from the next reload or start on; returns how many there are.
 
     Old keys stay, because tokens in mail already sent must verify for ever. The file is replaced
     as a whole, so that a crash leaves the old one or the new one.

@@ -54,9 +54,12 @@ class Supervisor:
         return not self._failed
 
     def _reload(self) -> None:
-        """Tell every role to read its certificates and rules again; those without any ignore it."""
-        for process in self._processes.values():
-            process.send_signal(signal.SIGHUP)
+        """Tell every role to read keys, certificates and rules again; those without any ignore it.
+
+        The collector first, so that it knows a key before mail that was signed with it can be read.
+        """
+        for role in sorted(self._processes, key=lambda role: role != "collector"):
+            self._processes[role].send_signal(signal.SIGHUP)
 
     async def _keep(self, role: str) -> None:
         wait = _FIRST_WAIT_SECONDS

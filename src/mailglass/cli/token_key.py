@@ -16,7 +16,9 @@ def command() -> None:
 @command.command()
 @click.pass_context
 def new(ctx: click.Context) -> None:
-    """Add a key; it signs from the next start of `mailglass serve` on."""
+    """Add a key; it signs when `mailglass serve` is told to reload (SIGHUP), or starts anew."""
     settings = settings_of(ctx)
     count = app.add_key(settings.data_directory)
-    click.echo(f"There are {count} keys now. Restart `mailglass serve` to sign with the new one.")
+    click.echo(
+        f"There are {count} keys now. Send SIGHUP to `mailglass serve` to sign with the new one."
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -24,6 +25,7 @@ class Config:
     journal_directory: Path
     attachment_directory: Path
     keys: tuple[bytes, ...]  # in the order of their making; all verify
+    read_keys: Callable[[], tuple[bytes, ...]] | None = None  # them again, at a reload
     host: str = "127.0.0.1"
     port: int = 8080  # plain HTTP; 0 lets the system choose
     tls_port: int | None = None  # HTTPS, when there are certificates

@@ -257,8 +257,19 @@ class Endpoints:
         )
 
     def _elsewhere(self, request: Request) -> Answer:
+        """What is none of our targets.
+
+        Only here is a request refused that names no Host, or two (RFC 9112 section 3.2 would have
+        every one refused): no path of ours depends on it, and a reader whose client is so made gets
+        the image, the link and the way out like any other.
+        """
         _, is_secure = self._origin(request)
         path = request.url.partition(b"?")[0]
+        if not _names_one_host(request.head):
+            self._counters.refused["400"] += 1
+            fields = (("Content-Type", "text/plain"),)
+            text = b"400 Bad Request: name one Host\n"
+            return Answer(self._answers.make(request.head, is_secure, 400, fields, text))
         if path in (b"/", b"/robots.txt") and request.head.method not in _SAFE_METHODS:
             self._counters.refused["405"] += 1
             allow = ("Allow", "GET, HEAD")
@@ -407,6 +418,12 @@ _LETTER = {
     Kind.NOTICE: "n",
     Kind.SELF: "s",
 }
+
+
+def _names_one_host(head: Head) -> bool:
+    """Whether Host stands there once, as HTTP/1.1 wants it; repeated ones are joined by commas."""
+    host = head.headers.get("host")
+    return head.http_version != "1.1" if host is None else "," not in host
 
 
 def _glimpse_to(url: str) -> str | None:

@@ -143,11 +143,20 @@ class Collector:
         log.info("stopped", extra={"action": "collector-stopped"})
 
     def reload(self) -> None:
-        """Read certificates and kill switch again; what cannot be used leaves the old ones."""
+        """Read keys, certificates, kill switch again; what cannot be used leaves the old ones."""
+        self._renew_keys()
         self._switch.reload()
         if self._certificates:
             self._certificates.reload()
         log.info("reloaded", extra={"action": "collector-reloaded"})
+
+    def _renew_keys(self) -> None:
+        if self._config.read_keys is None:
+            return
+        try:
+            self._ring.renew(self._config.read_keys())
+        except ConfigurationError as error:
+            log.error("the token keys stay: %s", error, extra={"action": "token-keys-refused"})
 
     @property
     def is_ready(self) -> bool:
@@ -228,7 +237,7 @@ class Collector:
 
 
 def run(config: Config, on_ready: Callable[[], None] = lambda: None) -> None:
-    """Serve until SIGTERM or SIGINT, which drain; SIGHUP reloads certificates and kill switch.
+    """Serve until SIGTERM or SIGINT, which drain; SIGHUP reloads keys, certificates, kill switch.
 
     `on_ready` is called when it listens.
     Raises what `Collector` raises when it cannot start.

@@ -72,17 +72,27 @@ class Ring:
 
         Raises ConfigurationError when there is none or one has another length.
         """
-        if not keys:
-            raise ConfigurationError("the key ring is empty; `mailglass token-key new` makes a key")
-        for number, key in enumerate(keys):
-            if len(key) != _KEY_BYTES:
-                raise ConfigurationError(
-                    f"key {number} has {len(key)} bytes instead of {_KEY_BYTES}"
-                )
-        self._states = [blake2b(key=key, digest_size=_TAG_BYTES) for key in keys]
-        self._signing = len(keys) - 1
-        # By the number in a token: the keys that may have made it, the newest first.
-        self._verifying = tuple(tuple(self._states[number::8][::-1]) for number in range(8))
+        self._states = _states(keys)
+        self._verifying = _by_number(self._states)
+        self._signing = len(self._states) - 1
+
+    def renew(self, keys: Sequence[bytes]) -> int:
+        """Take over keys that were added; returns how many.
+
+        Other threads may sign and verify meanwhile: keys only come, and the one that signs is set
+        last. Raises ConfigurationError, and changes nothing, when a key that is here is missing:
+        tokens in mail already sent would stop verifying.
+        """
+        fresh, here = _states(keys), self._states
+        if [s.digest() for s in fresh[: len(here)]] != [s.digest() for s in here]:
+            raise ConfigurationError(
+                f"the {len(here)} keys in use do not stand first, in their order; restore them, "
+                "and add new ones behind them"
+            )
+        self._states = fresh
+        self._verifying = _by_number(fresh)
+        self._signing = len(fresh) - 1
+        return len(fresh) - len(here)
 
     @staticmethod
     def new_key() -> bytes:
@@ -101,8 +111,9 @@ class Ring:
         """The token for a target, with `bound` under its tag."""
         if not 0 <= target <= _MAX_TARGET:
             raise BadToken(f"target {target} is outside 0 to {_MAX_TARGET}")
-        head = _head(kind, delivery_id, target, anonymous, self._signing & 7)
-        return _encode(head + self._tag(self._signing, head, bound))
+        signing = self._signing
+        head = _head(kind, delivery_id, target, anonymous, signing & 7)
+        return _encode(head + self._tag(signing, head, bound))
 
     def mint_all(
         self,
@@ -116,7 +127,8 @@ class Ring:
         Takes a third of the time for a message with many links: what the tokens share is written
         once, and base32 comes from a table (bench/instrument.py).
         """
-        state = self._states[self._signing]
+        signing = self._signing
+        state = self._states[signing]
         low = (delivery_id & 3) << 8
         starts: dict[Kind, tuple[bytes, str]] = {}
         found: list[str] = []
@@ -126,7 +138,7 @@ class Ring:
                 found.append(minted)
                 continue
             if kind not in starts:
-                head = _head(kind, delivery_id, 0, anonymous, self._signing & 7)
+                head = _head(kind, delivery_id, 0, anonymous, signing & 7)
                 starts[kind] = head[:-1], _encode(head)[:14]
             data, text = starts[kind]
             tag = state.copy()
@@ -185,6 +197,20 @@ class Ring:
         state = self._states[number].copy()
         state.update(head + bound)
         return state.digest()
+
+
+def _states(keys: Sequence[bytes]) -> list[blake2b]:
+    if not keys:
+        raise ConfigurationError("the key ring is empty; `mailglass token-key new` makes a key")
+    for number, key in enumerate(keys):
+        if len(key) != _KEY_BYTES:
+            raise ConfigurationError(f"key {number} has {len(key)} bytes instead of {_KEY_BYTES}")
+    return [blake2b(key=key, digest_size=_TAG_BYTES) for key in keys]
+
+
+def _by_number(states: Sequence[blake2b]) -> tuple[tuple[blake2b, ...], ...]:
+    """By the number in a token: the keys that may have made it, the newest first."""
+    return tuple(tuple(states[number::8][::-1]) for number in range(8))
 
 
 def _head(kind: Kind, delivery_id: int, target: int, anonymous: bool, key: int) -> bytes:

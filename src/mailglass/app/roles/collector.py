@@ -37,6 +37,7 @@ def run(settings: Settings) -> None:
             journal_directory=settings.data_directory / "journal",
             attachment_directory=settings.data_directory / "attachments",
             keys=read_keys(settings.data_directory),
+            read_keys=lambda: read_keys(settings.data_directory),
             trusted_proxies=settings.collector_trusted_proxies,
             kill_switch_file=settings.data_directory / "kill-switch",
         ),

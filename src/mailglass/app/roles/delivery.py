@@ -9,10 +9,9 @@ from ...delivery import Courier, Delivering, Returns, Schedule, Smarthost
 from ...ids import Ids
 from ...settings import Settings
 from ...spool import Spool
-from ...tokens import Ring
-from ..first_run import read_keys
 from .process import run_async, say_ready
 from .returns import return_domain
+from .ring import new_ring, renew_ring
 
 __all__ = ["run"]
 
@@ -33,9 +32,10 @@ def run(settings: Settings) -> None:
     if settings.smarthost_security == "opportunistic":  # RFC 7435: better than in the clear
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
+    ring = new_ring(settings)
     delivering = Delivering(
         spool=Spool(settings.data_directory / "spool.db"),
-        ring=Ring(read_keys(settings.data_directory)),
+        ring=ring,
         ids=Ids(node=_NODE),
         schedule=Schedule(
             retry_seconds=settings.delivery_retry_seconds,
@@ -60,7 +60,7 @@ def run(settings: Settings) -> None:
             say_ready("no smarthost is set; nothing is sent")
             await stopping.wait()
 
-    run_async(main, name="delivery")
+    run_async(main, name="delivery", on_hangup=lambda: renew_ring(ring, settings))
 
 
 def _returns(settings: Settings) -> Returns | None:

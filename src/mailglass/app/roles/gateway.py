@@ -11,11 +11,10 @@ from ...errors import ConfigurationError
 from ...gateway import Config, ReturnServer, ReturnServerConfig, SubmissionServer
 from ...history import History, check_password
 from ...settings import Settings
-from ...tokens import Ring
-from ..first_run import read_keys
 from ..mailboxes import follow_mailboxes
 from .intake import new_intake
 from .process import Port, run_async, say_ready
+from .ring import new_ring, renew_ring
 
 __all__ = ["ports", "run"]
 
@@ -32,7 +31,8 @@ def ports(settings: Settings) -> list[Port]:
 def run(settings: Settings) -> None:
     """Run until SIGTERM."""
     history = History(settings.history_address, patient=True)
-    intake = new_intake(settings, history, _NODE)
+    ring = new_ring(settings)
+    intake = new_intake(settings, history, ring, _NODE)
 
     async def authenticate(name: str, password: str) -> int | None:
         return await asyncio.to_thread(check_password, history, name, password)
@@ -67,7 +67,7 @@ def run(settings: Settings) -> None:
             settings.returns_mailboxes,
             poll_seconds=settings.returns_poll_seconds,
             history=history,
-            ring=Ring(read_keys(settings.data_directory)),
+            ring=ring,
         )
         say_ready(f"{settings.gateway_host}:{settings.gateway_port}")
         await stopping.wait()
@@ -76,7 +76,7 @@ def run(settings: Settings) -> None:
             await returns.stop()
         await server.stop()
 
-    run_async(main, name="gateway")
+    run_async(main, name="gateway", on_hangup=lambda: renew_ring(ring, settings))
 
 
 def _return_server(settings: Settings, history: History) -> ReturnServer:

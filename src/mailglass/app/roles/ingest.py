@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import signal
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,16 +12,15 @@ from ...history import History
 from ...ingest import Ingest, Nightly, RelayLog
 from ...settings import Settings
 from ...spool import Spool
-from ...tokens import Ring
-from ..first_run import read_keys
 from .process import run_async, say_ready
+from .ring import new_ring, renew_ring
 
 __all__ = ["run"]
 
 
 def run(settings: Settings) -> None:
     """Run until SIGTERM."""
-    ring = Ring(read_keys(settings.data_directory))
+    ring = new_ring(settings)
     history = History(settings.history_address, patient=True)
     nightly = Nightly(history=history, days=settings.retention_days, at=settings.retention_at)
 
@@ -47,12 +45,15 @@ def run(settings: Settings) -> None:
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
 
+    def reload() -> None:
+        ingest.renew_rules()
+        renew_ring(ring, settings)
+
     async def main(stopping: asyncio.Event) -> None:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, ingest.renew_rules)
         say_ready("follows the journal and the spool")
         await asyncio.gather(ingest.run(stopping), nightly.run_daily(stopping))
 
-    run_async(main, name="ingest")
+    run_async(main, name="ingest", on_hangup=reload)
 
 
 def _simulated_time(settings: Settings) -> dict[str, Any]:  # keyword arguments of Ingest

@@ -11,19 +11,18 @@ from ...journal import Attachments
 from ...settings import Settings
 from ...spool import Spool
 from ...tokens import Ring
-from ..first_run import read_keys
 from .returns import return_domain
 
 __all__ = ["new_intake"]
 
 
-def new_intake(settings: Settings, history: History, node: int) -> Intake:
+def new_intake(settings: Settings, history: History, ring: Ring, node: int) -> Intake:
     """What every way in hands messages to."""
     attachments = Attachments(settings.data_directory / "attachments")
     return Intake(
         spool=Spool(settings.data_directory / "spool.db"),
         ids=Ids(node=node),
-        ring=Ring(read_keys(settings.data_directory)),
+        ring=ring,
         store=lambda content, name: attachments.add(content),
         hostname=settings.gateway_hostname,
         permissions=lambda *about: _permissions(history, *about),

@@ -77,14 +77,21 @@ def say_ready(where: str) -> None:
         pipe.write(where + "\n")
 
 
-def run_async(main: Callable[[asyncio.Event], object], *, name: str) -> None:
-    """Run a coroutine function with an event that SIGTERM and SIGINT set."""
+def run_async(
+    main: Callable[[asyncio.Event], object],
+    *,
+    name: str,
+    on_hangup: Callable[[], None] | None = None,
+) -> None:
+    """Run a coroutine function with an event that SIGTERM and SIGINT set; SIGHUP reloads."""
 
     async def run() -> None:
         stopping = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopping.set)
+        if on_hangup is not None:
+            loop.add_signal_handler(signal.SIGHUP, on_hangup)
         await main(stopping)  # type: ignore[misc]  # a coroutine function, whatever it returns
 
     asyncio.run(run())

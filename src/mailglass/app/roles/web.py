@@ -12,6 +12,7 @@ from ..first_run import own_link
 from .intake import new_intake
 from .process import Port, run_async, say_ready
 from .resolver import system_resolver
+from .ring import new_ring, renew_ring
 
 __all__ = ["ports", "run"]
 
@@ -25,6 +26,7 @@ def ports(settings: Settings) -> list[Port]:
 
 def run(settings: Settings) -> None:
     """Run until SIGTERM."""
+    ring = new_ring(settings)
 
     def refusal() -> str | None:
         if settings.smarthost_host:
@@ -45,7 +47,7 @@ def run(settings: Settings) -> None:
             history=history,
             desk=Desk(
                 history=history,
-                intake=new_intake(settings, history, _NODE),
+                intake=new_intake(settings, history, ring, _NODE),
                 following=Following(history),
                 refusal=refusal,
                 resolver=system_resolver(),
@@ -58,4 +60,4 @@ def run(settings: Settings) -> None:
             on_ready=lambda: say_ready(settings.dashboard_url),
         )
 
-    run_async(main, name="web")
+    run_async(main, name="web", on_hangup=lambda: renew_ring(ring, settings))
