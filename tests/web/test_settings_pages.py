@@ -10,6 +10,7 @@ import pytest
 from web_site import CONFIG, Browser
 
 from mailglass.history import (
+    Belongings,
     DomainKind,
     Filters,
     History,
@@ -148,6 +149,38 @@ def test_a_domain_says_which_record_to_publish(browser: Browser, history: Histor
         (domain,) = t.domains(1, DomainKind.SENDING)
     assert domain.challenge is not None
     assert domain.challenge in page
+
+
+REFUSED = [
+    ("domains", {"kind": "sending", "name": "x.test"}, "x.test 已被占用"),
+    ("domains", {"kind": "sending", "name": "localhost"}, "localhost"),
+    ("policies", {"scope": "campaign", "mode": "off", "on_withdrawal": "erase"}, "请填写域名"),
+    ("keys", {"name": "x", "scopes": "messages:read"}, "账户已有 1 个密钥"),
+    ("webhooks", {"url": "https://x.test"}, "账户已有 1 个接收端"),
+]
+
+
+@pytest.mark.parametrize(("tab", "fields", "said"), REFUSED)
+def test_what_the_account_may_not_have_is_refused_in_the_readers_language(
+    browser: Browser,
+    history: History,
+    monkeypatch: pytest.MonkeyPatch,
+    tab: str,
+    fields: dict[str, str],
+    said: str,
+) -> None:
+    monkeypatch.setattr("mailglass.history.belongings._MOST_KEYS", 1)
+    monkeypatch.setattr("mailglass.history.belongings._MOST_ENDPOINTS", 1)
+    with history.transaction() as t:
+        mine = Belongings(t, 1)
+        mine.add_domain(DomainKind.SENDING, "x.test", NOW)
+        mine.add_key("first", [Scope.MESSAGES_READ], NOW)
+        mine.add_endpoint("https://x.test", "whsec_x", NOW, filters=Filters())
+    browser.cookies.set("mailglass-language", "zh-Hans")
+    page = f"/settings/{tab}"
+    refused = browser.submit(page, page=page, **fields)
+    assert refused.status_code == 422
+    assert said in refused.text
 
 
 def test_a_policy_is_set_and_let_go(browser: Browser, history: History) -> None:

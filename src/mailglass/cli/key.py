@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ..errors import InputError
-from ..history import USUAL_SCOPES, ApiKey, Scope
+from ..history import USUAL_SCOPES, ApiKey, Belongings, Scope
 from ._history import account_option, one_account, reading, writing
 from ._rows import NUMBER, print_object, print_rows, stamp
 
@@ -59,8 +59,8 @@ def add(
     expires_at = None if days is None else now + timedelta(days=days)
     with writing(ctx) as t:
         owner = one_account(t, account)
-        key, text = t.add_key(
-            owner.id, name, Scope if all_scopes else wanted, now, expires_at=expires_at
+        key, text = Belongings(t, owner.id).add_key(
+            name, Scope if all_scopes else wanted, now, expires_at=expires_at
         )
     if as_json:
         print_object({**_fields(key), "key": text})

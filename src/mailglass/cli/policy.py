@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import click
 
 from ..errors import InputError
-from ..history import OnWithdrawal, Policy, PolicyScope
+from ..history import Belongings, OnWithdrawal, Policy, PolicyScope
 from ..model import TrackingPolicy
 from ._history import account_option, account_or_all, one_account, reading, writing
 from ._rows import print_object, print_rows, stamp
@@ -95,7 +95,6 @@ def set_(
     as_json: bool,
 ) -> None:
     """State a policy for what is accepted from now on, in place of the one that was there."""
-    _check(scope, subject)
     with writing(ctx) as t:
         policy = Policy(
             account_id=one_account(t, account).id,
@@ -107,7 +106,7 @@ def set_(
             set_at=datetime.now(UTC),
             set_by="command line",
         )
-        t.set_policy(policy)
+        Belongings(t, policy.account_id).set_policy(policy)
     if as_json:
         print_object(_fields(policy))
     else:
@@ -124,7 +123,6 @@ def remove(
     ctx: click.Context, scope: str, subject: str, account: str | None, as_json: bool
 ) -> None:
     """Let a policy go; what it made stricter is as the others say."""
-    _check(scope, subject)
     with writing(ctx) as t:
         if not t.remove_policy(one_account(t, account).id, PolicyScope(scope), subject):
             raise NoSuchPolicy(
@@ -135,13 +133,6 @@ def remove(
         print_object({"removed": True})
     else:
         click.echo("removed")
-
-
-def _check(scope: str, subject: str) -> None:
-    if (scope == PolicyScope.ACCOUNT.value) == bool(subject):
-        raise click.UsageError(
-            "the account's policy takes no subject" if subject else f"name the {scope}"
-        )
 
 
 def _fields(policy: Policy) -> Mapping[str, object]:

@@ -21,12 +21,6 @@ class NoSuchUser(InputError):
     id = "no-such-user"
 
 
-class LastOwner(InputError):
-    """The only owner of an account cannot be removed."""
-
-    id = "last-owner"
-
-
 @click.group()
 def command() -> None:
     """List, add and remove users, give them new passwords and login links."""
@@ -81,12 +75,7 @@ def remove(ctx: click.Context, name: str, yes: bool, as_json: bool) -> None:
         user = t.user_named(name)
         if user is None:
             raise NoSuchUser(f"there is no user {name!r}; `mailglass user list` shows who there is")
-        others = [u for u in t.users(user.account_id) if u.role is store.Role.OWNER]
-        if [u.id for u in others] == [user.id]:
-            raise LastOwner(
-                f"{name} is the account's only owner; `mailglass user add` another one first"
-            )
-        t.disable_user(user.id, datetime.now(UTC))
+        store.Belongings(t, user.account_id).remove_user(user.id, datetime.now(UTC))
     click.echo(json.dumps({"removed": name}) if as_json else f"{name} comes in no more")
 
 

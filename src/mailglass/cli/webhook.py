@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import click
 
 from ..errors import InputError
-from ..history import Endpoint, EndpointState, Filters, Notice, NoticeState, Transaction
+from ..history import Belongings, Endpoint, EndpointState, Filters, Notice, NoticeState, Transaction
 from ..model import EventType
 from ..notify import check_url, new_secret
 from ._history import account_option, one_account, reading, writing
@@ -89,14 +89,12 @@ def add(
         raise click.UsageError(str(error)) from error
     secret = new_secret()
     with writing(ctx) as t:
-        endpoint = t.add_endpoint(
-            one_account(t, account).id,
+        endpoint = Belongings(t, one_account(t, account).id).add_endpoint(
             url,
             secret,
+            datetime.now(UTC),
             filters=Filters(types=tuple(map(EventType, types)), campaigns=campaigns, tags=tags),
             description=description,
-            last_event_id=t.last_event_id(),
-            at=datetime.now(UTC),
         )
     if as_json:
         print_object({**_fields(endpoint), "secret": secret})
@@ -114,8 +112,8 @@ def add(
 def state(ctx: click.Context, number: int, state: str, account: str | None, as_json: bool) -> None:
     """Enable NUMBER, pause it (what happens is kept for it), or disable it (it is not)."""
     with writing(ctx) as t:
-        _find(t, account, number)
-        t.change_endpoint(number, state=EndpointState(state))
+        found = _find(t, account, number)
+        Belongings(t, found.account_id).change_endpoint(found, state=EndpointState(state))
     if as_json:
         print_object({"id": number, "state": state})
     else:

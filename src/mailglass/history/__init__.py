@@ -4,6 +4,7 @@ One schema and one set of named statements on SQLite (WAL) and PostgreSQL. It is
 and read by everybody who shows something; the collector and the courier never touch it.
 """
 
+from .belongings import REFUSALS, Belongings, Conflict, LastOwner
 from .browsing import MessageSearch
 from .checking import Miscount, Orphans
 from .copying import HistoryCopy, database_file, pinned_database, restore_history, save_database
@@ -60,12 +61,15 @@ __all__ = [
     "MOST_DAYS",
     "OF_ACCOUNTS",
     "PERIODS",
+    "REFUSALS",
     "SENTENCES",
     "SMALLEST_CROWD",
     "USUAL_SCOPES",
     "Account",
     "ApiKey",
     "Attempt",
+    "Belongings",
+    "Conflict",
     "Consent",
     "ConsentState",
     "Copies",
@@ -87,6 +91,7 @@ __all__ = [
     "JudgedEvents",
     "JudgedHit",
     "KnownFacts",
+    "LastOwner",
     "MessageSearch",
     "Miscount",
     "Notice",

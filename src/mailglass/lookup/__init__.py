@@ -14,7 +14,7 @@ from .dialling import SocketDialler
 from .dns import DnsResolver, parse_server
 from .filters import FilterScore, ask_rspamd, ask_spamassassin
 from .mailboxes import FoundMessage, ImapMailbox, MailboxError, Submission
-from .network import Network, domain_name, network, own_name
+from .network import Network, domain_name, network, own_name, registered_name
 from .outcomes import (
     Answer,
     Dialler,
@@ -60,5 +60,6 @@ __all__ = [
     "network",
     "own_name",
     "parse_server",
+    "registered_name",
     "tls_context",
 ]

@@ -8,13 +8,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+import idna
+
 from ..errors import InputError
 from .dialling import SocketDialler
 from .dns import DnsResolver, parse_server
 from .outcomes import Memo
 from .web import WebFetcher
 
-__all__ = ["Network", "domain_name", "network", "own_name"]
+__all__ = ["Network", "domain_name", "network", "own_name", "registered_name"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,14 +54,22 @@ def domain_name(text: str) -> str:
     """A domain as it stands in the DNS; raises InputError for what can be none."""
     plain = text.strip().rstrip(".").lower()
     try:
-        ascii_name = plain if plain.isascii() else plain.encode("idna").decode("ascii")
-    except UnicodeError as error:
+        ascii_name = plain if plain.isascii() else idna.encode(plain, uts46=True).decode("ascii")
+    except UnicodeError as error:  # idna's own errors too
         raise InputError(f"{text!r} is no domain name: {error}") from error
     labels = ascii_name.split(".")
     good = all(re.fullmatch(r"[a-z0-9_](?:[a-z0-9_\-]{0,61}[a-z0-9_])?", each) for each in labels)
     if not good or len(ascii_name) > 253:
         raise InputError(f"{text!r} is no domain name; write it as example.org")
     return ascii_name
+
+
+def registered_name(text: str) -> str:
+    """The same of a domain that somebody can own: below a top-level domain, not `localhost`."""
+    name = domain_name(text)
+    if "." not in name or name.rpartition(".")[2].isdecimal():
+        raise InputError(f"{text!r} is no domain name; write it as example.org")
+    return name
 
 
 def own_name() -> str:

@@ -15,6 +15,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from ..errors import InputError, StorageUnavailable
 from ..history import History
 from .pages import compose, deliverability, guard, messages, overview, profile, settings, signin
+from .sentences import tell
 from .shell import BodyLimit, Headers
 from .site import HERE, Config, NotAllowed, SignInNeeded, Site
 from .visitor import Visitor, visitor_of
@@ -103,7 +104,7 @@ def _answer_faults(app: FastAPI, site: Site) -> None:
         assert isinstance(error, InputError)
         visitor = await reader(request)
         title = visitor.language.say("That cannot be used as it is")
-        return site.problem(visitor, 422, title, str(error), error_id=error.id)
+        return site.problem(visitor, 422, title, tell(str(error), visitor), error_id=error.id)
 
     @app.exception_handler(RequestValidationError)
     async def badly_filled(request: Request, error: Exception) -> Response:

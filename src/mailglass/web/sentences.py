@@ -11,7 +11,7 @@ from functools import cache
 
 from ..evidence import load_rules
 from ..guard import sentences as guard_sentences
-from ..history import SENTENCES
+from ..history import REFUSALS, SENTENCES
 from ..instrument import sentences as plan_sentences
 from ..languages import Phrasebook
 from ..postmaster import sentences as finding_sentences
@@ -79,6 +79,7 @@ def templates() -> Iterator[str]:
     """Every sentence that a page can show, with names for what is put in."""
     yield from _FIXED
     yield from SENTENCES.values()
+    yield from REFUSALS.values()
     yield from (signal.text for signal in load_rules().signals.values())
     yield from reply_sentences()
     yield from finding_sentences()

@@ -6,10 +6,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from ...history import USUAL_SCOPES, Scope
+from ...history import USUAL_SCOPES, Conflict, Scope
 from .access import Caller, permit
 from .keys import NewKeyOut, key_out
-from .problems import Conflict
 from .words import In, Name, Number, Out
 
 __all__ = ["router"]

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from typing import Annotated
 
-import idna
 from fastapi import APIRouter, Depends, Path, Query, Response
 from fastapi.concurrency import run_in_threadpool as _in_thread
 from pydantic import StringConstraints
 
-from ...errors import InputError
-from ...history import Domain, DomainKind, DomainState, Scope, Transaction
+from ...history import Belongings, Domain, DomainKind, DomainState, Scope, Transaction
+from ...lookup import registered_name
 from ..control import challenge_record, is_controlled
 from .access import Caller, permit
-from .problems import Conflict, NotThere
+from .problems import NotThere
 from .words import In, Moment, Number, NumberInPath, Out, number_of
 
 __all__ = ["router"]
@@ -25,9 +23,6 @@ router = APIRouter(tags=["domains"])
 _Reader = Annotated[Caller, Depends(permit(Scope.DOMAINS_READ))]
 _Writer = Annotated[Caller, Depends(permit(Scope.DOMAINS_WRITE))]
 _Kind = Annotated[DomainKind, Path()]
-
-_HOST = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}")
-_MOST_DOMAINS = 1_000
 
 
 class DomainIn(In):
@@ -70,13 +65,10 @@ def domains(caller: _Reader, kind: Annotated[DomainKind | None, Query()] = None)
 def add_domain(caller: _Writer, wanted: DomainIn) -> DomainOut:
     """Add a domain. Publish the TXT record of a sending domain, or point a tracking domain at the
     collector, then ask for its check."""
-    name = _ascii(wanted.name)
+    name = registered_name(wanted.name)
     with caller.desk.history.transaction() as t:
-        if t.is_domain_taken(caller.account_id, wanted.kind, name):
-            raise Conflict(f"{name} is taken already")
-        if len(t.domains(caller.account_id, wanted.kind)) >= _MOST_DOMAINS:
-            raise Conflict(f"the account has {_MOST_DOMAINS} of these; remove one first")
-        return _out(t.add_domain(caller.account_id, wanted.kind, name, caller.desk.clock()))
+        mine = Belongings(t, caller.account_id)
+        return _out(mine.add_domain(wanted.kind, name, caller.desk.clock()))
 
 
 @router.get("/domains/{kind}/{domain_id}")
@@ -102,17 +94,6 @@ def remove_domain(caller: _Writer, kind: _Kind, domain_id: NumberInPath) -> Resp
         if not t.remove_domain(caller.account_id, kind, number_of(domain_id)):
             raise NotThere(f"there is no {kind.value} domain {domain_id}")
     return Response(status_code=204)
-
-
-def _ascii(name: str) -> str:
-    text = name.strip().rstrip(".").lower()
-    try:
-        text = idna.encode(text, uts46=True).decode("ascii") if not text.isascii() else text
-    except (idna.IDNAError, UnicodeError) as error:
-        raise InputError(f"name: {name!r} is no domain name: {error}") from None
-    if len(text) > 253 or not _HOST.fullmatch(text):
-        raise InputError(f"name: {name!r} is no domain name")
-    return text
 
 
 def _domain_of(t: Transaction, caller: Caller, kind: DomainKind, domain_id: str) -> Domain:

@@ -6,10 +6,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 
-from ...errors import InputError
-from ...history import USUAL_SCOPES, ApiKey, Scope
+from ...history import USUAL_SCOPES, ApiKey, Belongings, Scope
 from .access import Caller, permit
-from .problems import Conflict, NotThere, ScopeMissing
+from .problems import NotThere, ScopeMissing
 from .words import (
     Cursor,
     In,
@@ -31,8 +30,6 @@ router = APIRouter(tags=["keys"])
 
 _Reader = Annotated[Caller, Depends(permit(Scope.ACCOUNT_READ))]
 _Writer = Annotated[Caller, Depends(permit(Scope.KEYS_WRITE))]
-
-_MOST_KEYS = 1_000  # good ones of an account
 
 
 class KeyOut(Out):
@@ -75,18 +72,13 @@ def keys(caller: _Reader, cursor: Cursor = None, limit: Limit = 50) -> Page[KeyO
 def add_key(caller: _Writer, wanted: KeyIn) -> NewKeyOut:
     """A new key of the account; it gets no scope that the key of this request has not."""
     now = caller.desk.clock()
-    if wanted.expires_at is not None and wanted.expires_at <= now:
-        raise InputError("expires_at: that time has passed")
     scopes = USUAL_SCOPES & caller.key.scopes if wanted.scopes is None else set(wanted.scopes)
     beyond = sorted(scopes - caller.key.scopes)
     if beyond:
         raise ScopeMissing(f"this key cannot give what it has not: {', '.join(beyond)}")
     with caller.desk.history.transaction() as t:
-        if sum(k.is_good(now) for k in t.keys(caller.account_id)) >= _MOST_KEYS:
-            raise Conflict(f"the account has {_MOST_KEYS} keys; revoke some first")
-        made, text = t.add_key(
-            caller.account_id, wanted.name, scopes, now, expires_at=wanted.expires_at
-        )
+        mine = Belongings(t, caller.account_id)
+        made, text = mine.add_key(wanted.name, scopes, now, expires_at=wanted.expires_at)
     return NewKeyOut(**key_out(made).model_dump(), key=text)
 
 

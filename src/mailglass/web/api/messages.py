@@ -15,6 +15,7 @@ from ...errors import InputError, RetryLater
 from ...gateway import Receipt, Submitter
 from ...history import (
     EVENTS_OF_COPY,
+    Conflict,
     MessageSearch,
     Scope,
     StoredDelivery,
@@ -25,7 +26,7 @@ from ...history import (
 from ...instrument import write_plan
 from ...model import Target, VerdictLevel
 from .access import Caller, permit
-from .problems import Conflict, NotThere
+from .problems import NotThere
 from .submitting import MessageIn, Prepared, prepare, prepare_raw
 from .words import (
     Address,

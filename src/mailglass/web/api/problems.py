@@ -18,10 +18,10 @@ from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
 from ...errors import ConfigurationError, Error, InputError, RetryLater
+from ...history import Conflict
 
 __all__ = [
     "PROBLEMS",
-    "Conflict",
     "KeyMissing",
     "NotThere",
     "Problem",
@@ -57,12 +57,6 @@ class NotThere(InputError):
     """There is no such thing in the account of the API key."""
 
     id = "not-found"
-
-
-class Conflict(InputError):
-    """The thing is not in the state that the request needs."""
-
-    id = "conflict"
 
 
 class TooLarge(InputError):

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 from ...errors import InputError
 from ...history import (
     Attempt,
+    Belongings,
     Endpoint,
     EndpointState,
     Filters,
@@ -23,7 +24,7 @@ from ...history import (
 from ...model import EventType
 from ...notify import check_url, new_secret, read_secret
 from .access import Caller, permit
-from .problems import Conflict, NotThere
+from .problems import NotThere
 from .words import (
     Cursor,
     In,
@@ -46,7 +47,6 @@ router = APIRouter(tags=["webhooks"])
 _Reader = Annotated[Caller, Depends(permit(Scope.WEBHOOKS_READ))]
 _Writer = Annotated[Caller, Depends(permit(Scope.WEBHOOKS_WRITE))]
 
-_MOST_ENDPOINTS = 50  # of an account: each gets a copy of every event
 _OVERLAP = timedelta(hours=24)  # for which an old secret goes on signing
 
 
@@ -186,16 +186,12 @@ def add_endpoint(caller: _Writer, wanted: EndpointIn) -> NewEndpointOut:
     """
     secret = _checked_secret(wanted.secret)
     with caller.desk.history.transaction() as t:
-        if len(t.endpoints(caller.account_id)) >= _MOST_ENDPOINTS:
-            raise Conflict(f"the account has {_MOST_ENDPOINTS} endpoints; remove one first")
-        made = t.add_endpoint(
-            caller.account_id,
+        made = Belongings(t, caller.account_id).add_endpoint(
             wanted.url,
             secret,
+            caller.desk.clock(),
             filters=_filters(wanted.filters),
             description=wanted.description,
-            last_event_id=t.last_event_id(),
-            at=caller.desk.clock(),
         )
     return NewEndpointOut(**_out(caller, made).model_dump(), secret=secret)
 
@@ -215,14 +211,12 @@ def change_endpoint(
     not."""
     with caller.desk.history.transaction() as t:
         found = _endpoint_of(t, caller, endpoint_id)
-        back = found.state is EndpointState.DISABLED and change.state is not None
-        t.change_endpoint(
-            found.id,
+        Belongings(t, caller.account_id).change_endpoint(
+            found,
             url=change.url,
             filters=None if change.filters is None else _filters(change.filters),
             description=change.description,
             state=change.state,
-            last_event_id=t.last_event_id() if back else None,
         )
         return _out(caller, _endpoint_of(t, caller, endpoint_id))
 

@@ -8,9 +8,8 @@ from fastapi import APIRouter, Depends, Form, HTTPException
 from fastapi.responses import RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
 
-from ....errors import InputError
-from ....history import DomainKind
-from ....lookup import domain_name, network
+from ....history import Belongings, DomainKind
+from ....lookup import network, registered_name
 from ...control import challenge_record, is_controlled
 from ...site import Site
 from ...visitor import Number, Visitor
@@ -44,11 +43,9 @@ def routes(site: Site) -> APIRouter:
         name: Annotated[str, Form(max_length=255)],
         visitor: Visitor = owner,
     ) -> Response:
-        plain = domain_name(name)
+        plain = registered_name(name)
         with site.history.transaction() as t:
-            if t.is_domain_taken(visitor.account_id, kind, plain):
-                raise InputError(visitor.language.say("%(name)s is taken already.", name=plain))
-            t.add_domain(visitor.account_id, kind, plain, site.clock())
+            Belongings(t, visitor.account_id).add_domain(kind, plain, site.clock())
         return RedirectResponse("/settings/domains", 303)
 
     @router.post("/{kind}/{number}/check")

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form
 from fastapi.responses import RedirectResponse, Response
 
-from ....history import USUAL_SCOPES, Scope
+from ....history import USUAL_SCOPES, Belongings, Scope
 from ...site import Site
 from ...visitor import NAME_PATTERN, Number, Visitor
 
@@ -48,8 +48,7 @@ def routes(site: Site) -> APIRouter:
         assert visitor.user is not None
         now = site.clock()
         with site.history.transaction() as t:
-            _, text = t.add_key(
-                visitor.account_id,
+            _, text = Belongings(t, visitor.account_id).add_key(
                 name,
                 set(scopes) - {Scope.ACCOUNTS_WRITE},  # an operator's, made on the server
                 now,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form
 from fastapi.responses import RedirectResponse, Response
 
 from ....errors import InputError
-from ....history import Role, User, new_login_link, new_user
+from ....history import Belongings, Role, User, new_login_link, new_user
 from ...site import Site
 from ...visitor import NAME_PATTERN, Number, Visitor
 
@@ -58,28 +57,14 @@ def routes(site: Site) -> APIRouter:
         role: Annotated[Role, Form()],
         visitor: Visitor = owner,
     ) -> Response:
-        _check_owner_stays(visitor, users(visitor), user_id, is_owner=role is Role.OWNER)
         with site.history.transaction() as t:
-            t.set_role(user_id, role)
+            Belongings(t, visitor.account_id).set_role(user_id, role)
         return RedirectResponse("/settings", 303)
 
     @router.post("/people/remove")
     def remove(user_id: Annotated[Number, Form()], visitor: Visitor = owner) -> Response:
-        _check_owner_stays(visitor, users(visitor), user_id, is_owner=False)
         with site.history.transaction() as t:
-            t.disable_user(user_id, site.clock())
+            Belongings(t, visitor.account_id).remove_user(user_id, site.clock())
         return RedirectResponse("/settings", 303)
 
     return router
-
-
-def _check_owner_stays(
-    visitor: Visitor, users: Iterable[User], user_id: int, *, is_owner: bool
-) -> None:
-    """Whoever is changed is of this account, and somebody can go on changing things."""
-    known = {user.id: user for user in users}
-    if user_id not in known:
-        raise InputError(visitor.language.say("There is no such user in this account."))
-    owners = {i for i, user in known.items() if user.role is Role.OWNER}
-    if not is_owner and owners == {user_id}:
-        raise InputError(visitor.language.say("The only owner of an account must stay one."))

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Form
 from fastapi.responses import RedirectResponse, Response
 
 from ....errors import InputError
-from ....history import KINDS, OF_ACCOUNTS, OnWithdrawal, Policy, PolicyScope
+from ....history import KINDS, OF_ACCOUNTS, Belongings, OnWithdrawal, Policy, PolicyScope
 from ....ingest import NIGHTLY
 from ....model import TrackingPolicy
 from ...site import Site
@@ -54,19 +54,12 @@ def routes(site: Site) -> APIRouter:
         subject: Annotated[str, Form(max_length=320)] = "",
         visitor: Visitor = owner,
     ) -> Response:
-        name = subject.strip().lower()
-        if (scope is PolicyScope.ACCOUNT) == bool(name):
-            raise InputError(
-                visitor.language.say(
-                    "Name the domain, campaign or recipient; a policy of the account names none."
-                )
-            )
         with site.history.transaction() as t:
-            t.set_policy(
+            Belongings(t, visitor.account_id).set_policy(
                 Policy(
                     account_id=visitor.account_id,
                     scope=scope,
-                    subject=name,
+                    subject=subject,
                     mode=mode,
                     on_withdrawal=on_withdrawal,
                     set_at=site.clock(),

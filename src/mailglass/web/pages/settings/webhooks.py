@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Form, HTTPException
 from fastapi.responses import RedirectResponse, Response
 
 from ....errors import InputError
-from ....history import Endpoint, EndpointState, Filters, NoticeState, Transaction
+from ....history import Belongings, Endpoint, EndpointState, Filters, NoticeState, Transaction
 from ....model import EventType
 from ....notify import check_url, new_secret
 from ...site import Site
@@ -18,7 +18,6 @@ from ...wording import _
 __all__ = ["routes"]
 
 _NOTICES = 100  # on the page of an endpoint
-_MOST_ENDPOINTS = 50
 
 
 def routes(site: Site) -> APIRouter:
@@ -58,16 +57,12 @@ def routes(site: Site) -> APIRouter:
             ) from None
         secret = new_secret()
         with site.history.transaction() as t:
-            if len(t.endpoints(visitor.account_id)) >= _MOST_ENDPOINTS:
-                raise InputError(visitor.language.say("Remove an endpoint before you add one."))
-            t.add_endpoint(
-                visitor.account_id,
+            Belongings(t, visitor.account_id).add_endpoint(
                 url.strip(),
                 secret,
+                site.clock(),
                 filters=Filters(types=tuple(types)),
                 description=description,
-                last_event_id=t.last_event_id(),
-                at=site.clock(),
             )
         return show(visitor, secret)
 
@@ -94,9 +89,7 @@ def routes(site: Site) -> APIRouter:
     ) -> Response:
         with site.history.transaction() as t:
             found = _endpoint(t, visitor, number)
-            is_back = found.state is EndpointState.DISABLED
-            last = t.last_event_id() if is_back else None
-            t.change_endpoint(found.id, state=state, last_event_id=last)
+            Belongings(t, visitor.account_id).change_endpoint(found, state=state)
         return RedirectResponse(f"/settings/webhooks/{number}", 303)
 
     @router.post("/{number}/replay")
