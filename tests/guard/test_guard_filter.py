@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import email
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import aiosmtplib
@@ -119,3 +119,125 @@ def test_without_a_next_hop_the_sender_is_told_to_try_again() -> None:
     with pytest.raises(aiosmtplib.SMTPDataError) as caught:
         asyncio.run(through(NextHop(), send(TRACKED), is_down=True))
     assert caught.value.code == 451
+
+
+def said(*lines: str) -> Callable[[aiosmtplib.SMTP], Awaitable[object]]:
+    """Say these commands, then the message; the answers to all of them."""
+
+    async def act(client: aiosmtplib.SMTP) -> object:
+        await client.ehlo()
+        answers = [await client.execute_command(line.encode()) for line in lines]
+        if answers[-1].code == 250:
+            try:
+                answers.append(await client.data(TRACKED))
+            except aiosmtplib.SMTPDataError as error:
+                answers.append(aiosmtplib.SMTPResponse(error.code, error.message))
+        return [f"{answer.code} {answer.message}" for answer in answers]
+
+    return act
+
+
+def test_an_answer_of_several_lines_stays_one_answer() -> None:
+    hop = NextHop("550-5.7.1 refused\r\n550 5.7.1 see https://hop.example/why")
+    answers = asyncio.run(through(hop, said("MAIL FROM:<a@b.example>", "RCPT TO:<c@d.example>")))
+    assert isinstance(answers, list)
+    assert answers[-1] == "550 5.7.1 refused\n5.7.1 see https://hop.example/why"
+
+
+async def heard(extensions: Sequence[str], *lines: str) -> list[str]:
+    """What a next hop with these extensions is told when a client says these lines."""
+    told: list[str] = []
+
+    async def hop(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 hop.example ESMTP\r\n")
+        while line := (await reader.readline()).decode().rstrip("\r\n"):
+            if line.startswith("EHLO"):
+                offered = ["hop.example", *extensions]
+                answers = [f"250{'- '[n == len(offered) - 1]}{x}" for n, x in enumerate(offered)]
+                writer.write("\r\n".join(answers).encode() + b"\r\n")
+            elif line == "DATA":
+                writer.write(b"354 go on\r\n")
+                await reader.readuntil(b"\r\n.\r\n")
+                writer.write(b"250 2.0.0 taken\r\n")
+            else:
+                told.append(line)
+                writer.write(b"250 2.1.0 ok\r\n")
+                if line == "QUIT":
+                    break
+        writer.close()
+        await writer.wait_closed()
+        ended.set()
+
+    ended = asyncio.Event()
+    server = await asyncio.start_server(hop, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    config = FilterConfig(next_host="127.0.0.1", next_port=port)
+    guard = ContentFilter(config, Cleaner(CleaningConfig()))
+    client = aiosmtplib.SMTP(
+        hostname="127.0.0.1", port=await guard.start("127.0.0.1", 0), start_tls=False
+    )
+    await client.connect()
+    answers = await said(*lines)(client)
+    await client.quit()
+    await ended.wait()
+    await guard.stop()
+    server.close()
+    await server.wait_closed()
+    assert isinstance(answers, list)
+    assert answers[-1] == "250 2.0.0 taken", answers
+    return [line for line in told if line != "QUIT"]
+
+
+@pytest.mark.parametrize(
+    "path", ["", "a..b.@docomo.example", '"a >b"@c.example', "ü@grüße.example"]
+)
+def test_an_envelope_goes_on_as_it_was_said(path: str) -> None:
+    lines = [f"MAIL FROM:<{path}>", f"RCPT TO:<{path or 'postmaster'}>", "RCPT TO:<x@y.example>"]
+    assert asyncio.run(heard([], *lines)) == lines
+
+
+@pytest.mark.parametrize(
+    ("extensions", "mail", "rcpt"),
+    [
+        (["DSN", "8BITMIME", "SMTPUTF8"], "BODY=8BITMIME SMTPUTF8 RET=HDRS ENVID=a+2Bb",
+         "NOTIFY=NEVER ORCPT=rfc822;Bob@D.example"),
+        (["8BITMIME"], "BODY=8BITMIME", ""),
+        ([], "", ""),
+    ],
+)  # fmt: skip
+def test_the_next_hop_gets_the_options_that_it_understands(
+    extensions: list[str], mail: str, rcpt: str
+) -> None:
+    said = asyncio.run(heard(
+        extensions,
+        "MAIL FROM:<a@b.example> BODY=8BITMIME SMTPUTF8 SIZE=100 RET=HDRS ENVID=a+2Bb",
+        "RCPT TO:<c@d.example> NOTIFY=NEVER ORCPT=rfc822;Bob@D.example",
+    ))  # fmt: skip
+    assert said == [
+        f"MAIL FROM:<a@b.example> {mail}".rstrip(),
+        f"RCPT TO:<c@d.example> {rcpt}".rstrip(),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lines", "code"),
+    [
+        (["RCPT TO:<a@b.example>"], "503"),
+        (["MAIL FROM:<a@b.example>", "MAIL FROM:<a@b.example>"], "503"),
+        (["MAIL FROM:<a@b.example> SIZE=99999999999"], "552"),
+        (["MAIL FROM:<a@b.example>", "RCPT TO:<>"], "501"),
+        (["MAIL FROM:<a"], "501"),
+        (["MAIL a@b.example"], "501"),
+    ],
+)
+def test_what_is_no_envelope_is_refused(lines: list[str], code: str) -> None:
+    answers = asyncio.run(through(NextHop(), said(*lines)))
+    assert isinstance(answers, list)
+    assert answers[-1].startswith(code)
+
+
+def test_a_line_that_is_too_long_for_smtp_goes_through() -> None:
+    hop = NextHop()
+    raw = mail("<p>" + "x" * 700 + "</p>\r\n")
+    asyncio.run(through(hop, send(raw)))
+    assert hop.taken[0].content == raw

@@ -22,8 +22,7 @@ import pytest
 
 POSTFIX_SERVICES = """\
 postlog unix-dgram n - n - 1 postlogd
-127.0.0.1:{smtp} inet n - n - - smtpd
-pickup unix n - n 60 1 pickup
+{public}pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 1 1 qmgr
 tlsmgr unix - - n 1000? 1 tlsmgr
@@ -40,6 +39,8 @@ lmtp unix - - n - - lmtp
 anvil unix - - n - 1 anvil
 scache unix - - n - 1 scache
 """
+
+PUBLIC_SMTPD = "127.0.0.1:{smtp} inet n - n - - smtpd\n"
 
 POSTFIX_MAIN = """\
 compatibility_level = 3.6
@@ -157,13 +158,15 @@ def mail_host(
     ports: list[int],
     *,
     postfix: str | None = "",
+    services: str = "",
     dovecot: str = "",
     files: dict[str, str] | None = None,
 ) -> Iterator[MailHost]:
     """Start both servers; skips the test with the reason where that cannot be.
 
     `postfix` and `dovecot` are further lines of their settings (without the first, Dovecot is
-    alone), `files` programs and scripts in their folder; `{place}` in any of them is that folder.
+    alone), `services` the first one's smtpd instead of the plain one, `files` programs and scripts
+    in their folder; `{place}` in settings and files is that folder.
     """
     if reason := _why_not():
         pytest.skip(reason)
@@ -172,7 +175,7 @@ def mail_host(
     place = Path(tempfile.mkdtemp(prefix="mg-", dir="/tmp"))
     place.chmod(0o755)
     try:
-        _write(place, smtp=smtp, lmtp=lmtp, imap=imap)
+        _write(place, services, smtp=smtp, lmtp=lmtp, imap=imap)
         _append(place / "etc/main.cf", postfix or "", place)
         _append(place / "dovecot.conf", dovecot, place)
         for name, content in (files or {}).items():
@@ -190,14 +193,15 @@ def _append(file: Path, text: str, place: Path) -> None:
         opened.write(text.replace("{place}", str(place)))
 
 
-def _write(place: Path, **ports: int) -> None:
+def _write(place: Path, services: str, **ports: int) -> None:
     for name in ("queue", "data", "etc", "dovecot", "mail"):
         (place / name).mkdir()
     shutil.chown(place / "data", "postfix")
     shutil.chown(place / "mail", pwd.getpwnam("mail").pw_uid)
     (place / "mailboxes").write_text("alice@reader.test x\nbob@reader.test x\n")
     (place / "etc/main.cf").write_text(POSTFIX_MAIN.format(place=place, **ports))
-    (place / "etc/master.cf").write_text(POSTFIX_SERVICES.format(**ports))
+    public = services or PUBLIC_SMTPD.format(**ports)
+    (place / "etc/master.cf").write_text(POSTFIX_SERVICES.format(public=public))
     (place / "dovecot.conf").write_text(DOVECOT.format(place=place, **ports))
 
 

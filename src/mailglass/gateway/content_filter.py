@@ -19,6 +19,7 @@ import aiosmtplib
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from .cleaning import Cleaner
+from .filter_session import FilterHandler, FilterSession, options_for
 
 __all__ = ["ContentFilter", "FilterConfig"]
 
@@ -39,7 +40,7 @@ class FilterConfig:
     max_bytes: int = 50_000_000  # Postfix's message_size_limit is 10 MB unless set
 
 
-class ContentFilter:
+class ContentFilter(FilterHandler):
     """Listens, cleans, hands on."""
 
     def __init__(self, config: FilterConfig, cleaner: Cleaner) -> None:
@@ -60,7 +61,7 @@ class ContentFilter:
             await self._server.wait_closed()
 
     def _session(self) -> SMTP:
-        return SMTP(
+        return FilterSession(
             self,
             data_size_limit=self._config.max_bytes,
             enable_SMTPUTF8=True,
@@ -87,7 +88,7 @@ class ContentFilter:
             await client.connect()
             return await _transaction(client, envelope, data)
         except aiosmtplib.SMTPResponseException as error:
-            return f"{error.code} {error.message}"
+            return _reply(error.code, error.message)
         except (aiosmtplib.SMTPException, OSError) as error:
             _log.warning("the next hop cannot be reached: %s", error)
             return "451 4.4.1 The next hop cannot be reached; try again later"
@@ -102,9 +103,34 @@ async def _transaction(client: aiosmtplib.SMTP, envelope: Envelope, data: bytes)
     A recipient that the next hop refuses refuses the message: the sender's queue then tells who,
     and nobody gets it twice.
     """
-    sender = envelope.mail_from or ""
-    await client.mail(sender, options=list(envelope.mail_options))
-    for recipient in envelope.rcpt_tos:
-        await client.rcpt(recipient)
+    extensions = await _greet(client)
+    sender = f"FROM:<{envelope.mail_from or ''}>"
+    await _say(client, "MAIL", sender, options_for(extensions, envelope.mail_options))
+    for recipient, options in zip(envelope.rcpt_tos, envelope.rcpt_options, strict=True):
+        known = options_for(extensions, options.split())
+        await _say(client, "RCPT", f"TO:<{recipient}>", known)
     answer = await client.data(data)
-    return f"{answer.code} {answer.message}"
+    return _reply(answer.code, answer.message)
+
+
+async def _greet(client: aiosmtplib.SMTP) -> frozenset[str]:
+    """The extensions of the next hop, in lower case."""
+    try:
+        await client.ehlo()
+    except aiosmtplib.SMTPHeloError:
+        await client.helo()
+    return frozenset(name.lower() for name in client.esmtp_extensions)
+
+
+async def _say(client: aiosmtplib.SMTP, verb: str, path: str, options: list[str]) -> None:
+    """One command with its path as it came; raises SMTPResponseException unless it is taken."""
+    words = [verb, path, *options]
+    answer = await client.execute_command(*(word.encode() for word in words))
+    if answer.code not in (250, 251, 252):
+        raise aiosmtplib.SMTPResponseException(answer.code, answer.message)
+
+
+def _reply(code: int, message: str) -> str:
+    """An answer of one or several lines (RFC 5321 section 4.2.1)."""
+    *before, last = message.splitlines() or [""]
+    return "\r\n".join([*(f"{code}-{line}" for line in before), f"{code} {last}"])
