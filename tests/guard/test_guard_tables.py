@@ -61,7 +61,7 @@ def test_every_row_says_where_it_is_known_from_and_when(table: str) -> None:
     assert len({name(row) for row in rows}) == len(rows)
     for row in rows:
         assert row["source"]
-        assert date.fromisoformat(row["date"]) <= date(2026, 11, 22)
+        assert date.fromisoformat(row["date"]) <= date(2026, 11, 28)
 
 
 @pytest.mark.parametrize("row", RULES, ids=name)

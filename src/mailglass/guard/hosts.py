@@ -14,13 +14,15 @@ __all__ = ["HostTable"]
 
 Row = dict[str, str]
 _Entry = tuple[re.Pattern[str], Row]
+_COUNTRY = re.compile(r"(?:com|[a-z]{2}|(?:com?|org|net)\.[a-z]{2})\Z")
 
 
 class HostTable:
     """Rows with a `host` and a `path`.
 
-    `host` is a name or the parent of one; empty for any. `path` is an expression matched at the
-    start of the path; one that begins with `*/` is matched at the last slash of the path.
+    `host` is a name or the parent of one; `name.*` that name under any country's domain, as large
+    services have it (`google.de`, `google.co.uk`); empty for any. `path` is an expression matched
+    at the start of the path; one that begins with `*/` is matched at the last slash of the path.
     """
 
     def __init__(self, rows: Iterable[Row]) -> None:
@@ -54,7 +56,10 @@ class HostTable:
         found: list[_Entry] = []
         while host:
             found += self._by_host.get(host, ())
-            host = host.partition(".")[2]
+            name, _, parent = host.partition(".")
+            if _COUNTRY.match(parent):
+                found += self._by_host.get(f"{name}.*", ())
+            host = parent
         return tuple(found)
 
 

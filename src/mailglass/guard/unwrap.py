@@ -2,8 +2,10 @@
 
 `wrappers.tsv` names the services whose links hold their target. Beyond those, a link is unwrapped
 only when it is a redirect by its form: a target in base64 or hexadecimal digits, or a target in a
-parameter of a path that speaks of clicks. Sharing, signing in and translating also carry a URL in a
-parameter and must go where they went, so every doubt leaves the link alone.
+parameter where the path or the host's first name speaks of clicks (`/redirect`, `click.`), or where
+a token that is nobody's credential stands beside a target on another host. Sharing, signing in and
+translating also carry a URL in a parameter and must go where they went, so every doubt leaves the
+link alone.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from urllib.parse import unquote
@@ -43,7 +45,18 @@ _PARAMETERS = frozenset(
 )  # fmt: skip
 _CLICK_PATH = re.compile(
     r"/(?:click|clicks|clickthru|ls/click|wf/click|track|tracking|tracker|trk|redirect|redir|rd|"
-    r"out|outgoing|exit|leave|goto|jump|lnk|links?|linkout|ct|cl|ctr|aff|campaign)(?:[/.?_-]|\Z)",
+    r"out|outgoing|outbound|exit|leave|leaving|away|deref|dereferr?er|goto|jump|lnk|links?|linkout|"
+    r"link-?filter|external-?link|ct|cl|ctr|aff|campaign)(?:[/.?_-]|\Z)|/(?:url|l|r|go)(?:\.php)?/?\Z",
+    re.IGNORECASE,
+)
+# Not `track.`: parcels are followed there, and the shop's page stands in a parameter.
+_CLICK_HOST = re.compile(
+    r"(?:clicks?|trk|links?|lnk|redir(?:ect)?|out|away|exit|leave|jump|ct|cl)\d*\.", re.IGNORECASE
+)
+# Names of what signs somebody in; a link with one of them is spent when it is cut.
+_CREDENTIAL = re.compile(
+    r"token|code|otp|jwt|ticket|session|nonce|state|auth|access|magic|invit|passw|pwd|secret|key|"
+    r"hash|sig",
     re.IGNORECASE,
 )
 _NO_REDIRECT = re.compile(
@@ -85,7 +98,7 @@ def _step(url: str) -> Unwrapped | None:
         return Unwrapped(target, row["vendor"]) if target else None
     if _NO_REDIRECT.search(host + path):
         return None
-    if target := _encoded(path, query) or _redirect_parameter(url, path, query):
+    if target := _encoded(path, query) or _redirect_parameter(url, host, path, query):
         return Unwrapped(target, None)
     return None
 
@@ -98,7 +111,7 @@ def _wrappers() -> HostTable:
 def _plausible(target: str) -> str | None:
     """The target when it is an http URL that a browser would follow as it is."""
     for _ in range(3):  # some services encode twice, none three times over
-        if re.match(r"https?%3a", target, re.IGNORECASE):
+        if re.match(r"https?%(?:25)*3a", target, re.IGNORECASE):
             target = unquote(target)
     target = target.replace(" ", "%20")
     if len(target) > _MAX_TARGET:
@@ -136,6 +149,17 @@ def _is_cut_short(value: str, query: str) -> bool:
 def _path(url: str, path: str, query: str, argument: str) -> str | None:
     match = _IN_PATH.search(path)
     return unquote(match.group(1)) if match else None
+
+
+_UNDERSCORES = re.compile(
+    r"/v2/(?:\w{1,8}/)?___(https?)(?::|%3a)(?:/|%2f){1,2}(.+?)___\.[\w=-]*(#.*)?\Z", re.IGNORECASE
+)
+
+
+def _underscores(url: str, path: str, query: str, argument: str) -> str | None:
+    """Between three underscores each, as it is; some mail programs fold the two slashes."""
+    match = _UNDERSCORES.search(url)
+    return f"{match[1]}://{match[2]}{match[3] or ''}" if match else None
 
 
 def _last_segment(url: str, path: str, query: str, argument: str) -> str | None:
@@ -196,6 +220,7 @@ _Method = Callable[[str, str, str, str], str | None]
 _METHODS: dict[str, _Method] = {
     "parameter": _named_parameter,
     "path": _path,
+    "underscores": _underscores,
     "last-segment": _last_segment,
     "mandrill": _mandrill,
     "proofpoint-v2": _proofpoint_v2,
@@ -215,18 +240,28 @@ def _encoded(path: str, query: str) -> str | None:
     return None
 
 
-def _redirect_parameter(url: str, path: str, query: str) -> str | None:
-    """The target in a parameter, when the path speaks of clicks or a token stands beside it."""
+def _redirect_parameter(url: str, host: str, path: str, query: str) -> str | None:
+    """The target in a parameter of a link that is a redirect by its form."""
+    parameters = _parameters(query)
     candidates = {
         name: value
-        for name, value in _parameters(query).items()
-        if name in _PARAMETERS and re.match(r"https?(?::|%3a|%253a)", value, re.IGNORECASE)
+        for name, value in parameters.items()
+        if name in _PARAMETERS and re.match(r"https?(?::|%(?:25)*3a)", value, re.IGNORECASE)
     }
     if len(candidates) != 1:
         return None
     (value,) = candidates.values()
-    shape = shape_of(url)
-    others = [token for token in shape.tokens if token != value]
-    if _is_cut_short(value, query) or not (_CLICK_PATH.search(path) or others):
+    if _is_cut_short(value, query):
         return None
-    return _plausible(unquote(value))
+    target = _plausible(unquote(value))
+    if _CLICK_PATH.search(path) or _CLICK_HOST.match(host):
+        return target
+    is_elsewhere = target is not None and split_url(target)[1] != host
+    return target if is_elsewhere and _has_token(url, value, parameters) else None
+
+
+def _has_token(url: str, value: str, parameters: Mapping[str, str]) -> bool:
+    """Whether a token stands beside the value that holds the target, and no credential."""
+    if any(_CREDENTIAL.search(name) for name in parameters):
+        return False
+    return any(token != value for token in shape_of(url).tokens)
