@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import codecs
 import email
 import email.message
 from collections.abc import Iterator
@@ -37,10 +39,24 @@ def changed(cleaned: list[tuple[Path, bytes, Clean]]) -> Iterator[tuple[Path, by
 
 
 def parts(raw: bytes) -> list[tuple[str, str | None, str]]:
-    message: email.message.Message = email.message_from_bytes(raw)
     return [
-        (part.get_content_type(), part.get_filename(), text_of(part)) for part in message.walk()
+        (part.get_content_type(), part.get_filename(), text_of(part))
+        for part in walked(email.message_from_bytes(raw))
     ]
+
+
+def walked(message: email.message.Message) -> Iterator[email.message.Message]:
+    """Every part; an attached message that is encoded is decoded, as programs do that show it."""
+    yield message
+    if not message.is_multipart():
+        return
+    inner = message.get_payload()
+    if message.get_content_type() == "message/rfc822" and message["Content-Transfer-Encoding"] == (
+        "base64"
+    ):
+        inner = [email.message_from_bytes(base64.b64decode(inner[0].get_payload()))]
+    for part in inner:
+        yield from walked(part)
 
 
 def text_of(part: email.message.Message) -> str:
@@ -53,8 +69,16 @@ def text_of(part: email.message.Message) -> str:
         return data.hex()
     from selectolax.lexbor import LexborHTMLParser
 
-    body = LexborHTMLParser(data.decode("latin-1")).body
+    body = LexborHTMLParser(markup_of(data, part.get_content_charset())).body
     return body.text() if body else ""
+
+
+def markup_of(data: bytes, charset: str | None) -> str:
+    """HTML as a browser reads it, as far as the corpus has it: a byte order mark counts most."""
+    for mark, codec in ((codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16")):
+        if data.startswith(mark):
+            return data.decode(codec)
+    return data.decode("utf-8" if charset == "utf-8" else "latin-1", "replace")
 
 
 def test_a_clean_copy_has_the_same_parts_and_the_same_text(

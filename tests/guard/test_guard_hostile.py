@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import tracemalloc
+from base64 import encodebytes
 from collections.abc import Callable
 
 import pytest
 from guard_mail import mail
 
 from mailglass.guard import clean, examine, inspect
+from mailglass.guard.parts import MAX_PARTS
 
 MEGABYTE = 1_000_000
 U = "https://t.example/p?m=k30OPLTmG6zi5UytN22DhSZubSc"
@@ -44,6 +46,92 @@ def test_a_quarter_megabyte_of_anything_is_read(
     piece: str, work: Callable[[bytes], object]
 ) -> None:
     work(mail(piece * (MEGABYTE // 4 // len(piece))))
+
+
+def entity(kind: str, body: bytes, encoding: str = "8bit", again: int = 1) -> bytes:
+    fields = f"A: b\nContent-Type: {kind}\n" + f"Content-Transfer-Encoding: {encoding}\n" * again
+    return fields.encode() + b"\n" + body
+
+
+def repeated(piece: bytes) -> bytes:
+    return piece * (MEGABYTE // 4 // len(piece))
+
+
+MIXED = "multipart/mixed; boundary=b"
+IMAGE = f"<img src='{U}' width=1>".encode()
+RFC822 = b"--b\nContent-Type: message/rfc822\n"
+SHAPES = {
+    "empty parts": entity(MIXED, repeated(b"--b\n\n")),
+    "parts": entity(MIXED, repeated(b"--b\nContent-Type: text/html\n\n" + IMAGE + b"\n")),
+    "embedded messages": entity(MIXED, repeated(RFC822 + b"\n")),
+    "encoded messages": entity(
+        MIXED, repeated(RFC822 + b"Content-Transfer-Encoding: base64\n\nQTogYgoK\n")
+    ),
+    "messages in messages": b"A: b\n" + repeated(b"Content-Type: message/rfc822\n\n"),
+    "multiparts in multiparts": b"A: b\n"
+    + b"".join(
+        b"Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n" % (n, n) for n in range(4000)
+    ),
+    "one boundary for all": entity(MIXED, repeated(f"--b\nContent-Type: {MIXED}\n\n".encode())),
+    "a digest": entity("multipart/digest; boundary=b", repeated(b"--b\n\nA: b\n\nx\n")),
+    "header fields": repeated(b"X: y\n") + b"\nbody",
+    "receipt requests": repeated(b"Return-Receipt-To: a@b.example\n") + b"\nbody",
+    "types": repeated(b"Content-Type: text/html\n") + b"\nbody",
+    "encodings": entity("text/html", b"PGI+", "base64", again=8000),
+    "comments": entity("text/html", b"<p>", "(" * 100_000),
+    "elsewhere": entity(
+        MIXED, repeated(b'--b\nContent-Type: message/external-body; url="http://t.example/a"\n\n')
+    ),
+    "foreign characters": entity("text/html", repeated(b"P*"), "base64"),
+    "padding": entity("text/html", repeated(b"PGI=\n"), "base64"),
+    "a blank line of megabytes": entity("text/html", repeated(b" ") + b"*", "base64"),
+    "out of step": entity("text/html", encodebytes(IMAGE + repeated(b"x")), "base64"),
+    "soft breaks": entity("text/html", repeated(b"= \n"), "quoted-printable"),
+    "tabs": entity("text/html", b"=" + repeated(b"\t"), "quoted-printable"),
+    "broken escapes": entity("text/html", b"=z" + repeated(IMAGE), "quoted-printable"),
+    "uuencoded lines": entity("text/html", repeated(b"M\n"), "x-uue"),
+    "NUL bytes": entity("text/html", repeated(b"<\0")),
+    "escapes": entity("text/html", repeated(b"\x1b$B<")),
+    "a calendar": entity("text/calendar", b"X-ALT-DESC:" + repeated(IMAGE)),
+    "folds": entity("text/calendar", repeated(b"\n ")),
+    "a card": entity("text/vcard", repeated(f"PHOTO;ENCODING=QUOTED-PRINTABLE:{U}\n".encode())),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("raw", SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize("work", [inspect, clean])
+def test_a_quarter_megabyte_of_any_structure_is_read(
+    raw: bytes, work: Callable[[bytes], object]
+) -> None:
+    work(raw)
+
+
+@pytest.mark.parametrize("piece", [b"--b\n\n", b"--b\nContent-Type: text/html\n\n<p>\n"])
+def test_of_a_message_of_endless_parts_some_are_read_and_the_rest_is_named(piece: bytes) -> None:
+    raw = entity(MIXED, piece * (MAX_PARTS + 1) + b"--b\nContent-Type: text/html\n\n" + IMAGE)
+    tracemalloc.start()
+    cleaned = clean(raw)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    ((path, why),) = cleaned.report.unread
+    assert (path, f"more than {MAX_PARTS} parts in all" in why) == ("0", True)
+    assert cleaned.left_alone == (f"0: {why}",)
+    assert peak < 60_000_000
+
+
+def test_parts_in_encoded_messages_count_as_well() -> None:
+    inner = b"".join(encodebytes(entity(MIXED, b"--b\n\n" * 3_000)) for _ in range(1))
+    part = b"--b\nContent-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\n" + inner
+    report = inspect(entity(MIXED, part * 8))
+    assert 3 < len(report.unread) < 8
+
+
+def test_many_ways_of_reading_each_of_many_layers_are_not_all_tried() -> None:
+    raw = entity("text/html", IMAGE)
+    for _ in range(7):
+        body = b"QTo=" + encodebytes(b" b\n" + raw) + b"-_"
+        raw = entity("message/rfc822", body, "base64")
+    clean(raw)
 
 
 def test_many_hidden_names_are_not_searched_one_by_one() -> None:

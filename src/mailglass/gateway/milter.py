@@ -217,7 +217,7 @@ def _put_together(mail: _Mail) -> bytes:
 
 def _changes(raw: bytes, done: Clean) -> list[bytes]:
     """The packets that make the clean copy of the message that the mail server holds."""
-    before, after = walk(raw), walk(done.data)
+    before, after = (walk(data, max_parts=1) for data in (raw, done.data))  # of the header only
     head = [edit for edit in done.edits if edit.offset < before.root.body_start]
     gone = {edit.offset for edit in head if edit.old}
     answers = []

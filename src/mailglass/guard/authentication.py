@@ -26,7 +26,7 @@ _TAG = re.compile(r"(?:\A|;)\s*(\w+)\s*=\s*([^;]*)")
 
 def authentication_results(raw: bytes, authserv_id: str, find_txt: FindTxt) -> str:
     """The value of the field for this message: one result for each of its first five signatures."""
-    message = walk(raw)
+    message = walk(raw, max_parts=1)  # only its header is asked for
     signatures = [
         f.value(raw) for f in message.root.fields if f.name == "dkim-signature"
     ][:_MAX_SIGNATURES]  # fmt: skip

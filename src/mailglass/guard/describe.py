@@ -26,6 +26,7 @@ def as_object(report: Report, file: str, *, everything: bool = False) -> dict[st
         "receipt_requests": list(report.receipt_requests),
         "plain": report.count(Band.PLAIN),
         "sealed": list(report.sealed),
+        "unread": [{"part": path, "why": why} for path, why in report.unread],
         "error": None,
     }
     if everything:
@@ -69,7 +70,7 @@ def _fingerprint(data: bytes) -> dict[str, Any]:
 
 def failure_object(file: str, error: InputError) -> dict[str, Any]:
     """What stands in a report's place for what could not be read."""
-    lists = ("trackers", "links", "receipt_requests", "sealed")
+    lists = ("trackers", "links", "receipt_requests", "sealed", "unread")
     return {"file": file, **{name: [] for name in lists}, "plain": 0, "error": str(error)}
 
 
@@ -115,6 +116,8 @@ def as_text(report: Report, file: str) -> Iterator[str]:
         yield f"  receipt asked for  {request}"
     for part in report.sealed:
         yield f"  signed or encrypted, left alone  {part}"
+    for path, why in report.unread:
+        yield f"  not looked into  part {path}: {why}"
 
 
 def _resource_lines(resource: Resource) -> Iterator[str]:

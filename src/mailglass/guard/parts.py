@@ -1,20 +1,42 @@
 """Which parts of a message a person sees, which may be changed, and what lies in the others.
 
-A message attached to the message is shown below it by most programs, so that its beacons fire too.
-HTML and SVG attachments and calendar entries are looked into and reported, never changed: they are
-the recipient's files. What is signed or encrypted is left as it is.
+A message attached to the message is shown below it by most programs, so that its beacons fire too,
+also when it is encoded, which RFC 2046 section 5.2.1 forbids and programs undo. HTML and SVG
+attachments and attached calendars and cards are looked into and reported, never changed: they are
+the recipient's files. What is signed or encrypted is left as it is. A part that programs read in
+several ways comes once for each of them. Nothing is passed over in silence: what cannot be looked
+into is named in `Found.unread`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
-from ..mime import Content, Message, NotEditable, Part, Standing, read_content, standings
+from ..errors import NotAMessage
+from ..mime import (
+    Content,
+    Message,
+    Part,
+    Standing,
+    body_readings,
+    coding_names,
+    header_content,
+    read_all,
+    standings,
+    walk,
+)
 
-__all__ = ["Kind", "Readable", "is_sealed", "readable_parts"]
+__all__ = ["MAX_PARTS", "Carrier", "Found", "Kind", "Readable", "is_sealed", "readable_parts"]
+
+# Of one message. A digest has some hundreds; each part costs 40 microseconds and a kilobyte.
+MAX_PARTS = 10_000
+# Encoded messages in encoded messages: each layer is smaller than the one around it, but read anew.
+_MAX_LAYERS = 8
+# What the encoded messages in one have together, as times its length: room for the layers, and for
+# some that programs read in several ways.
+_MAX_DECODED = 10
 
 
 class Kind(Enum):
@@ -23,9 +45,24 @@ class Kind(Enum):
     HTML = "html"
     TEXT = "text"
     CALENDAR = "calendar"
+    CARD = "card"
+    EXTERNAL = "external"  # its header says where its body is (RFC 2046 section 5.2.3)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
+class Carrier:
+    """A part whose decoded body is parts again, beyond what `walk` reads."""
+
+    part: Part
+    within: Message  # whose part it is
+    outer: Carrier | None
+    message: Message  # what is in it
+    head: int  # bytes put before it, so that it is a message
+    is_plain: bool  # whether the rest stands in the message as it is
+    layer: int  # how many carriers it lies in, with itself
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Readable:
     """A part with text in which something can call home."""
 
@@ -35,15 +72,47 @@ class Readable:
     content: Content
     is_shown: bool  # displayed without being opened first
     kept: str | None  # why it must not be changed; None when it may be
+    message: Message  # whose part it is
+    carrier: Carrier | None = None
+    reading: int = 0  # of several ways in which programs read the part
+    readings: int = 1
+    content_type: str = ""  # what it is displayed as; empty for what its header says
+
+
+@dataclass(slots=True)
+class Found:
+    """What there is to look into, and what cannot be."""
+
+    readables: list[Readable] = field(default_factory=list)
+    unread: dict[str, str] = field(default_factory=dict)  # path of a part, and why
+    parts_left: int = MAX_PARTS
+    bytes_left: int = 0  # of encoded messages that may still be read
 
 
 _HTML = frozenset(("text/html", "application/xhtml+xml", "text/x-amp-html", "image/svg+xml"))
-_HTML_NAME = re.compile(r"\.(?:x?html?|svg|xht|mht)\Z", re.IGNORECASE)
+_KINDS = {
+    **dict.fromkeys(_HTML, Kind.HTML),
+    **dict.fromkeys(("text/calendar", "application/ics", "text/x-vcalendar"), Kind.CALENDAR),
+    **dict.fromkeys(("text/vcard", "text/x-vcard", "text/directory"), Kind.CARD),
+    "message/external-body": Kind.EXTERNAL,
+}
+_NAMES = (
+    (re.compile(r"\.(?:x?html?|svg|xht|mht)\Z", re.IGNORECASE), Kind.HTML),
+    (re.compile(r"\.(?:vcf|vcard)\Z", re.IGNORECASE), Kind.CARD),
+)
+_MESSAGES = frozenset(("message/rfc822", "message/global", "message/news", "message/rfc2822"))
 _SEALED_TYPES = frozenset(
     ("multipart/signed", "multipart/encrypted", "application/pkcs7-mime",
      "application/x-pkcs7-mime", "application/pgp-encrypted")
 )  # fmt: skip
 _ARMOUR = ("-----BEGIN PGP SIGNED MESSAGE-----", "-----BEGIN PGP MESSAGE-----")
+_CONTAINERS = ("multipart/", "message/")
+_IDENTITY = frozenset(("7bit", "8bit", "binary"))
+# After these programs differ about what a part is; `walk` says which of them it saw.
+_UNSURE = ("repeated Content-Type", "unreadable Content-Type")
+_TYPE = re.compile(r"\s*([\w.+-]+)\s*/\s*([\w.+-]+)")
+_PLAIN_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+")
+_COMMENT = re.compile(r"\([^()]*+\)")
 
 
 def is_sealed(part: Part) -> bool:
@@ -51,31 +120,98 @@ def is_sealed(part: Part) -> bool:
     return part.content_type in _SEALED_TYPES
 
 
-def readable_parts(message: Message) -> Iterator[Readable]:
-    """The parts to look into, in their order; what cannot be decoded is left out."""
+def readable_parts(message: Message) -> Found:
+    """The parts to look into, in their order, and those that cannot be looked into."""
+    found = Found(bytes_left=_MAX_DECODED * len(message.raw))
+    _gather(message, found, None, "", None)
+    return found
+
+
+def _gather(
+    message: Message, found: Found, carrier: Carrier | None, prefix: str, kept: str | None
+) -> None:
+    """Take in the parts of a message; `kept` is why its carrier must not be changed."""
+    found.parts_left -= len(message.parts)
     for part, standing in zip(message.parts, standings(message), strict=True):
-        kind = _kind(part)
-        if kind is None or part.is_multipart:
-            continue
-        try:
-            content = read_content(message, part)
-        except NotEditable:
-            continue
-        is_shown = _is_shown(part, standing)
-        yield Readable(
-            part, message.path(part), kind, content, is_shown, _kept(message, part, content)
-            or (None if is_shown else "it is an attachment")
-        )  # fmt: skip
+        path = _path(message, part, prefix)
+        if part.number == 0 and (limit := _limit(part)):
+            found.unread[path] = f"{limit}; what lies beyond is not looked into"
+        types = _types(message, part)
+        if (part.content_type.startswith(_CONTAINERS) or len(types) > 1) and _is_carrier(
+            message, part, types
+        ):
+            _open_carrier(message, part, found, carrier, path, kept)
+        if not part.is_multipart and (kind := _kind(part, types)) is not None:
+            _read(message, part, kind, standing, found, carrier, path, kept)
 
 
-def _kind(part: Part) -> Kind | None:
-    if part.content_type in _HTML:
-        return Kind.HTML
-    if part.content_type == "text/calendar":
-        return Kind.CALENDAR
-    if part.file_name and _HTML_NAME.search(part.file_name):
-        return Kind.HTML
-    if part.content_type == "text/plain" and part.disposition != "attachment":
+def _limit(part: Part) -> str | None:
+    return next((fault for fault in part.faults if fault.endswith("parts in all")), None)
+
+
+def _is_too_deep(part: Part) -> bool:
+    return any(fault.endswith("parts deep") for fault in part.faults)
+
+
+def _path(message: Message, part: Part, prefix: str) -> str:
+    path = message.path(part)
+    if not prefix:
+        return path
+    return prefix if path == "0" else f"{prefix}.{path}"
+
+
+def _read(
+    message: Message,
+    part: Part,
+    kind: Kind,
+    standing: Standing,
+    found: Found,
+    carrier: Carrier | None,
+    path: str,
+    kept: str | None,
+) -> None:
+    if kind is Kind.EXTERNAL:
+        contents = [header_content(message, part)]
+    else:
+        contents = read_all(message, part)
+        if not any(content.markup for content in contents) and bytes(message.body(part)).strip():
+            found.unread[path] = f"its encoding {part.transfer_encoding[:40]!r} cannot be undone"
+    is_shown = _is_shown(part, standing)
+    kept = kept or _sealed_around(message, part) or (None if is_shown else "it is an attachment")
+    for number, content in enumerate(contents):
+        why = kept
+        if any(armour in content.markup for armour in _ARMOUR):
+            why = "it holds a PGP signature or encryption"
+        found.readables.append(
+            Readable(
+                part, path, kind, content, is_shown, why, message, carrier, number, len(contents)
+            )
+        )
+
+
+def _types(message: Message, part: Part) -> list[str]:
+    """What programs may take the part for: one type, unless its header is faulty."""
+    is_sure = not part.faults or not any(fault in _UNSURE for fault in part.faults)
+    if is_sure and _PLAIN_TYPE.fullmatch(part.content_type):
+        return [part.content_type]
+    found = [part.content_type]
+    for header in part.fields:
+        if header.name == "content-type":
+            value = _COMMENT.sub(" ", header.value(message.raw)[:1000]).lower()
+            if match := _TYPE.match(value):
+                found.append(f"{match[1]}/{match[2]}")
+    return found
+
+
+def _kind(part: Part, types: list[str]) -> Kind | None:
+    for name in types:
+        if name in _KINDS:
+            return _KINDS[name]
+    if part.file_name:
+        for pattern, kind in _NAMES:
+            if pattern.search(part.file_name):
+                return kind
+    if "text/plain" in types and part.disposition != "attachment":
         return Kind.TEXT
     return None
 
@@ -83,17 +219,86 @@ def _kind(part: Part) -> Kind | None:
 def _is_shown(part: Part, standing: Standing) -> bool:
     if standing is Standing.SHOWN:
         return True
+    if part.disposition == "attachment":
+        return False
+    if standing is Standing.UNREADABLE:  # programs differ, so some may show it
+        return True
     if standing in (Standing.EMBEDDED, Standing.SIGNED):
-        return part.disposition != "attachment" and part.content_type.startswith("text/")
-    return standing is Standing.OTHER and part.content_type == "application/xhtml+xml"
+        return part.content_type.startswith("text/")
+    if standing is Standing.RESOURCE:  # a program that takes another part for the root shows it
+        return part.content_type == "text/html"
+    if standing is not Standing.OTHER:
+        return False
+    if part.content_type == "application/xhtml+xml":
+        return True
+    return part.content_type in ("image/svg+xml", "message/external-body") and not part.file_name
 
 
-def _kept(message: Message, part: Part, content: Content) -> str | None:
+def _sealed_around(message: Message, part: Part) -> str | None:
     at: Part | None = part
     while at is not None:
         if is_sealed(at):
             return "it is signed or encrypted"
         at = message.parent(at)
-    if any(armour in content.markup for armour in _ARMOUR):
-        return "it holds a PGP signature or encryption"
     return None
+
+
+def _is_carrier(message: Message, part: Part, types: list[str]) -> bool:
+    """Whether the part may hold parts that `walk` does not read, mostly as its body is encoded."""
+    if part.is_multipart:
+        names = coding_names(message.raw, part)
+        return _is_too_deep(part) or any(name not in _IDENTITY for name in names)
+    if not any(name in _MESSAGES for name in types):
+        return False
+    return not _walked(message, part) or len(coding_names(message.raw, part)) > 1
+
+
+def _walked(message: Message, part: Part) -> int:
+    """How many parts `walk` has found in this one."""
+    depth, number = part.depth, part.number + 1
+    while number < len(message.parts) and message.parts[number].depth > depth:
+        number += 1
+    return number - part.number - 1
+
+
+def _open_carrier(
+    message: Message,
+    part: Part,
+    found: Found,
+    outer: Carrier | None,
+    path: str,
+    kept: str | None,
+) -> None:
+    layer = 1 if outer is None else outer.layer + 1
+    if layer > _MAX_LAYERS:
+        found.unread[path] = "its parts lie too deep; they are not looked into"
+        return
+    kept = kept or _sealed_around(message, part)
+    head = b""
+    if part.is_multipart:
+        boundary = part.parameters.get("boundary", "")
+        head = f'Content-Type: {part.content_type}; boundary="{boundary}"'.encode(
+            "utf-8", "replace"
+        )
+        head += message.line_end * 2
+    body = bytes(message.body(part))
+    walked = _walked(message, part)
+    is_read = False
+    for data in body_readings(message, part):
+        if data == body and walked:
+            continue
+        found.bytes_left -= len(data)
+        if found.bytes_left < 0 or found.parts_left < 1:
+            found.unread[path] = "there are too many parts and messages; it is not looked into"
+            return
+        try:
+            inner = walk(head + data, max_parts=found.parts_left)
+        except NotAMessage:
+            continue
+        if part.is_multipart and len(inner.parts) - 1 <= walked:
+            continue  # its delimiters are not encoded, and nearly all programs read it as it is
+        is_read = True
+        carrier = Carrier(part, message, outer, inner, len(head), data == body, layer)
+        _gather(inner, found, carrier, path if part.is_multipart else f"{path}.1", kept)
+    if not is_read and body.strip() and not part.is_multipart:
+        found.unread[path] = "the message in it cannot be read"

@@ -13,13 +13,14 @@ from .address import AddressBook
 from .html import find_references
 from .judge import Band, Context, Opinion, judge
 from .learn import Mailbox
+from .lines import find_in_calendar, find_in_card
 from .links import Link, examine_link
-from .parts import Kind, Readable, is_sealed, readable_parts
-from .reach import nested_urls
+from .parts import MAX_PARTS, Found, Kind, Readable, is_sealed, readable_parts
+from .reach import absolute
 from .references import Anchor, Document, Reference, Shows
 from .rules import MailList
 
-__all__ = ["Examined", "Judged", "Report", "Resource", "examine", "inspect", "resources"]
+__all__ = ["Examined", "Judged", "Report", "Resource", "examine", "inspect", "read", "resources"]
 
 # Requests for a receipt: RFC 8098 section 2.1, and two older spellings that programs still obey.
 RECEIPT_FIELDS = (
@@ -36,11 +37,10 @@ _ADDRESS = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63
 # A message to a list of ten thousand would make every look at a URL long; its first are enough.
 _MAX_ADDRESSES = 50
 _LINK_IN_TEXT = re.compile(r"https?://[^\s<>\"'\\]+[^\s<>\"'\\.,;:!?)\]}*_]", re.IGNORECASE)
-_CALENDAR_FOLD = re.compile(r"\r?\n[ \t]")
-_CALENDAR_LINE = re.compile(r"^([A-Z-]+)([^:\r\n]*:)([^\r\n]*)\r?$", re.IGNORECASE | re.MULTILINE)
-_CALENDAR_HTML = frozenset(("x-alt-desc", "styled-description"))
-_CALENDAR_LOADED = frozenset(("attach", "image", "source"))
-_CALENDAR_ESCAPE = re.compile(r"\\([nN,;\\])")
+_EXTERNAL_URL = re.compile(r";\s*+url\s*+=\s*+(?:\"(?:[^\"\\]|\\.)*+\"|[^\s;]++)", re.IGNORECASE)
+_EXTERNAL_PARAMETERS = re.compile(
+    r"^content-type[ \t]*+:[^;\n]*+(;[^\n]*+(?:\n[ \t][^\n]*+)*+)", re.IGNORECASE | re.MULTILINE
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +65,7 @@ class Report:
     links: tuple[Link, ...]
     receipt_requests: tuple[str, ...]  # the header fields, as `Name: address`
     sealed: tuple[str, ...]  # parts that are signed or encrypted, as `path content-type`
+    unread: tuple[tuple[str, str], ...] = ()  # parts that could not be looked into, and why
 
     @property
     def trackers(self) -> tuple[Resource, ...]:
@@ -84,6 +85,7 @@ class Examined:
     documents: tuple[tuple[Readable, Document], ...]
     addresses: AddressBook
     links: tuple[tuple[Link, Readable, int, int], ...]  # each with its part and its span there
+    parts: Found  # all that was read, each way
 
 
 class Judged(NamedTuple):
@@ -96,11 +98,42 @@ class Judged(NamedTuple):
 
 def examine(raw: bytes, recipients: Iterable[str] = ()) -> Examined:
     """Read a message once; raises NotAMessage when it is none."""
-    message = walk(raw)
-    found = tuple((r, _read(r)) for r in readable_parts(message))
+    message = walk(raw, max_parts=MAX_PARTS)
+    parts = readable_parts(message)
+    found = tuple(_documents(parts.readables))
     addresses = _addresses(message, recipients)
     links = tuple(_links(message, found, addresses))
-    return Examined(message, found, addresses, links)
+    return Examined(message, found, addresses, links, parts)
+
+
+def _documents(readables: Iterable[Readable]) -> Iterator[tuple[Readable, Document]]:
+    """What is in each part; of its further readings only what is in none before."""
+    first: Document = Document()
+    known: set[object] = set()
+    for readable in readables:
+        document = read(readable)
+        if readable.reading == 0:
+            first, known = document, set()
+            yield readable, document
+            continue
+        if readable.reading == 1:
+            known = _told(first)
+        told = _told(document)
+        if new := told - known:
+            known |= told
+            yield (
+                readable,
+                Document(
+                    [ref for ref in document.references if (ref.url, ref.loader) in new],
+                    [anchor for anchor in document.anchors if anchor.url in new],
+                ),
+            )
+
+
+def _told(document: Document) -> set[object]:
+    """What a report says of a document."""
+    references = {(ref.url, ref.loader) for ref in document.references}
+    return references | {anchor.url for anchor in document.anchors}
 
 
 def resources(examined: Examined) -> list[str]:
@@ -153,6 +186,7 @@ def report_on(examined: Examined, judged: Iterable[Judged]) -> Report:
             for part in examined.message.parts
             if is_sealed(part)
         ),
+        unread=tuple(examined.parts.unread.items()),
     )
 
 
@@ -194,40 +228,39 @@ def _legible(url: str) -> str:
         return url
 
 
-def _read(readable: Readable) -> Document:
+def read(readable: Readable) -> Document:
+    """What one reading of a part would ask for, and where its links go."""
     markup = readable.content.markup
     if readable.kind is Kind.HTML:
         return find_references(markup)
     if readable.kind is Kind.CALENDAR:
-        return _calendar(markup)
+        return find_in_calendar(markup)
+    if readable.kind is Kind.CARD:
+        return find_in_card(markup)
+    if readable.kind is Kind.EXTERNAL:
+        return _external(readable)
     anchors = [Anchor(match.group(), *match.span()) for match in _LINK_IN_TEXT.finditer(markup)]
     return Document(anchors=anchors)
 
 
-def _calendar(text: str) -> Document:
-    """What a calendar entry loads and links to (RFC 5545, RFC 7986); its spans are of no use."""
-    found = Document()
-    for match in _CALENDAR_LINE.finditer(_CALENDAR_FOLD.sub("", text)):
-        name, value = match.group(1).lower(), match.group(3)
-        if name in _CALENDAR_HTML:
-            html = find_references(_CALENDAR_ESCAPE.sub(_calendar_escape, value))
-            found.references += html.references
-            found.anchors += html.anchors
-            continue
-        for url in nested_urls(value):
-            if name in _CALENDAR_LOADED:
-                shows = Shows.PICTURE if name == "image" else Shows.INERT
-                loader = f"calendar-{name}"
-                found.references.append(
-                    Reference(url=url, loader=loader, shows=shows, when="display", start=0, end=0)
-                )
-            else:
-                found.anchors.append(Anchor(url, 0, 0))
-    return found
-
-
-def _calendar_escape(match: re.Match[str]) -> str:
-    return "\n" if match.group(1) in "nN" else match.group(1)
+def _external(readable: Readable) -> Document:
+    """Where a body lies that is not in the message (RFC 2046 section 5.2.3, RFC 2017)."""
+    given = readable.part.parameters
+    kind = given.get("access-type", "").lower()
+    url = absolute("".join(given.get("url", "").split()))
+    if url is None and kind.endswith("ftp") and "site" in given:
+        path = "/".join(filter(None, (given.get("directory", "").strip("/"), given.get("name"))))
+        url = absolute(f"ftp://{given['site']}/{path}")
+    if url is None:
+        return Document()
+    header = readable.content.markup
+    found = _EXTERNAL_URL.search(header) or _EXTERNAL_PARAMETERS.search(header)
+    start, end = (0, 0) if found is None else found.span(found.lastindex or 0)
+    reference = Reference(
+        url=url, loader="external-body", shows=Shows.SILENT, when="display",
+        start=start, end=end, is_text=True,
+    )  # fmt: skip
+    return Document(references=[reference])
 
 
 def _addresses(message: Message, recipients: Iterable[str]) -> AddressBook:

@@ -8,17 +8,29 @@ clean: a second time changes nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from ..errors import PlanMismatch
-from ..mime import ROOM, Change, Content, Edit, Field, Message, NotEditable, Patch, splice
+from ..mime import (
+    ROOM,
+    Change,
+    Content,
+    Edit,
+    Field,
+    Message,
+    NotEditable,
+    Patch,
+    splice,
+    written_anew,
+)
 from .blank import stand_in
 from .judge import Band
 from .learn import Mailbox
+from .lines import escaped, folded, is_escaped
 from .links import Link
-from .parts import Kind, Readable, is_sealed
-from .references import Reference, Shows
+from .parts import Carrier, Kind, Readable, is_sealed
+from .references import Document, Reference, Shows
 from .report import (
     RECEIPT_FIELDS,
     Examined,
@@ -26,6 +38,7 @@ from .report import (
     Report,
     examine,
     judge_all,
+    read,
     report_on,
 )
 from .results import authserv_id
@@ -109,33 +122,75 @@ def clean(
     Raises NotAMessage.
     """
     examined = message if isinstance(message, Examined) else examine(message, recipients)
+    plan = _Plan(remove, text_links, proxy)
     judged = judge_all(examined, mailbox, mail_list)
     report = report_on(examined, judged)
-    left_alone: list[str] = []
-    proxied: dict[str, None] = {}
     forged = _forged(examined.message, authentication if is_border else None)
+    fields = [] if authentication is None else [f"Authentication-Results: {authentication}"]
+
+    def copy(anew: frozenset[str]) -> Clean:
+        body = _body(examined, judged, plan, anew)
+        edits = _header_edits(
+            examined, report, [*fields, *original_fields], forged, is_changed=bool(body.edits)
+        )
+        edits = sorted([*edits, *body.edits], key=_place)
+        left_alone = [*body.left_alone, *(f"{path}: {why}" for path, why in report.unread)]
+        return Clean(
+            data=_spliced(examined.message.raw, edits),
+            report=report,
+            edits=tuple(edits),
+            left_alone=tuple(dict.fromkeys(left_alone)),
+            proxied=tuple(body.proxied),
+        )
+
+    original_fields = tuple(original_fields)
     if is_sealed(examined.message.root):
-        left_alone.append("0: the whole message is signed or encrypted")
-        fields = [f"Authentication-Results: {authentication}"]
         edits = [*_inserted(examined.message, fields), *forged] if forged else []
-    else:
-        wishes = list(_wishes(examined, judged, remove, text_links, proxy))
-        proxied = dict.fromkeys(wish.proxied for _, wish in wishes if wish.proxied)
-        body = list(_body_edits(examined, wishes, left_alone))
-        fields = [] if authentication is None else [f"Authentication-Results: {authentication}"]
-        fields += original_fields
-        edits = _header_edits(examined, report, fields, forged, is_changed=bool(body)) + body
-        edits.sort(key=lambda edit: edit.offset)
-    return Clean(
-        data=splice(
-            examined.message.raw,
-            (Edit(offset=e.offset, length=len(e.old), new=e.new) for e in edits),
-        ),
-        report=report,
-        edits=tuple(edits),
-        left_alone=tuple(dict.fromkeys(left_alone)),
-        proxied=tuple(proxied),
+        return Clean(
+            data=_spliced(examined.message.raw, edits),
+            report=report,
+            edits=tuple(edits),
+            left_alone=("0: the whole message is signed or encrypted",),
+        )
+    first = copy(frozenset())
+    if all(readable.readings == 1 for readable, _ in examined.documents):
+        return first
+    # What was changed for one way of reading must be silent in all others.
+    again = examine(first.data, recipients)
+    judged_again = judge_all(again, mailbox, mail_list)
+    loud = frozenset(
+        readable.path
+        for readable, _ in _wishes(again.documents, again, judged_again, plan)
+        if readable.readings > 1 and readable.kept is None
     )
+    return copy(loud) if loud else first
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What the caller wants gone."""
+
+    remove: Remove
+    text_links: bool
+    proxy: Callable[[str], str | None] | None
+
+
+@dataclass(slots=True)
+class _Body:
+    """The edits of all parts, and what they leave."""
+
+    edits: list[GuardEdit] = field(default_factory=list)
+    left_alone: list[str] = field(default_factory=list)
+    proxied: dict[str, None] = field(default_factory=dict)
+
+
+def _place(edit: GuardEdit) -> tuple[int, bool]:
+    """What is inserted at a place stands before what is taken out there."""
+    return edit.offset, bool(edit.old)
+
+
+def _spliced(raw: bytes, edits: Iterable[GuardEdit]) -> bytes:
+    return splice(raw, (Edit(offset=e.offset, length=len(e.old), new=e.new) for e in edits))
 
 
 def restore(cleaned: bytes, edits: Iterable[GuardEdit]) -> bytes:
@@ -151,58 +206,140 @@ def restore(cleaned: bytes, edits: Iterable[GuardEdit]) -> bytes:
     return splice(cleaned, back)
 
 
-def _body_edits(
-    examined: Examined, wished: Iterable[tuple[Readable, _Wish]], left_alone: list[str]
-) -> Iterator[GuardEdit]:
-    wishes: dict[int, tuple[Readable, list[_Wish]]] = {}
-    for readable, wish in wished:
+def _body(examined: Examined, judged: Sequence[Judged], plan: _Plan, anew: frozenset[str]) -> _Body:
+    """The edits of all parts; those in `anew`, by their paths, are written anew as a whole."""
+    body = _Body()
+    wanted: dict[tuple[int, int], list[tuple[Readable, list[_Wish]]]] = {}
+    for readable, wishes in _by_reading(examined, judged, plan):
         if readable.kept is not None:
-            left_alone.append(f"{readable.path}: {readable.kept}")
-        elif readable.kind is not Kind.CALENDAR:
-            wishes.setdefault(readable.part.number, (readable, []))[1].append(wish)
+            body.left_alone.append(f"{readable.path}: {readable.kept}")
         else:
-            left_alone.append(f"{readable.path}: it is a calendar entry")
-    for readable, several in wishes.values():
+            key = id(readable.message), readable.part.number
+            wanted.setdefault(key, []).append((readable, wishes))
+    edits: dict[Carrier | None, list[GuardEdit]] = {}
+    for several in wanted.values():
+        # Of several readings the one with the most to silence: it is the one that was meant.
+        readable, wishes = max(several, key=lambda one: len(one[1]))
+        merged = _merge(wishes)
         try:
-            yield from _part_edits(examined.message.raw, readable, several)
+            made = _part_edits(readable, merged, is_anew=readable.path in anew)
         except NotEditable as error:
-            left_alone.append(f"{readable.path}: {error}")
+            body.left_alone.append(f"{readable.path}: {error}")
+            continue
+        edits.setdefault(readable.carrier, []).extend(made)
+        body.proxied |= dict.fromkeys(wish.proxied for wish in merged if wish.proxied)
+    body.edits = _unwrapped(edits, body.left_alone)
+    return body
+
+
+def _by_reading(
+    examined: Examined, judged: Sequence[Judged], plan: _Plan
+) -> Iterator[tuple[Readable, list[_Wish]]]:
+    """What shall change in each reading of each part, where anything shall."""
+    documents: Iterable[tuple[Readable, Document]] = examined.documents
+    several = [one for one in examined.parts.readables if one.readings > 1]
+    if several:
+        # The documents leave out of a reading what others have as well.
+        documents = [one for one in documents if one[0].readings == 1]
+        documents += [(readable, read(readable)) for readable in several]
+    found: dict[Readable, list[_Wish]] = {}
+    for readable, wish in _wishes(documents, examined, judged, plan):
+        found.setdefault(readable, []).append(wish)
+    yield from found.items()
+
+
+def _unwrapped(
+    edits: dict[Carrier | None, list[GuardEdit]], left_alone: list[str]
+) -> list[GuardEdit]:
+    """The edits of the message itself: those inside its encoded parts become edits of these."""
+    while inner := [carrier for carrier in edits if carrier is not None]:
+        carrier = max(inner, key=lambda one: one.layer)
+        made = _apart(edits.pop(carrier), carrier.part.number, left_alone)
+        edits.setdefault(carrier.outer, []).extend(_outside(carrier, made))
+    return _apart(edits.get(None, []), 0, left_alone)
+
+
+def _apart(edits: list[GuardEdit], number: int, left_alone: list[str]) -> list[GuardEdit]:
+    """In order, without those that overlap: a message can be so faulty that parts do."""
+    found: list[GuardEdit] = []
+    end = 0
+    for edit in sorted(edits, key=_place):
+        if edit.offset < end:
+            left_alone.append(f"byte {edit.offset}: it is in two parts at once")
+            continue
+        found.append(edit)
+        end = edit.offset + len(edit.old)
+    return found
+
+
+def _outside(carrier: Carrier, edits: list[GuardEdit]) -> list[GuardEdit]:
+    """Edits of what a part holds as edits of the message around that part."""
+    if carrier.is_plain and all(edit.offset >= carrier.head for edit in edits):
+        shift = carrier.part.body_start - carrier.head
+        return [replace(edit, offset=edit.offset + shift) for edit in edits]
+    data = _spliced(carrier.message.raw, edits)[carrier.head :]
+    reasons = tuple(reason for edit in edits for reason in edit.reasons)
+    made = written_anew(carrier.within, carrier.part, data)
+    return [_guard_edit(carrier.within.raw, edit, reasons) for edit in made]
 
 
 def _wishes(
+    documents: Iterable[tuple[Readable, Document]],
     examined: Examined,
     judged: Sequence[Judged],
-    remove: Remove,
-    text_links: bool,
-    proxy: Callable[[str], str | None] | None,
+    plan: _Plan,
 ) -> Iterator[tuple[Readable, _Wish]]:
-    gone = _removed_urls(judged, remove)
-    for one in judged:
-        ref = one.reference
-        if proxy is not None and proxy(ref.url) == ref.url:
-            continue  # it is asked of our own proxy, and of nobody else
-        if ref.url in gone:
-            yield one.readable, _Wish(ref.start, ref.end, stand_in(ref), ref.loader)
-        elif (
-            proxy is not None
-            and one.readable.kept is None
-            and (wish := _through(ref, proxy)) is not None
+    """What shall change in these documents of the message."""
+    gone = _removed_urls(judged, plan.remove)
+    links = {link.url: link for link, _, _, _ in examined.links if link.cleaned is not None}
+    for readable, document in documents:
+        for ref in document.references:
+            if plan.proxy is not None and plan.proxy(ref.url) == ref.url:
+                continue  # it is asked of our own proxy, and of nobody else
+            if ref.url in gone:
+                yield readable, _Wish(ref.start, ref.end, _stand_in(ref, readable), ref.loader)
+            elif (
+                plan.proxy is not None
+                and readable.kept is None
+                and (wish := _through(ref, plan.proxy, readable)) is not None
+            ):
+                yield readable, wish
+        if not links or not (
+            readable.kind is Kind.HTML or (plan.text_links and readable.kind is Kind.TEXT)
         ):
-            yield one.readable, wish
-    for link, readable, start, end in examined.links:
-        changes = readable.kind is Kind.HTML or (text_links and readable.kind is Kind.TEXT)
-        if link.cleaned is not None and changes:
-            yield readable, _Wish(start, end, _link_text(link, readable.kind), "link")
+            continue
+        for anchor in document.anchors:
+            if (link := links.get(anchor.url)) is not None:
+                text = _link_text(link, readable.kind)
+                yield readable, _Wish(anchor.start, anchor.end, text, "link")
 
 
-def _through(ref: Reference, proxy: Callable[[str], str | None]) -> _Wish | None:
+def _stand_in(ref: Reference, readable: Readable) -> str:
+    """What a reference becomes, as its part writes it."""
+    # A card without a photo gets the program's own; a `=` at a line's end is a break in old ones.
+    text = "data:," if readable.kind is Kind.CARD else stand_in(ref)
+    return _line_text(ref, text, readable)
+
+
+def _line_text(ref: Reference, text: str, readable: Readable) -> str:
+    if readable.kind is not Kind.CALENDAR and readable.kind is not Kind.CARD:
+        return text
+    text = escaped(text) if is_escaped(ref) else text
+    return folded(readable.content.markup, ref.start, ref.end, text)
+
+
+def _through(
+    ref: Reference, proxy: Callable[[str], str | None], readable: Readable
+) -> _Wish | None:
     """What becomes of a reference that stays when a proxy stands in between."""
     if ref.when != "display" or ref.shows is Shows.INERT:
         return None
     there = proxy(ref.url) if ref.shows is Shows.PICTURE and not ref.is_text else None
     if there is None:
-        return _Wish(ref.start, ref.end, stand_in(ref), ref.loader)
-    return _Wish(ref.start, ref.end, there if ref.is_css else escape(there), ref.loader, ref.url)
+        return _Wish(ref.start, ref.end, _stand_in(ref, readable), ref.loader)
+    is_html = readable.kind is Kind.HTML or is_escaped(ref)
+    text = escape(there) if is_html and not ref.is_css else there
+    return _Wish(ref.start, ref.end, _line_text(ref, text, readable), ref.loader, ref.url)
 
 
 def _removed_urls(judged: Iterable[Judged], remove: Remove) -> frozenset[str]:
@@ -234,19 +371,62 @@ def _shows_nothing(one: Judged) -> bool:
     return reference.shows is Shows.PICTURE and (reference.is_hidden or reference.box.is_invisible)
 
 
-def _part_edits(raw: bytes, readable: Readable, wishes: list[_Wish]) -> Iterator[GuardEdit]:
-    merged = _merge(wishes)
-    # White space behind a value changes nothing in HTML; in running text it would.
-    room = (ROOM,) if readable.kind is Kind.HTML else ()
-    changes = [Change(w.start, w.end, (w.new, *room)) for w in merged]
-    for patch in _patches(readable.content, changes):
-        edit = patch.edit()
-        yield GuardEdit(
-            offset=edit.offset,
-            old=raw[edit.offset : edit.offset + edit.length],
-            new=edit.new,
-            reasons=tuple(merged[number].reason for number in patch.changes),
-        )
+def _part_edits(readable: Readable, wishes: list[_Wish], *, is_anew: bool) -> list[GuardEdit]:
+    """The edits of one part: in place where that can be, else the part is written anew."""
+    raw = readable.message.raw
+    if readable.kind is Kind.EXTERNAL:
+        return _field_edits(readable, wishes)
+    if not is_anew and readable.reading == 0:
+        # White space behind a value changes nothing in HTML; in running text it would.
+        room = (ROOM,) if readable.kind is Kind.HTML else ()
+        changes = [Change(w.start, w.end, (w.new, *room)) for w in wishes]
+        try:
+            return [
+                _guard_edit(raw, patch.edit(), [wishes[number].reason for number in patch.changes])
+                for patch in _patches(readable.content, changes)
+            ]
+        except NotEditable:
+            pass  # a line too long, an escape cut in two: the part is written anew
+    data, charset = readable.content.rewritten([(w.start, w.end, w.new) for w in wishes])
+    made = written_anew(
+        readable.message,
+        readable.part,
+        data,
+        content_type=readable.content_type or None,
+        charset=charset,
+    )
+    reasons = [wish.reason for wish in wishes]
+    return [_guard_edit(raw, edit, reasons) for edit in made]
+
+
+def _field_edits(readable: Readable, wishes: list[_Wish]) -> list[GuardEdit]:
+    """Header fields with the changes, each taken out as a whole and put back on one line: mail
+    servers are told of whole fields (the milter protocol).
+    """
+    message, part = readable.message, readable.part
+    edits: list[GuardEdit] = []
+    for header in part.fields:
+        here = [w for w in wishes if header.start <= w.start + part.start < header.end]
+        if not here:
+            continue
+        text = readable.content.markup[: header.end - part.start]
+        for wish in reversed(here):
+            text = text[: wish.start] + wish.new + text[wish.end :]
+        line = " ".join(text[header.start - part.start :].split()).encode("latin-1")
+        reasons = [wish.reason for wish in here]
+        new = Edit(offset=part.fields[0].start, length=0, new=line + message.line_end)
+        old = Edit(offset=header.start, length=header.end - header.start, new=b"")
+        edits += (_guard_edit(message.raw, edit, reasons) for edit in (new, old))
+    return edits
+
+
+def _guard_edit(raw: bytes, edit: Edit, reasons: Iterable[str]) -> GuardEdit:
+    return GuardEdit(
+        offset=edit.offset,
+        old=raw[edit.offset : edit.offset + edit.length],
+        new=edit.new,
+        reasons=tuple(reasons),
+    )
 
 
 def _patches(content: Content, changes: list[Change]) -> list[Patch]:
@@ -313,10 +493,11 @@ def _without(raw: bytes, field: Field, reason: str) -> GuardEdit:
 
 
 def _counts(report: Report) -> str:
+    unread = f"; unread={len(report.unread)}" if report.unread else ""
     links = sum(link.cleaned is not None for link in report.links)
     opaque = sum(link.opaque for link in report.links)
     return (
         f"v=1; trackers={report.count(Band.TRACKER)}; maybe={report.count(Band.MAYBE)};"
         f" plain={report.count(Band.PLAIN)}; links={links}; opaque={opaque};"
-        f" receipts={len(report.receipt_requests)}"
+        f" receipts={len(report.receipt_requests)}{unread}"
     )

@@ -14,6 +14,7 @@ from .content import (
     Room,
     Run,
     decoded_body,
+    header_content,
     read_content,
 )
 from .fields import Field, parse_parameters
@@ -28,6 +29,8 @@ from .html import (
     tokenize_around,
     unescape_attribute,
 )
+from .loose import coding_names
+from .readings import body_readings, read_all, written_anew
 from .shown import Standing, standings
 from .splice import Edit, pieces, splice
 from .transfer import encode_quoted
@@ -55,12 +58,16 @@ __all__ = [
     "Standing",
     "Token",
     "TokenKind",
+    "body_readings",
+    "coding_names",
     "conditional_content",
     "decoded_body",
     "encode_quoted",
     "find_charset",
+    "header_content",
     "parse_parameters",
     "pieces",
+    "read_all",
     "read_content",
     "splice",
     "standings",
@@ -68,4 +75,5 @@ __all__ = [
     "tokenize_around",
     "unescape_attribute",
     "walk",
+    "written_anew",
 ]

@@ -15,6 +15,7 @@ class Coding:
     uses_room = False  # whether changes leave room for white space
     pads = False  # whether that is to fill groups, not to break lines
     longest_run: int | None = None  # bytes that may stand on one line, where nothing breaks them
+    is_regular = True  # whether every program reads the body in one way
 
     def __init__(self, body: bytes, line_end: bytes) -> None:
         self.body = body
@@ -47,15 +48,16 @@ class Lines:
 
     def text(self, text: bytes) -> None:
         """Encoded bytes; an escape such as `=3D` is not cut in two."""
-        while self.column + len(text) > self.limit:
-            cut = self.limit - self.column
-            mark = text.rfind(b"=", max(0, cut - 2), cut)
+        at = 0
+        while self.column + len(text) - at > self.limit:
+            cut = max(at, at + self.limit - self.column)
+            mark = text.rfind(b"=", max(at, cut - 2), cut)
             cut = mark if mark >= 0 else cut
-            self.pieces += (text[:cut], self.soft_break)
+            self.pieces += (text[at:cut], self.soft_break)
             self.column = 0
-            text = text[cut:]
-        self.pieces.append(text)
-        self.column += len(text)
+            at = cut
+        self.pieces.append(text[at:] if at else text)
+        self.column += len(text) - at
 
     def whole(self, filling: Filling) -> None:
         """A value that stays on one line if one can hold it."""

@@ -22,6 +22,7 @@ from typing import Final, NamedTuple
 
 from ..errors import InputError
 from .charsets import Charset, find_charset
+from .coding import Coding
 from .fillings import Filling, Hole, Patch, Span, Unit, plain_filling
 from .plain import Identity, NeedsRoom
 from .transfer import coding_of
@@ -32,10 +33,14 @@ __all__ = [
     "Change",
     "Content",
     "NotEditable",
+    "Opened",
     "Pieces",
     "Room",
     "Run",
     "decoded_body",
+    "header_content",
+    "meta_charset",
+    "open_charset",
     "read_content",
 ]
 
@@ -97,19 +102,26 @@ class Run(NamedTuple):
 class Content:
     """The decoded text of one part."""
 
-    def __init__(self, message: Message, part: Part) -> None:
-        """Raises NotEditable when the transfer encoding is unknown or its bytes are irregular."""
+    def __init__(
+        self, message: Message, part: Part, coding: Coding | None = None, text: Opened | None = None
+    ) -> None:
+        """Raises NotEditable when the transfer encoding is unknown or its bytes are irregular.
+
+        `coding` and `text` are another way of reading it, where there are several.
+        """
         self._message, self._part = message, part
+        self._base = part.body_start
         try:
-            self._coding = coding_of(part.transfer_encoding, message.body(part), message.line_end)
+            self._coding = coding or coding_of(
+                part.transfer_encoding, message.body(part), message.line_end
+            )
         except ValueError as error:
             raise NotEditable(str(error)) from error
-        data = self._coding.data
         self.charset = find_charset(part.charset)
-        self.markup, self._codec = _open_charset(self.charset, data)
-        self._data = data
+        opened = text or open_charset(self.charset, self._coding.data)
+        self.markup, self._codec, self._transparent, self._is_faithful = opened
+        self._data = self._coding.data
         self._reading: str | None = None
-        self._transparent = self.charset.transparent
         if self._is_wide and isinstance(self._coding, Identity):
             self._coding.lift_line_limit()
 
@@ -167,6 +179,8 @@ class Content:
         or a line would grow too long; in that case `wants_room` is true from then on, and another
         attempt may succeed.
         """
+        if not self._is_faithful:
+            raise NotEditable("its bytes are not what its text would be written as")
         if self._transparent:
             units = self._units
             spans: list[Span] = [
@@ -179,11 +193,36 @@ class Content:
         else:
             spans = self._decoded_spans([*changes, *(run.changes() if run else ())], first)
         try:
-            return self._coding.patches(spans, self._part.body_start)
+            return self._coding.patches(spans, self._base)
         except NeedsRoom as error:
             raise NotEditable("a line would grow too long; make the changes with room") from error
         except ValueError as error:
             raise NotEditable(str(error)) from error
+
+    def rewritten(self, changes: Sequence[tuple[int, int, str]]) -> tuple[bytes, str]:
+        """All of the text with the changes, and the label of the charset that it is then in.
+
+        For a part that is to be written anew, so that every program reads it in one way: NUL bytes
+        become question marks, and text that had to be decoded becomes UTF-8.  The changes are in
+        order, and none overlaps another.
+        """
+        pieces: list[tuple[str, bool]] = []
+        at = 0
+        for start, end, new in changes:
+            pieces += ((self.markup[at:start], False), (new, True))
+            at = end
+        pieces.append((self.markup[at:], False))
+        if not self._transparent:
+            text = "".join(piece for piece, _ in pieces).lstrip("\ufeff").replace("\0", "?")
+            return text.encode("utf-8", "replace"), "utf-8"
+        codec = self._codec or self._text_codec()
+        data = b"".join(
+            piece.encode(codec, "xmlcharrefreplace") if is_new else piece.encode("latin-1")
+            for piece, is_new in pieces
+        ).replace(b"\0", b"?")
+        if self._codec is not None:
+            return data, self._part.charset
+        return data, "utf-8" if _is_utf8(data) else "windows-1252"
 
     def _run_spans(self, run: Run, first: int) -> Iterable[Span]:
         codec = self._codec or "ascii"
@@ -212,13 +251,10 @@ class Content:
         return self._reading
 
     def _guessed_codec(self) -> str:
-        try:
-            self._data.decode("utf-8")
-        except UnicodeDecodeError:
-            found = _META_CHARSET.search(self.markup, 0, _META_WINDOW)
-            codec = find_charset(found[1]).codec if found else None
-            return codec if codec is not None and find_charset(codec).transparent else "ascii"
-        return "utf-8"
+        if _is_utf8(self._data):
+            return "utf-8"
+        named = meta_charset(self.markup)
+        return named.codec if named is not None and named.codec and named.transparent else "ascii"
 
     def _units(self, new: Pieces) -> list[Unit]:
         codec = self._codec or "ascii"
@@ -249,21 +285,44 @@ class Content:
         return list(zip(found[::2], found[1::2], strict=True))
 
 
-def _open_charset(charset: Charset, data: bytes) -> tuple[str, str | None]:
-    """The markup of decoded bytes, and the codec for what is added to them."""
+class Opened(NamedTuple):
+    """Decoded bytes as text."""
+
+    markup: str
+    codec: str | None  # for what is added to them
+    transparent: bool  # whether the markup has a character for each byte
+    is_faithful: bool = True  # whether the codec would write these bytes for it
+
+
+def open_charset(charset: Charset, data: bytes) -> Opened:
+    """The text of decoded bytes; raises NotEditable when that is not certain."""
     if charset.refusal is not None:
         raise NotEditable(charset.refusal)
     if charset.transparent:
         if b"\0" in data[:4096]:
             raise NotEditable("the text holds NUL bytes, so its charset is not the declared one")
-        return data.decode("latin-1"), charset.codec
+        return Opened(data.decode("latin-1"), charset.codec, True)
     codec = charset.codec or "ascii"
     if codec.startswith(("utf-16", "utf-32")):
         codec = codec[:6] + (_marked_order(data) or codec[6:] or _byte_order(codec, data))
     try:
-        return data.decode(codec), codec
+        return Opened(data.decode(codec), codec, False)
     except UnicodeDecodeError as error:
         raise NotEditable(f"the bytes are not of the declared charset {codec}") from error
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def meta_charset(markup: str) -> Charset | None:
+    """The charset that a document names at its beginning, as the HTML standard looks for it."""
+    found = _META_CHARSET.search(markup, 0, _META_WINDOW)
+    return find_charset(found[1]) if found else None
 
 
 def _marked_order(data: bytes) -> str | None:
@@ -297,6 +356,15 @@ def decoded_body(message: Message, part: Part) -> bytes | None:
     except ValueError:
         return None
     return bytes(body) if part.transfer_encoding in ("7bit", "8bit", "binary") else None
+
+
+def header_content(message: Message, part: Part) -> Content:
+    """A part's header as text that can be changed: what lies there is its content's address."""
+    header = message.raw[part.start : part.body_start]
+    text = Opened(header.decode("latin-1"), None, True)
+    found = Content(message, part, Identity(header, message.line_end), text)
+    found._base = part.start
+    return found
 
 
 def read_content(message: Message, part: Part) -> Content:

@@ -9,6 +9,7 @@ changes and thousands of lines.
 from __future__ import annotations
 
 import re
+from array import array
 from binascii import a2b_base64, a2b_qp, b2a_base64
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
@@ -27,6 +28,7 @@ _IRREGULAR = "the quoted-printable encoding is irregular at a change"
 _DIGITS = "0123456789ABCDEFabcdef"
 _BREAKS = frozenset(b"\r\n")
 _HEX_PAIRS = frozenset((first + second).encode() for first in _DIGITS for second in _DIGITS)
+_BODY_LINE = re.compile(rb"[^\r\n]*+(?:\r\n|[\r\n])|[^\r\n]++\Z")
 _BASE64 = re.compile(rb"(?:[A-Za-z0-9+/]*+[ \t\r]*+\n)*+[A-Za-z0-9+/]*+(={0,2}+)[ \t\r\n]*+")
 
 
@@ -58,6 +60,7 @@ class QuotedPrintable(Coding):
         data = a2b_qp(self.body)
         if not self._is_regular(len(data)):
             self.table = _Table(self.body)
+            self.is_regular = False
             data = self.table.data
         return data
 
@@ -157,19 +160,23 @@ class _Table:
     """Where the lines of an irregular quoted-printable body begin, encoded and decoded."""
 
     def __init__(self, body: bytes) -> None:
-        self.lines = body.splitlines(keepends=True)
-        decoded = list(map(a2b_qp, self.lines))
-        self.data = b"".join(decoded)
-        self.raw_starts = [0, *accumulate(map(len, self.lines))]
-        self.starts = [0, *accumulate(map(len, decoded))]
+        self.body = body
+        self.raw_starts, self.starts = array("Q", [0]), array("Q", [0])
+        decoded = bytearray()
+        for match in _BODY_LINE.finditer(body):
+            decoded += a2b_qp(match[0])
+            self.raw_starts.append(match.end())
+            self.starts.append(len(decoded))
+        self.data = bytes(decoded)
 
     def raw(self, position: int, is_end: bool) -> int:
         """Where a decoded byte stands; raises ValueError when its line is irregular before it."""
         bound = (bisect_left if is_end else bisect_right)(self.starts, position)
-        line = min(bound, len(self.lines)) - 1
+        line = min(bound, len(self.starts) - 1) - 1
         if line < 0:
             return 0
-        text, left, at = self.lines[line], position - self.starts[line], 0
+        text = self.body[self.raw_starts[line] : self.raw_starts[line + 1]]
+        left, at = position - self.starts[line], 0
         while (mark := text.find(b"=", at)) >= 0 and mark - at < left:
             if text[mark + 1 : mark + 3] not in _HEX_PAIRS:
                 raise ValueError(_IRREGULAR)
@@ -189,7 +196,7 @@ class Base64(Coding):
         body, line_end = self.body, self.line_end
         self.stop = len(body.rstrip())
         self.width = body.find(line_end, 0, self.stop)
-        self.table: tuple[list[int], list[int]] | None = None
+        self.table: tuple[Sequence[int], Sequence[int]] | None = None
         self.heads: dict[bytes, tuple[bytes, bytes, int, int]] = {}
         if self.width < 0:
             self.width = self.stop
@@ -217,6 +224,7 @@ class Base64(Coding):
         match = _BASE64.match(self.body)
         if match is None or (match.end() < len(self.body) and not match[1]):
             raise ValueError("the base64 encoding holds foreign characters")
+        self.is_regular = match.end() == len(self.body)
         self.stop = match.end(1) if match[1] else len(self.body[: match.start(1)].rstrip())
         lines = self.body[: match.start(1)].split(b"\n")
         counts = [0, *accumulate(map(len, map(bytes.rstrip, lines)))]

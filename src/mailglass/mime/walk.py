@@ -159,6 +159,9 @@ class _Walker:
             opened = self._open(start)
             if not self._holds_message(opened):
                 break
+            if len(self.chain) >= MAX_DEPTH:
+                opened.faults += (f"more than {MAX_DEPTH} parts deep",)
+                break
             start = opened.body_start
         if opened.content_type.startswith("multipart/"):
             self._open_boundary(opened)
@@ -208,11 +211,11 @@ class _Walker:
         return word, content, faults
 
     def _holds_message(self, opened: _Open) -> bool:
-        return (
-            opened.content_type in ("message/rfc822", "message/global", "message/news")
-            and len(self.chain) < MAX_DEPTH
-            and self._encoding(opened) in ("7bit", "8bit", "binary")
-        )
+        return opened.content_type in (
+            "message/rfc822",
+            "message/global",
+            "message/news",
+        ) and self._encoding(opened) in ("7bit", "8bit", "binary")
 
     def _open_boundary(self, opened: _Open) -> None:
         text = opened.content.get("boundary", "").rstrip()

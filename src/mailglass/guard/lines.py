@@ -1,0 +1,193 @@
+"""Calendar entries and cards: what their lines load, and how a value is written into them.
+
+Both are lines of `NAME;PARAMETER=…:value`, folded at 75 bytes (RFC 5545 section 3.1, RFC 6350
+section 3.2). Their text values escape commas, semicolons and line breaks; their URIs do not.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode
+from binascii import a2b_qp
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+
+from .html import find_references
+from .reach import nested_urls
+from .references import Anchor, Document, Reference, Shows
+
+__all__ = ["escaped", "find_in_calendar", "find_in_card", "folded", "is_escaped"]
+
+_FOLD = re.compile(r"\r?\n[ \t]")
+# vCard 2.1 breaks quoted-printable values at a `=`.
+_CARD_FOLD = re.compile(r"\r?\n[ \t]|=\r?\n")
+# What stands behind the name is looked through whole: where its parameters end, programs differ.
+_LINE = re.compile(r"^(?:[\w-]+\.)?([\w-]++)[ \t]*+([;:])([^\r\n]*+)", re.MULTILINE)
+_ESCAPE = re.compile(r"\\([nN,;:\\\\])")
+_URL = re.compile(r"https?:[/\\]{2}[^\s\"'<>()\\{}|^`]++", re.IGNORECASE)
+_LIMIT = 75
+
+# Of a calendar: HTML, and what is loaded (RFC 5545 section 3.8.1.1, RFC 7986 sections 5.10, 5.8).
+_CALENDAR_HTML = frozenset(("x-alt-desc", "styled-description"))
+_CALENDAR = {"attach": Shows.INERT, "image": Shows.PICTURE, "source": Shows.INERT}
+# Of a card, RFC 6350 sections 6.2.4, 6.6.3, 6.7.5 and 6.8.1.
+_CARD = {
+    "photo": Shows.PICTURE,
+    "logo": Shows.PICTURE,
+    "sound": Shows.MEDIA,
+    "key": Shows.SILENT,
+}
+
+
+class _Derived:
+    """A text made from another in which matches gave way, and the way back."""
+
+    def __init__(
+        self, source: str, pattern: re.Pattern[str], replace: Callable[[re.Match[str]], str]
+    ) -> None:
+        pieces: list[str] = []
+        # Where derived and source text run side by side: both offsets at the start of each stretch.
+        self._here, self._there = [0], [0]
+        length = at = 0
+        for match in pattern.finditer(source):
+            new = replace(match)
+            pieces += (source[at : match.start()], new)
+            length += match.start() - at + len(new)
+            at = match.end()
+            self._here.append(length)
+            self._there.append(at)
+        pieces.append(source[at:])
+        self.text = "".join(pieces)
+
+    def back(self, offset: int) -> int:
+        """Where a character stood."""
+        place = bisect_right(self._here, offset) - 1
+        return self._there[place] + offset - self._here[place]
+
+
+def find_in_calendar(text: str) -> Document:
+    """What a calendar entry loads and links to (RFC 5545, RFC 7986)."""
+    unfolded = _Derived(text, _FOLD, _nothing)
+    found = Document()
+    for match in _LINE.finditer(unfolded.text):
+        name, place = match[1].lower(), match.start(3)
+        if name in _CALENDAR_HTML:
+            _html(match[3], place, unfolded, found)
+        elif name in _CALENDAR:
+            loader = f"calendar-{name}"
+            found.references += _loaded(match[3], place, unfolded, loader, _CALENDAR[name])
+        else:
+            found.anchors += (
+                Anchor(url, unfolded.back(place + start), unfolded.back(place + end))
+                for url, start, end in _urls(match[3])
+            )
+    return found
+
+
+def find_in_card(text: str) -> Document:
+    """What a card loads and links to (RFC 6350, and vCard 2.1 and 3.0)."""
+    found = _card(_Derived(text, _FOLD, _nothing))
+    if "quoted-printable" in text.lower():
+        # The `=` at a line's end is a break there, and the padding of a picture elsewhere.
+        known = {(reference.url, reference.loader) for reference in found.references}
+        further = _card(_Derived(text, _CARD_FOLD, _nothing)).references
+        found.references += (one for one in further if (one.url, one.loader) not in known)
+    return found
+
+
+def _card(unfolded: _Derived) -> Document:
+    found = Document()
+    for match in _LINE.finditer(unfolded.text):
+        name, place, value = match[1].lower(), match.start(3), match[3]
+        if name not in _CARD:
+            found.anchors += (
+                Anchor(url, unfolded.back(place + start), unfolded.back(place + end))
+                for url, start, end in _urls(value)
+            )
+            continue
+        loader = f"card-{name}"
+        colon = max(value.find(":"), 0) if match[2] == ";" else -1
+        span = unfolded.back(place + colon + 1), unfolded.back(match.end(3))
+        references = [
+            _reference(url, loader, _CARD[name], *span) for url in nested_urls(_decoded(value))
+        ] or list(_loaded(value, place, unfolded, loader, _CARD[name]))
+        found.references += references
+    return found
+
+
+def _nothing(match: re.Match[str]) -> str:
+    return ""
+
+
+def _plain(match: re.Match[str]) -> str:
+    return "\n" if match[1] in "nN" else match[1]
+
+
+def _html(value: str, place: int, unfolded: _Derived, found: Document) -> None:
+    plain = _Derived(value, _ESCAPE, _plain)
+
+    def back(offset: int) -> int:
+        return unfolded.back(place + plain.back(offset))
+
+    html = find_references(plain.text)
+    found.references += (r._replace(start=back(r.start), end=back(r.end)) for r in html.references)
+    found.anchors += (Anchor(a.url, back(a.start), back(a.end)) for a in html.anchors)
+
+
+def _loaded(
+    value: str, place: int, unfolded: _Derived, loader: str, shows: Shows
+) -> Iterator[Reference]:
+    for url, start, end in _urls(value):
+        yield _reference(
+            url, loader, shows, unfolded.back(place + start), unfolded.back(place + end)
+        )
+
+
+def _reference(url: str, loader: str, shows: Shows, start: int, end: int) -> Reference:
+    return Reference(url=url, loader=loader, shows=shows, when="display", start=start, end=end)
+
+
+def _urls(value: str) -> Iterator[tuple[str, int, int]]:
+    """The http URLs in a value and where each stands, as `nested_urls` finds them."""
+    for match in _URL.finditer(value):
+        text = match.group().rstrip(".,;")
+        yield from ((url, match.start(), match.start() + len(text)) for url in nested_urls(text))
+
+
+def _decoded(value: str) -> str:
+    """A value that is encoded by itself, as vCard 2.1 and 3.0 have it, behind its parameters."""
+    parameters, _, text = value.partition(":")
+    parameters, data = parameters.lower(), text.encode("latin-1", "replace")
+    if "quoted-printable" in parameters:
+        return a2b_qp(data).decode("latin-1")
+    if "encoding=b" in parameters or "base64" in parameters:
+        try:
+            return b64decode(data[:4096] + b"==").decode("latin-1")
+        except ValueError:
+            return ""
+    return ""
+
+
+def is_escaped(reference: Reference) -> bool:
+    """Whether the reference stands in a text value, in which commas and semicolons are escaped."""
+    return not reference.loader.startswith(("calendar-", "card-"))
+
+
+def escaped(text: str) -> str:
+    """Text as a text value holds it (RFC 5545 section 3.3.11)."""
+    return re.sub(r"[\\;,]", r"\\\g<0>", text).replace("\r\n", "\n").replace("\n", "\\n")
+
+
+def folded(markup: str, start: int, end: int, new: str) -> str:
+    """New text for a span, on lines of its own where the line would grow too long."""
+    # Not looked for farther than it matters: a line may have megabytes, and ten thousand changes.
+    line = markup.rfind("\n", max(0, start - _LIMIT), start) + 1
+    is_short = line > 0 or start <= _LIMIT
+    stop = markup.find("\n", end, end + _LIMIT + 2)
+    rest = len(markup[end : stop if stop >= 0 else end + _LIMIT + 2].rstrip("\r"))
+    if is_short and start - line + len(new) + rest <= _LIMIT:
+        return new
+    fold = ("\r\n" if "\r\n" in markup[:1000] else "\n") + " "
+    size = _LIMIT - 1
+    pieces = [new[at : at + size] for at in range(0, len(new), size)]
+    return fold + fold.join(pieces) + (fold if rest else "")
