@@ -240,7 +240,7 @@ def test_what_cannot_be_looked_into_is_said_everywhere() -> None:
     assert f"  not looked into  part 1: {why}" in list(as_text(cleaned.report, "a"))
     assert cleaned.left_alone == (f"1: {why}",)
     assert str(email.message_from_bytes(cleaned.data)[HEADER]).endswith("; unread=1")
-    assert json.loads(json.dumps(clean_object(cleaned, "a")))["left_alone"] == [f"1: {why}"]
+    assert json.loads(json.dumps(clean_object(cleaned, "a", raw)))["left_alone"] == [f"1: {why}"]
 
 
 NOISE = st.sampled_from([b"*", b" ", b"!", b"\r\n", b"\t", b"\xff", b"%", b"#~", b"\0"])
