@@ -167,6 +167,18 @@ def test_a_proxy_of_the_senders_provider_alone_is_the_sender(rules: Rules) -> No
     assert judgement.actor is Actor.SENDER
 
 
+def test_before_the_sender_has_a_copy_their_providers_proxy_says_nothing(rules: Rules) -> None:
+    facts = replace(
+        FACTS,
+        recipient_provider="Naver",
+        sender_provider="Gmail",
+        sender_copy_at=SENT + timedelta(seconds=1000),
+    )
+    hits = [hit(900, 0, GMAIL, "66.249.84.1"), hit(1100, 0, GMAIL, "66.249.84.2")]
+    judged = judge_delivery(facts, hits, rules=rules)
+    assert [j.actor is Actor.SENDER for j in judged] == [False, True]
+
+
 def test_a_stranger_after_a_reader_whose_devices_are_known_is_a_third_person(
     rules: Rules,
 ) -> None:

@@ -50,10 +50,12 @@ class Desk:
             self.account_id = t.add_account("default", DELIVERED_AT).id
             self.user = t.add_user(self.account_id, "me", "hash", DELIVERED_AT)
 
-    def deliver(self, message_id: int, recipient: str = "a@corp.test") -> int:
+    def deliver(
+        self, message_id: int, recipient: str = "a@corp.test", author: str = "me@home.test"
+    ) -> int:
         delivery = Delivery(id=message_id * 100, message_id=message_id, recipient=recipient)
         with self.history.transaction() as t:
-            t.add_message(_message(message_id, self.account_id), [delivery])
+            t.add_message(_message(message_id, self.account_id, author), [delivery])
             t.set_delivered({delivery.id: DELIVERED_AT})
             event = Event(type=EventType.DELIVERED, at=DELIVERED_AT)
             t.add_events([StoredEvent(delivery_id=delivery.id, event=event)])
@@ -88,13 +90,13 @@ class Desk:
             return deed(t)
 
 
-def _message(message_id: int, account_id: int) -> StoredMessage:
+def _message(message_id: int, account_id: int, author: str) -> StoredMessage:
     return StoredMessage(
         id=message_id,
         account_id=account_id,
         accepted_at=DELIVERED_AT,
         return_path="me@home.test",
-        author="me@home.test",
+        author=author,
         subject="x",
         message_id_field=f"<{message_id}@home.test>",
         targets=(
@@ -188,6 +190,42 @@ def test_after_a_reply_the_authors_network_is_the_author(desk: Desk) -> None:
     desk.see(hit(number, 310))
     assert desk.types(number)[-2:] == [EventType.SELF_VIEWED, EventType.SELF_VIEWED]
     assert desk.level(number) is VerdictLevel.ANSWERED
+
+
+GMAIL = {
+    "address": "66.249.84.1",
+    "headers": {"user-agent": "Mozilla/5.0 (via ggpht.com GoogleImageProxy)"},
+}
+
+
+@pytest.mark.parametrize(
+    ("author", "recipient", "is_senders"),
+    [
+        ("Me <me@gmail.com>", "a@naver.com", True),
+        ("me@GoogleMail.com", "a@163.com", True),
+        ("me@gmail.com", "a@gmail.com", False),  # the recipient's own provider fetched it
+        ("me@gmail.com", "a@corp.test", False),  # perhaps kept by Google too
+        ("me@corp.test", "a@naver.com", False),  # the sender's own may be elsewhere
+        ("me@naver.com", "a@163.com", False),
+    ],
+)
+def test_a_fetch_by_the_authors_provider_is_theirs_once_they_have_a_copy(
+    desk: Desk, author: str, recipient: str, is_senders: bool
+) -> None:
+    number = desk.deliver(1, recipient, author)
+    desk.see(hit(number, 30, **GMAIL))
+    assert EventType.SELF_VIEWED not in desk.types(number)
+    desk.reply(number, DELIVERED_AT + timedelta(minutes=200))
+    desk.see(hit(number, 310, **GMAIL))
+    assert desk.types(number).count(EventType.SELF_VIEWED) == is_senders
+
+
+def test_mail_that_was_handed_back_lies_with_its_author_from_the_first(desk: Desk) -> None:
+    number = desk.deliver(1, "a@naver.com", "me@gmail.com")
+    queued = Event(type=EventType.QUEUED, at=DELIVERED_AT, raw={"sent_by": "submitter"})
+    desk.do(lambda t: t.add_events([StoredEvent(delivery_id=number, event=queued)]))
+    desk.see(hit(number, 30, **GMAIL))
+    assert EventType.SELF_VIEWED in desk.types(number)
 
 
 @pytest.mark.parametrize("network", ["127.0.0.0/24", "::/48", "unix:"])

@@ -24,7 +24,7 @@ from ._source import settings_of
 @click.option("--family", type=click.Choice(FAMILIES), help="Only this family of signals.")
 @click.option(
     "--table",
-    type=click.Choice(["clients", "networks", "names", "learned"]),
+    type=click.Choice(["clients", "networks", "names", "mailboxes", "learned"]),
     help="The rows of a table instead of the signals; what was learned of recipient domains.",
 )
 @click.pass_context

@@ -200,13 +200,15 @@ def _sender_sign(facts: DeliveryFacts, hit: Hit, near: str, agent: str, rules: R
     replied = facts.replied_at
     if replied is not None and hit.at > replied and near in facts.sender_networks:
         return "the recipient's reply quotes the message, and this is the network of its author"
-    if _is_from_senders_provider(facts, agent, rules):
+    if _is_from_senders_provider(facts, hit, agent, rules):
         return "the images were fetched by the sender's mailbox provider, not the recipient's"
     return None
 
 
-def _is_from_senders_provider(facts: DeliveryFacts, agent: str, rules: Rules) -> bool:
+def _is_from_senders_provider(facts: DeliveryFacts, hit: Hit, agent: str, rules: Rules) -> bool:
     if facts.sender_provider is None or facts.recipient_provider is None:
+        return False
+    if facts.sender_copy_at is not None and hit.at <= facts.sender_copy_at:
         return False
     client = rules.clients.classify(agent)
     return (

@@ -33,6 +33,7 @@ _ROWS = {
     "clients": ("match", "text", "class", "name", "source", "as_of"),
     "networks": ("network", "owner", "role", "source", "as_of"),
     "names": ("pattern", "owner", "role", "source", "as_of"),
+    "mailboxes": ("domain", "provider", "source", "as_of"),
 }
 _SECTIONS = frozenset({"version", "signal", *_NUMBERS, *_ROWS})
 _ENDLESS = 1e12  # seconds, versions, hits: far above any that means something
@@ -67,6 +68,7 @@ class Rules:
     roles: Mapping[str, tuple[Signal, Signal]]  # of a network: for an open, for anything else
     clients: ClientTable
     networks: NetworkTable
+    mailboxes: Mapping[str, str]  # by domain: whose mailboxes they are, where that is known
     rows: Mapping[str, tuple[Row, ...]]  # the tables as they were read, for listing
     # the share of people that was learned, by recipient domain and kind of hit
     expected: Mapping[tuple[str, str], float] = field(default_factory=dict)
@@ -136,6 +138,8 @@ def load_rules(
         roles=roles,
         clients=ClientTable(rows["clients"], numbers["browsers"], numbers["browsers_ageing"]),
         networks=_networks(rows, kept, now),
+        # a site's own rows come first, and the first one counts
+        mailboxes={row["domain"].lower(): row["provider"] for row in reversed(rows["mailboxes"])},
         rows=rows,
     )
 

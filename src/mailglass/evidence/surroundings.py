@@ -62,7 +62,8 @@ class DeliveryFacts:
     targets: Mapping[int, TargetKind] = field(default_factory=dict)  # by number
     links_sent: int | None = None
     recipient_provider: str | None = None  # as a reader proxy's name: Gmail, Yahoo Mail
-    sender_provider: str | None = None
+    sender_provider: str | None = None  # of the author, who has a copy with our beacon
+    sender_copy_at: datetime | None = None  # since when; None: since it was sent
     known_networks: frozenset[str] = frozenset()  # `network_key`s of the recipient's past visits
     known_agents: frozenset[str] = frozenset()  # user agents of the recipient's past visits
     sender_networks: frozenset[str] = frozenset()  # `network_key`s of the sender's late sessions

@@ -7,12 +7,15 @@ confirm each other.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from email.utils import parseaddr
+from typing import Any
 
 from ..evidence import Rules, network_key
-from ..history import StoredDelivery, Transaction, Visit
+from ..history import StoredDelivery, StoredEvent, Transaction, Visit
+from ..model import EventType
 
 __all__ = ["Around", "look_around"]
 
@@ -30,6 +33,9 @@ class Around:
     sender_networks: frozenset[str] = frozenset()
     known_networks: frozenset[str] = frozenset()
     known_agents: frozenset[str] = frozenset()
+    recipient_provider: str | None = None
+    sender_provider: str | None = None  # only while the author has a copy with our beacon
+    sender_copy_at: datetime | None = None  # since when; None: since it was sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +61,56 @@ def look_around(
     now: datetime,
     *,
     with_past: bool,
+    told: Mapping[int, Sequence[StoredEvent]],
 ) -> dict[int, Around]:
     """What is known around each delivery; the recipients' past only on demand, since it costs a
-    look-up each."""
+    look-up each. `told` are the events of each that are no hits."""
+    found = _people_around(t, deliveries, rules, now, with_past=with_past)
+    for delivery in deliveries:
+        sees, since = _has_own_copy(told.get(delivery.id, ()))
+        if sees:
+            at_home = _providers(t, delivery, rules, since)
+            found[delivery.id] = replace(found.get(delivery.id, Around()), **at_home)
+    return found
+
+
+def _has_own_copy(told: Sequence[StoredEvent]) -> tuple[bool, datetime | None]:
+    """Whether the author has a copy that fires the recipient's beacon, and since when.
+
+    Mail that was handed back for them to send lies in their Sent folder as it went out; a reply
+    quotes what it answers. What we send ourselves they keep as it was before.
+    """
+    if any(e.event.raw.get("sent_by") == "submitter" for e in told):
+        return True, None
+    replied = [e.event.at for e in told if e.event.type is EventType.REPLIED]
+    return bool(replied), min(replied, default=None)
+
+
+def _providers(
+    t: Transaction, delivery: StoredDelivery, rules: Rules, since: datetime | None
+) -> dict[str, Any]:  # fields of Around
+    """The providers of both, when they are known and differ."""
+    recipients = rules.mailboxes.get(delivery.recipient_domain)
+    message = t.message(None, str(delivery.message_id)) if recipients else None
+    domain = parseaddr(message.author)[1].rpartition("@")[2].lower() if message else ""
+    senders = rules.mailboxes.get(domain)
+    if senders is None or senders == recipients:
+        return {}
+    return {
+        "recipient_provider": recipients,
+        "sender_provider": senders,
+        "sender_copy_at": since,
+    }
+
+
+def _people_around(
+    t: Transaction,
+    deliveries: Sequence[StoredDelivery],
+    rules: Rules,
+    now: datetime,
+    *,
+    with_past: bool,
+) -> dict[int, Around]:
     finder = _Finder(t.own_devices(now - _MARKED), t.own_networks(now - _SIGNED_IN))
     if with_past:
         finder.visits.update(t.visits_of(deliveries, now - _SEEN))

@@ -323,7 +323,8 @@ class Ingest:
         for one in told:
             if one.type is EventType.QUEUED:
                 ids = [d.id for d in copies.get(one.seq, ())]
-                event = Event(type=one.type, at=one.at)
+                raw = {"sent_by": one.body["sent_by"]} if "sent_by" in one.body else {}
+                event = Event(type=one.type, at=one.at, raw=raw)
             else:
                 ids = [one.delivery_id] if one.delivery_id in known else []
                 event = Event(type=one.type, at=one.at, raw=one.body)

@@ -108,7 +108,8 @@ def works(
         return []
     known = t.known_facts((d.id for d in deliveries), whole=whole)
     targets = t.target_kinds(d.message_id for d in deliveries)
-    around = look_around(t, deliveries, rules, now, with_past=with_past)
+    told = {number: facts.told for number, facts in known.items()}
+    around = look_around(t, deliveries, rules, now, with_past=with_past, told=told)
     return [
         Work(
             d,
@@ -244,4 +245,7 @@ def delivery_facts(
         sender_networks=around.sender_networks,
         known_networks=around.known_networks,
         known_agents=around.known_agents,
+        recipient_provider=around.recipient_provider,
+        sender_provider=around.sender_provider,
+        sender_copy_at=around.sender_copy_at,
     )
