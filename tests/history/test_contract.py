@@ -91,12 +91,12 @@ def hit(delivery_id: int | None = 100, minutes: float = 5, **facts: object) -> H
     return Hit(**{**values, **facts})  # type: ignore[arg-type]
 
 
-def judgement(probability: float = 0.9, delay: str = "5 min") -> Judgement:
+def judgement(probability: float = 0.9) -> Judgement:
     return Judgement(
         actor=Actor.HUMAN,
         probability_human=probability,
         evidence=(
-            Evidence(signal="timing.minutes", weight=1.25, text=f"{delay} after delivery"),
+            Evidence(signal="timing.minutes", weight=1.25, text="{delay} after delivery"),
             Evidence(signal="prior", weight=-0.5, text="of 100 such loads about 5 min"),
         ),
         rules_version="test",
@@ -211,7 +211,7 @@ def test_an_event_tells_the_evidence_with_the_delay_of_its_own_hit(sent: History
         first = t.hits_of([100])
         (later,) = t.add_hits([(100, hit(minutes=180))])
         judge(t, first)
-        judge(t, [later], made=judgement(delay="3 h"))
+        judge(t, [later], made=judgement())
     with sent.reading() as t:
         events = [e for e in t.events_of([100]) if e.hit_id]
         texts = [[item.text for item in e.event.evidence] for e in events]

@@ -22,7 +22,7 @@ from .rejudge import Change, change_of_hit, change_of_verdict
 from .rules import FAMILIES, Rules, Signal, load_rules
 from .surroundings import ALONE, Crowd, DeliveryFacts, Origin, Surroundings
 from .tables import BadRules
-from .verdict import as_told, event_from, weigh
+from .verdict import Weighed, as_told, event_from, weigh, weigh_all, weighed_from, weighed_of
 
 __all__ = [
     "ALONE",
@@ -41,6 +41,7 @@ __all__ = [
     "Rules",
     "Signal",
     "Surroundings",
+    "Weighed",
     "as_told",
     "change_of_hit",
     "change_of_verdict",
@@ -60,5 +61,8 @@ __all__ = [
     "surroundings_of",
     "verdict_word",
     "weigh",
+    "weigh_all",
+    "weighed_from",
+    "weighed_of",
     "with_learned",
 ]

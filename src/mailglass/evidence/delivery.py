@@ -67,10 +67,12 @@ def judge_delivery(
     rules: Rules,
     crowds: Sequence[Crowd] | None = None,
     origins: Mapping[str, Origin] | None = None,
+    told: bool = True,
 ) -> list[Judgement]:
     """A judgement for each hit, in the order of `hits`.
 
     `crowds` stands beside `hits`; `origins` is by address.  Time and memory are linear in `hits`.
+    Unless `told` the delay is left open in its sentence, which is how a history keeps it.
     """
     order: Sequence[int] = range(len(hits))
     if len(hits) > 1:
@@ -80,10 +82,10 @@ def judge_delivery(
         for place, i in zip(places, order, strict=True):
             if crowds[i] is not ALONE:
                 place.fields["crowd"] = crowds[i]
-    judged = [_judge(place, rules) for place in places]
+    judged = [judge_alike(p.seen, p.delay, p.fields, rules, told=told) for p in places]
     if len(hits) <= 1:
         return judged
-    judged = _second_round(facts, places, judged, rules)
+    judged = _second_round(facts, places, judged, rules, told=told)
     by_index = dict(zip(order, judged, strict=True))
     return [by_index[i] for i in range(len(hits))]
 
@@ -103,23 +105,23 @@ def surroundings_of(
     ]
 
 
-def _judge(place: _Place, rules: Rules) -> Judgement:
-    return judge_alike(place.seen, place.delay, place.fields, rules)
-
-
 def _places(
     facts: DeliveryFacts,
     hits: Sequence[Hit],
     rules: Rules,
     origins: Mapping[str, Origin] | None,
 ) -> list[_Place]:
-    places = []
     common: dict[str, Any] = {}
     if facts.links_sent == 1:
         common["is_only_link"] = True
+    knows_people = facts.knows_people
+    places = []
     for hit in hits:
         origin = origins.get(hit.address, NOWHERE) if origins else NOWHERE
-        places.append(_place(facts, hit, origin, rules, common.copy()))
+        place = _place(facts, hit, origin, rules, common.copy())
+        if knows_people:
+            _describe_person(place.fields, facts, hit, rules)
+        places.append(place)
     if len(places) > 1:
         _add_company(facts, places, rules)
     return places
@@ -130,7 +132,8 @@ def _place(
 ) -> _Place:
     kind = facts.targets.get(hit.target) if hit.target is not None else None
     kind = kind or _KIND_OF_PATH.get(hit.path_kind, TargetKind.LINK)
-    seen = look(hit, origin, rules, is_click=kind in _FOLLOWED)
+    is_followed = kind in _FOLLOWED
+    seen = look(hit, origin, rules, is_click=is_followed)
     if origin is not NOWHERE:
         fields["origin"] = origin
     _describe(fields, facts, hit, kind, rules)
@@ -138,16 +141,17 @@ def _place(
         share = rules.expected.get((facts.recipient_domain, kind_of_hit(hit.path_kind)))
         if share is not None:
             fields["expected_share"] = share
-    scans = seen.network is not None and seen.network.role in SCANNING_ROLES
+    network = seen.network
+    scans = network is not None and network.role in SCANNING_ROLES
     return _Place(
-        hit=hit,
-        kind=kind,
-        seen=seen,
-        visitor=seen.network if scans else network_key(hit.address),
-        time=hit.at.timestamp(),
-        link=hit.target if kind in _FOLLOWED else None,
-        delay=_seconds_after(facts.delivered_at, hit),
-        fields=fields,
+        hit,
+        kind,
+        seen,
+        network if scans else network_key(hit.address),
+        hit.at.timestamp(),
+        hit.target if is_followed else None,
+        _seconds_after(facts.delivered_at, hit),
+        fields,
     )
 
 
@@ -161,10 +165,8 @@ def _describe(
         fields["click_without_open"] = True
     elif kind is TargetKind.HONEYPOT:
         fields["honeypot"] = True
-    if _is_soon_after(facts.forwarded_at, hit, rules):
+    if facts.forwarded_at is not None and _is_soon_after(facts.forwarded_at, hit, rules):
         fields["after_forward"] = True
-    if facts.knows_people:
-        _describe_person(fields, facts, hit, rules)
 
 
 def _describe_person(fields: dict[str, Any], facts: DeliveryFacts, hit: Hit, rules: Rules) -> None:
@@ -184,9 +186,8 @@ def _seconds_after(moment: datetime | None, hit: Hit) -> float | None:
     return None if moment is None else (hit.at - moment).total_seconds()
 
 
-def _is_soon_after(moment: datetime | None, hit: Hit, rules: Rules) -> bool:
-    seconds = _seconds_after(moment, hit)
-    return seconds is not None and 0 <= seconds <= rules.numbers["times"]["isolation"]
+def _is_soon_after(moment: datetime, hit: Hit, rules: Rules) -> bool:
+    return 0 <= (hit.at - moment).total_seconds() <= rules.numbers["times"]["isolation"]
 
 
 def _sender_sign(facts: DeliveryFacts, hit: Hit, near: str, agent: str, rules: Rules) -> str | None:
@@ -278,7 +279,12 @@ def _agent_of(place: _Place) -> str | None:
 
 
 def _second_round(
-    facts: DeliveryFacts, places: Sequence[_Place], first: list[Judgement], rules: Rules
+    facts: DeliveryFacts,
+    places: Sequence[_Place],
+    first: list[Judgement],
+    rules: Rules,
+    *,
+    told: bool,
 ) -> list[Judgement]:
     """Judge again the hits for which it matters who made the others."""
     scanned = _after_scans(places, rules)
@@ -296,7 +302,11 @@ def _second_round(
         if reader is not None and _is_stranger(facts, place, reader):
             changes.update(read_before=True, elsewhere="a new device and network")
         place.fields.update(changes)
-        judged.append(_judge(place, rules) if changes else first[i])
+        judged.append(
+            judge_alike(place.seen, place.delay, place.fields, rules, told=told)
+            if changes
+            else first[i]
+        )
         if first[i].probability_human > rules.human_above:
             was_shown = was_shown or place.kind is TargetKind.BEACON
             if not _is_proxied(place.seen):

@@ -67,44 +67,54 @@ def judge_hit(hit: Hit, around: Surroundings = NOTHING_AROUND, *, rules: Rules) 
 
 
 def judge_alike(
-    seen: Seen, delay: float | None, fields: Mapping[str, Any], rules: Rules
+    seen: Seen, delay: float | None, fields: Mapping[str, Any], rules: Rules, *, told: bool = True
 ) -> Judgement:
     """As `judge_seen`, remembered; `fields` are those of a Surroundings that are not at their
     default, without the `delay` in seconds.
 
     Most hits look like others: a campaign's readers share a few dozen clients, networks and steps
-    of delay, and only the first of each is weighed. The delay is told anew.
+    of delay, and only the first of each is weighed. The delay is told anew; unless `told` it is
+    left open in its sentence, as `{delay}`, and hits that are alike get one and the same object.
     """
     step = None if delay is None else step_of(delay, rules.steps)
     judgement, place = _remembered(seen, step, tuple(fields.items()), rules)
-    if place is None or delay is None:
+    if place is None or delay is None or not told:
         return judgement
     evidence = judgement.evidence
-    told = _told_delay(evidence[place], duration(delay), rules)
-    return Judgement(
-        actor=judgement.actor,
-        probability_human=judgement.probability_human,
-        evidence=(*evidence[:place], told, *evidence[place + 1 :]),
-        rules_version=judgement.rules_version,
-    )
+    item = _told_delay(evidence[place], duration(delay))
+    return _with_item(judgement, place, item)
 
 
 @lru_cache(_REMEMBERED)
 def _remembered(
     seen: Seen, step: float | None, fields: tuple[tuple[str, Any], ...], rules: Rules
 ) -> tuple[Judgement, int | None]:
-    """The judgement, and which of its items of evidence tells the delay."""
+    """The judgement with its delay left open, and which of its items of evidence tells that."""
     around = Surroundings(seconds_since_delivery=step, **dict(fields))
     judgement = judge_seen(seen, around, rules)
+    if step is None:
+        return judgement, None
     for place, item in enumerate(judgement.evidence):
         if item.signal.startswith("timing."):
-            return judgement, place
+            text = rules.signals[item.signal].text
+            left_open = Evidence(signal=item.signal, weight=item.weight, text=text)
+            return _with_item(judgement, place, left_open), place
     return judgement, None
 
 
+def _with_item(judgement: Judgement, place: int, item: Evidence) -> Judgement:
+    evidence = judgement.evidence
+    return Judgement(
+        actor=judgement.actor,
+        probability_human=judgement.probability_human,
+        evidence=(*evidence[:place], item, *evidence[place + 1 :]),
+        rules_version=judgement.rules_version,
+    )
+
+
 @lru_cache(_REMEMBERED)
-def _told_delay(item: Evidence, delay: str, rules: Rules) -> Evidence:
-    text = rules.signals[item.signal].text.replace("{delay}", delay)
+def _told_delay(item: Evidence, delay: str) -> Evidence:
+    text = item.text.replace("{delay}", delay)
     return Evidence(signal=item.signal, weight=item.weight, text=text)
 
 

@@ -9,16 +9,18 @@ The order of the events does not matter.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from itertools import pairwise
+from operator import attrgetter
+from typing import NamedTuple
 
 from ..model import Actor, Event, EventType, Evidence, Hit, Judgement, Verdict, VerdictLevel
 from .judge import event_of
 from .networks import network_key
 from .rules import Rules, log_odds
 
-__all__ = ["as_told", "event_from", "weigh"]
+__all__ = ["Weighed", "as_told", "event_from", "weigh", "weigh_all", "weighed_from", "weighed_of"]
 
 _PEOPLES = frozenset({EventType.OPENED, EventType.CLICKED, EventType.DOWNLOADED, EventType.FETCHED})
 _MACHINES = {
@@ -44,26 +46,39 @@ _REMARKS = {
     EventType.SUPPRESSED: "not sent, since the recipient is on the suppression list",
     EventType.DEFERRED: "put off by the receiving server",
 }
+_PLAIN = _REMARKS | _MACHINES
 _STATEMENTS = frozenset(
     {EventType.REPLIED, EventType.DISPLAYED, EventType.COMPLAINED}
     | {EventType.UNSUBSCRIBED, EventType.OBJECTED}
 )
 _FACTS = _FAILED | {EventType.DEFERRED, EventType.AUTORESPONDED}  # of the delivery, not of looks
+_THIRD_PARTY = Actor.THIRD_PARTY.value
 _ARRIVED = frozenset({EventType.DELIVERED, EventType.PROXIED, EventType.AUTORESPONDED})
 
 
-@dataclass(frozen=True, slots=True)
-class _Source:
+class Weighed(NamedTuple):  # a tuple, since one is made of every event at every judging
+    """What weighing takes of an event."""
+
+    at: datetime
+    type: EventType
+    address: object  # from here on as `raw` says it, which may be anything
+    probability_human: object
+    actor: object
+    user_agent: object
+    path_kind: object
+    raw: Mapping[str, object]  # of what was told, not of a hit
+
+
+class _Source(NamedTuple):
     """All hits of one network, or of one provider's proxy, that a person may be behind."""
 
-    best: Event
+    best: Weighed
     probability: float
     visits: int  # times that it came, half an hour or more apart
     is_engaging: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Reason:
+class _Reason(NamedTuple):
     """One independent piece of evidence that a person saw the message."""
 
     signal: str
@@ -90,6 +105,38 @@ def event_from(hit: Hit, judgement: Judgement) -> Event:
     )
 
 
+_NOTHING_TOLD: Mapping[str, object] = {}
+
+
+def weighed_of(event: Event) -> Weighed:
+    """What weighing takes of a kept event."""
+    raw = event.raw
+    return Weighed(
+        event.at,
+        event.type,
+        raw.get("address"),
+        raw.get("probability_human"),
+        raw.get("actor"),
+        raw.get("user_agent"),
+        raw.get("path_kind"),
+        raw,
+    )
+
+
+def weighed_from(hit: Hit, judgement: Judgement) -> Weighed:
+    """The same of a hit that was judged just now: of `event_from`, without making the event."""
+    return Weighed(
+        hit.at,
+        event_of(hit, judgement),
+        hit.address,
+        judgement.probability_human,
+        judgement.actor.value,
+        hit.headers.get("user-agent", ""),
+        hit.path_kind,
+        _NOTHING_TOLD,
+    )
+
+
 def weigh(
     events: Sequence[Event], now: datetime, rules: Rules, *, further_hits: int = 0
 ) -> Verdict:
@@ -101,11 +148,19 @@ def weigh(
     `event_from` writes them; `actor`, `path_kind` and `target` make the sentences better.
     The weights of the evidence add up to the log-odds of the probability.
     """
-    ordered = sorted(events, key=_order)
-    sources = _sources([e for e in ordered if e.type in _PEOPLES], rules)
-    reasons = [*_strong(ordered, rules), *_of_sources(sources, rules)]
+    return weigh_all([weighed_of(e) for e in events], now, rules, further_hits=further_hits)
+
+
+def weigh_all(
+    events: Sequence[Weighed], now: datetime, rules: Rules, *, further_hits: int = 0
+) -> Verdict:
+    """As `weigh`, of what it takes of events."""
+    ordered = _in_order(events)
     types = {event.type for event in ordered}
-    delivered = EventType.DELIVERED in types and not types & _FAILED
+    sources = [] if types.isdisjoint(_PEOPLES) else _sources(ordered, rules)
+    reasons = [] if types.isdisjoint(_STATEMENTS) else _strong(ordered, rules)
+    reasons += _of_sources(sources, rules)
+    delivered = EventType.DELIVERED in types and types.isdisjoint(_FAILED)
     silent = rules.numbers["verdict"]["silent"] if delivered else _LEAST
     probability, evidence = _combined(silent, delivered, reasons)
     level = _level(types, sources, probability, rules)
@@ -123,50 +178,63 @@ def weigh(
     )
 
 
-_MATTERS = ("address", "probability_human", "actor", "user_agent", "path_kind")
+_AT = attrgetter("at")
 
 
-def _order(event: Event) -> tuple[object, ...]:
-    """A total order for what matters here, so that the order of arrival cannot."""
-    raw = event.raw
-    return event.at, event.type.value, *[str(raw.get(name)) for name in _MATTERS]
+def _in_order(events: Sequence[Weighed]) -> list[Weighed]:
+    """By time; what happened at the same time in an order that the order of arrival cannot turn."""
+    ordered = sorted(events, key=_AT)
+    if any(a.at == b.at for a, b in pairwise(ordered)):
+        ordered.sort(key=_order)
+    return ordered
 
 
-def _probability(event: Event) -> float:
-    value = event.raw.get("probability_human")
+def _order(event: Weighed) -> tuple[object, ...]:
+    """A total order for what matters here."""
+    at, type_, *matters, _ = event
+    return at, type_.value, *map(str, matters)
+
+
+def _probability(event: Weighed) -> float:
+    value = event.probability_human
     if isinstance(value, int | float) and 0 <= value <= 1:
         return min(max(float(value), 0.0), _MOST)
     return 0.0  # an event that does not say proves nothing
 
 
-def _sources(events: Sequence[Event], rules: Rules) -> list[_Source]:
+def _sources(events: Sequence[Weighed], rules: Rules) -> list[_Source]:
     """The events by who made them, in order of each one's best hit."""
-    groups: dict[Hashable, list[Event]] = {}
+    groups: dict[Hashable, list[Weighed]] = {}
     for event in events:
-        if event.raw.get("actor") != Actor.THIRD_PARTY.value:
+        if event.type in _PEOPLES and event.actor != _THIRD_PARTY:
             groups.setdefault(_source_of(event, rules), []).append(event)
     sources = [_source(group, rules) for group in groups.values()]
-    return sorted(sources, key=lambda s: (-s.probability, _order(s.best)))
+    if len(sources) > 1:
+        sources.sort(key=lambda s: (-s.probability, _order(s.best)))
+    return sources
 
 
-def _source_of(event: Event, rules: Rules) -> Hashable:
-    client = rules.clients.classify(str(event.raw.get("user_agent") or ""))
+def _source_of(event: Weighed, rules: Rules) -> Hashable:
+    client = rules.clients.classify(str(event.user_agent or ""))
     if client.kind == "reader_proxy":
         return client.name  # a provider's proxy fetches from many networks
-    return network_key(str(event.raw.get("address") or ""))
+    return network_key(str(event.address or ""))
 
 
-def _source(group: Sequence[Event], rules: Rules) -> _Source:
-    gap = timedelta(seconds=rules.numbers["times"]["session_gap"])
-    visits = 1 + sum(b.at - a.at >= gap for a, b in pairwise(group))
-    best = max(group, key=lambda e: (_probability(e), e.type in _ENGAGING))
+def _source(group: Sequence[Weighed], rules: Rules) -> _Source:
+    visits = 1
+    best = group[0]
+    if len(group) > 1:
+        gap = timedelta(seconds=rules.numbers["times"]["session_gap"])
+        visits += sum(b.at - a.at >= gap for a, b in pairwise(group))
+        best = max(group, key=lambda e: (_probability(e), e.type in _ENGAGING))
     engaging = any(
         e.type in _ENGAGING
         and _probability(e) > rules.human_above
-        and e.raw.get("path_kind") not in ("u", "n")
+        and e.path_kind not in ("u", "n")
         for e in group
     )
-    return _Source(best=best, probability=_probability(best), visits=visits, is_engaging=engaging)
+    return _Source(best, _probability(best), visits, engaging)
 
 
 def _of_sources(sources: Sequence[_Source], rules: Rules) -> list[_Reason]:
@@ -187,9 +255,9 @@ def _has_doubt(reasons: Iterable[_Reason]) -> bool:
 
 def _visit_text(source: _Source, decided: bool, rules: Rules) -> str:
     event = source.best
-    client = rules.clients.classify(str(event.raw.get("user_agent") or ""))
+    client = rules.clients.classify(str(event.user_agent or ""))
     who = client.name if client.kind not in ("none", "unrecognised") else "somebody"
-    path = str(event.raw.get("path_kind"))
+    path = str(event.path_kind)
     deed = _DEEDS.get(event.type) or _DEEDS_OF_PATHS.get(path, "followed a link")
     if source.is_engaging and event.type not in _ENGAGING:
         deed = "displayed the message and followed a link"
@@ -199,7 +267,7 @@ def _visit_text(source: _Source, decided: bool, rules: Rules) -> str:
     return text if decided else f"{text}, perhaps a person ({_percent(source.probability)})"
 
 
-def _strong(events: Sequence[Event], rules: Rules) -> list[_Reason]:
+def _strong(events: Sequence[Weighed], rules: Rules) -> list[_Reason]:
     """What a person said or did outside the tracked targets, each kind once."""
     found: dict[EventType, _Reason] = {}
     for event in events:
@@ -210,7 +278,9 @@ def _strong(events: Sequence[Event], rules: Rules) -> list[_Reason]:
     return sorted(found.values(), key=lambda r: (-r.probability, r.signal))
 
 
-def _statement(event: Event, numbers: Mapping[str, float], machine_below: float) -> _Reason | None:
+def _statement(
+    event: Weighed, numbers: Mapping[str, float], machine_below: float
+) -> _Reason | None:
     if event.type not in _STATEMENTS:
         return None
     when = _when(event.at)
@@ -225,7 +295,7 @@ def _statement(event: Event, numbers: Mapping[str, float], machine_below: float)
         case EventType.COMPLAINED:
             return _Reason("complained", numbers["complained"], f"it was reported as spam {when}")
         case EventType.UNSUBSCRIBED | EventType.OBJECTED:
-            judged = event.raw.get("probability_human")
+            judged = event.probability_human
             if isinstance(judged, int | float) and judged < machine_below:
                 return None
             did = "unsubscribed" if event.type is EventType.UNSUBSCRIBED else "refused tracking"
@@ -233,13 +303,19 @@ def _statement(event: Event, numbers: Mapping[str, float], machine_below: float)
     return None
 
 
+@lru_cache(256)
+def _silence(silent: float, delivered: bool) -> Evidence:
+    """The share of people who read and leave no trace, with which every verdict begins."""
+    share = f"about {silent * 100:.0f} of 100 delivered messages are read without leaving a trace"
+    text = share if delivered else "nothing says that the message arrived"
+    return Evidence(signal="silent", weight=log_odds(silent), text=text)
+
+
 def _combined(
     silent: float, delivered: bool, reasons: Sequence[_Reason]
 ) -> tuple[float, list[Evidence]]:
     """One minus the product of the doubts, and what each reason added to the log-odds."""
-    share = f"about {silent * 100:.0f} of 100 delivered messages are read without leaving a trace"
-    text = share if delivered else "nothing says that the message arrived"
-    evidence = [Evidence(signal="silent", weight=log_odds(silent), text=text)]
+    evidence = [_silence(silent, delivered)]
     doubt, before = 1 - silent, silent
     for reason in reasons:
         doubt *= 1 - min(reason.probability, _MOST)
@@ -259,7 +335,7 @@ def _level(
         return VerdictLevel.ENGAGED
     if probability > rules.human_above:
         return VerdictLevel.OPENED
-    if types & _FAILED:
+    if not types.isdisjoint(_FAILED):
         return VerdictLevel.UNDELIVERED
     if probability >= rules.machine_below:
         return VerdictLevel.MAYBE_OPENED
@@ -268,12 +344,12 @@ def _level(
     return VerdictLevel.DELIVERED if types & _ARRIVED else VerdictLevel.PENDING
 
 
-def _plain(events: Sequence[Event]) -> list[Evidence]:
+def _plain(events: Sequence[Weighed]) -> list[Evidence]:
     """What happened and does not count, in a sentence each; many of a kind in one."""
-    texts: dict[tuple[str, str], list[Event]] = {}
+    texts: dict[tuple[str, str], list[Weighed]] = {}
     for event in events:
-        text = _MACHINES.get(event.type) or _REMARKS.get(event.type)
-        if event.type in _PEOPLES and event.raw.get("actor") == Actor.THIRD_PARTY.value:
+        text = _PLAIN.get(event.type)
+        if event.actor == _THIRD_PARTY and event.type in _PEOPLES:
             text = "read by somebody else, as after a forward"
         if text is not None:
             texts.setdefault((event.type.value, text), []).append(event)
@@ -283,7 +359,7 @@ def _plain(events: Sequence[Event]) -> list[Evidence]:
     ]
 
 
-def _counted(text: str, group: Sequence[Event]) -> str:
+def _counted(text: str, group: Sequence[Weighed]) -> str:
     first = _when(group[0].at)
     told = f"{text} {first}" if len(group) == 1 else f"{text} {len(group)} times, first {first}"
     return told if group[0].type in _FACTS else f"{told}, which does not count"
@@ -317,7 +393,9 @@ def _when(at: datetime) -> str:
     return f"on {text[:10]} at {text[11:19]}"
 
 
-def _is_settled(events: Sequence[Event], now: datetime, level: VerdictLevel, rules: Rules) -> bool:
+def _is_settled(
+    events: Sequence[Weighed], now: datetime, level: VerdictLevel, rules: Rules
+) -> bool:
     """Whether nothing happened for the settling time."""
     if not events or level is VerdictLevel.PENDING:
         return False

@@ -18,31 +18,20 @@ import sqlalchemy as sa
 from ..model import Actor, Evidence, Judgement
 from . import schema
 from .following import FollowingStatements
-from .statements import chunks, evidence_of, insert_new
+from .statements import chunks, evidence_list, evidence_of, insert_new
 
-__all__ = ["DictionaryStatements", "JudgementKey", "judgement_key"]
-
-# actor, probability, version of the rules, and signal, weight and sentence of each reason
-JudgementKey = tuple[str, float, str, tuple[tuple[str, float, str], ...]]
+__all__ = ["DictionaryStatements", "judgement_key"]
 
 _EPOCH = "dictionary-epoch"
 _K = TypeVar("_K", bound=Hashable)
 
 
-def judgement_key(judgement: Judgement, delay: str | None) -> JudgementKey:
-    """What two judgements share when they are alike; the delay's sentence is left open."""
-    reasons = []
-    for e in judgement.evidence:
-        text = e.text
-        if delay is not None and e.signal.startswith("timing."):
-            text = text.replace(delay, "{delay}")
-        reasons.append((e.signal, round(e.weight, 3), text))
-    return (
-        judgement.actor.value,
-        round(judgement.probability_human, 4),
-        judgement.rules_version,
-        tuple(reasons),
-    )
+def judgement_key(judgement: Judgement) -> bytes:
+    """What two judgements share when they are alike, as JSON: actor, probability, version of the
+    rules, and signal, weight and sentence of each reason."""
+    reasons = evidence_list(judgement.evidence)
+    probability = round(judgement.probability_human, 4)
+    return orjson.dumps((judgement.actor.value, probability, judgement.rules_version, reasons))
 
 
 class DictionaryStatements(FollowingStatements):
@@ -90,21 +79,34 @@ class DictionaryStatements(FollowingStatements):
             "wording",
             schema.wording,
             texts,
-            digest=lambda text: blake2b(text, digest_size=16).digest(),
+            digest=_digest,
             row=lambda text: {"text": text.decode()},
         )
 
     def _wordings(self, numbers: Iterable[int]) -> dict[int, Any]:  # Any: JSON
         return self._values("wording", schema.wording, numbers, lambda r: orjson.loads(r.text))
 
-    def _judgement_numbers(self, keys: Iterable[JudgementKey]) -> dict[JudgementKey, int]:
-        return self._numbers(
-            "judgement",
-            schema.judgement,
-            keys,
-            digest=lambda key: blake2b(orjson.dumps(key), digest_size=16).digest(),
-            row=_judgement_row,
+    def _judgement_numbers(self, judgements: Iterable[Judgement]) -> dict[int, int]:
+        """The numbers of judgements by the `id` of each object.
+
+        Hits that are alike share one object, whose number is remembered as long as the object is.
+        """
+        keys: dict[int, bytes] = {}
+        found: dict[int, int] = {}
+        same: dict[int, Judgement] = {id(j): j for j in judgements}
+        for name, judgement in same.items():
+            number = self._memory.number_of_object(judgement)
+            if number is None:
+                keys[name] = judgement_key(judgement)
+            else:
+                found[name] = number
+        numbers = self._numbers(
+            "judgement", schema.judgement, set(keys.values()), digest=_digest, row=_judgement_row
         )
+        for name, key in keys.items():
+            found[name] = numbers[key]
+            self._memory.learn_object(same[name], numbers[key])
+        return found
 
     def _judgements(self, numbers: Iterable[int]) -> dict[int, Judgement]:
         return self._values("judgement", schema.judgement, numbers, _judgement)
@@ -220,8 +222,12 @@ class DictionaryStatements(FollowingStatements):
         return int(number)
 
 
-def _judgement_row(key: JudgementKey) -> dict[str, Any]:
-    actor, probability, version, reasons = key
+def _digest(text: bytes) -> bytes:
+    return blake2b(text, digest_size=16).digest()
+
+
+def _judgement_row(key: bytes) -> dict[str, Any]:
+    actor, probability, version, reasons = orjson.loads(key)
     return {
         "actor": Actor(actor),
         "probability_human": probability,

@@ -18,7 +18,6 @@ from ..model import Actor, Event, EventType, Evidence, Judgement
 from . import schema
 from .counting import hit_counter
 from .deliveries import DeliveryStatements
-from .dictionaries import JudgementKey, judgement_key
 from .hammered import IN_DETAIL, HammeredStatements
 from .hits import HitStatements, hit_columns
 from .records import JudgedDelivery, JudgedHit, KnownFacts, SeenHit, StoredEvent, StoredHit
@@ -194,15 +193,16 @@ class EventStatements(HammeredStatements, HitStatements, DeliveryStatements):
         if not judged:
             return
         self._hold_pen()
-        keys = {id(hit): _key(one, hit) for one in judged for hit in one.hits}
-        numbers = self._judgement_numbers({key for key in keys.values() if key is not None})
+        numbers = self._judgement_numbers(
+            [hit.judgement for one in judged for hit in one.hits if hit.judgement is not None]
+        )
         new: list[tuple[JudgedDelivery, JudgedHit, int | None]] = []
         gone: list[int] = []
-        finer: list[dict[str, Any]] = []  # Any: ids and numbers
+        finer: list[tuple[int | None, int]] = []
         for one in judged:
             for hit in one.hits:
-                key = keys[id(hit)]
-                number = None if key is None else numbers[key]
+                made = hit.judgement
+                number = None if made is None else numbers[id(made)]
                 before = hit.before
                 if before is None or before.type is not hit.type or before.who is not hit.who:
                     new.append((one, hit, number))
@@ -211,7 +211,7 @@ class EventStatements(HammeredStatements, HitStatements, DeliveryStatements):
                         self._count_judged(one, hit, before.type, before.who, -1)
                     self._count_judged(one, hit, hit.type, hit.who, 1)
                 elif before.judgement_id != number:
-                    finer.append({"event_id": before.event_id, "number": number})
+                    finer.append((number, before.event_id))
         self._remove(gone)
         self._judge_finer(finer)
         self._add_judged(new)
@@ -231,15 +231,9 @@ class EventStatements(HammeredStatements, HitStatements, DeliveryStatements):
         for some in chunks(event_ids):
             self._db.execute(schema.event.delete().where(schema.event.c.id.in_(some)))
 
-    def _judge_finer(self, rows: list[dict[str, Any]]) -> None:
+    def _judge_finer(self, rows: list[tuple[int | None, int]]) -> None:
         if rows:
-            c = schema.event.c
-            self._db.execute(
-                schema.event.update()
-                .where(c.id == sa.bindparam("event_id"))
-                .values(judgement_id=sa.bindparam("number")),
-                rows,
-            )
+            self._db.exec_driver_sql(_JUDGE_FINER[self._db.dialect.name], rows)
 
     def _add_judged(self, new: Sequence[tuple[JudgedDelivery, JudgedHit, int | None]]) -> None:
         if not new:
@@ -322,6 +316,10 @@ class EventStatements(HammeredStatements, HitStatements, DeliveryStatements):
 
 
 _TYPE_OF = {number: type_ for type_, number in _TYPES.items()}
+_JUDGE_FINER = {
+    "sqlite": "UPDATE event SET judgement_id = ? WHERE id = ?",
+    "postgresql": "UPDATE event SET judgement_id = %s WHERE id = %s",
+}
 _NOTHING_TOLD: tuple[tuple[Evidence, ...], dict[str, Any]] = ((), {})
 _COUNTER_NAMES = schema.mail.HIT_COUNTERS
 _UNJUDGED = Judgement(
@@ -358,14 +356,6 @@ def _seen(row: Any, stored: StoredHit) -> SeenHit:  # a row of a select, typed a
         who=row.who,
         judgement_id=row.judgement_id,
     )
-
-
-def _key(one: JudgedDelivery, hit: JudgedHit) -> JudgementKey | None:
-    if hit.judgement is None:
-        return None
-    since = one.delivery.delivered_at
-    delay = None if since is None else duration((hit.stored.hit.at - since).total_seconds())
-    return judgement_key(hit.judgement, delay)
 
 
 def _counters(one: JudgedDelivery) -> dict[str, int]:

@@ -13,6 +13,7 @@ from typing import Any
 __all__ = ["Memory"]
 
 _MOST = 100_000  # entries of each dictionary, some 300 bytes each; then it begins anew
+_MOST_OBJECTS = 20_000  # each holds its object, some 2 kB; as many as evidence remembers and more
 
 
 class Memory:
@@ -22,6 +23,8 @@ class Memory:
         self._shared = shared
         self._numbers: dict[str, dict[Hashable, int]] = {}
         self._values: dict[str, dict[int, Any]] = {}  # Any: what the dictionary holds
+        # by `id`, with the object itself: while it is held nothing else has its `id`
+        self._objects: dict[int, tuple[object, int]] = {}
         self.epoch: int = 0 if shared is None else shared.epoch
 
     def number_of(self, name: str, key: Hashable) -> int | None:
@@ -38,6 +41,19 @@ class Memory:
             return self._shared.value_of(name, number)
         return found
 
+    def number_of_object(self, thing: object) -> int | None:
+        """As `number_of`, of a very object: for those that many rows share and hash slowly."""
+        found = self._objects.get(id(thing))
+        if found is None:
+            return None if self._shared is None else self._shared.number_of_object(thing)
+        return found[1]
+
+    def learn_object(self, thing: object, number: int) -> None:
+        """Remember the number of an object."""
+        if len(self._objects) >= _MOST_OBJECTS:
+            self._objects.clear()
+        self._objects[id(thing)] = (thing, number)
+
     def learn_number(self, name: str, key: Hashable, number: int) -> None:
         """Remember the number of a thing."""
         _add(self._numbers, name, key, number)
@@ -49,17 +65,21 @@ class Memory:
     def forget(self, epoch: int) -> None:
         """Rows were removed: no number that was remembered may be written any more."""
         self._shared = None
-        self._numbers = {}
+        self._numbers, self._objects = {}, {}
         self.epoch = epoch
 
     def keep(self, other: Memory) -> None:
         """Take over what a committed transaction learnt."""
         if other.epoch != self.epoch:
-            self._numbers, self.epoch = {}, other.epoch
+            self._numbers, self._objects, self.epoch = {}, {}, other.epoch
         for name, numbers in other._numbers.items():
             _merge(self._numbers, name, numbers)
         for name, values in other._values.items():
             _merge(self._values, name, values)
+        if len(self._objects) + len(other._objects) > _MOST_OBJECTS:
+            self._objects = other._objects
+        else:
+            self._objects.update(other._objects)
 
 
 def _add(tables: dict[str, dict[Any, Any]], name: str, key: Any, value: Any) -> None:

@@ -178,7 +178,8 @@ class JudgedHit:
     stored: StoredHit
     type: EventType
     who: Who
-    judgement: Judgement | None  # None when judging failed
+    # None when judging failed; the delay is left open in its sentence, as `{delay}`
+    judgement: Judgement | None
     before: SeenHit | None = None
 
 

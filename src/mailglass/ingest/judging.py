@@ -15,10 +15,12 @@ from ..evidence import (
     DeliveryFacts,
     Neighbours,
     Rules,
-    event_from,
+    Weighed,
     judge_delivery,
     verdict_word,
-    weigh,
+    weigh_all,
+    weighed_from,
+    weighed_of,
 )
 from ..history import (
     JudgedDelivery,
@@ -31,7 +33,7 @@ from ..history import (
     Transaction,
     Who,
 )
-from ..model import Event, EventType, TargetKind
+from ..model import EventType, TargetKind
 from .around import Around, look_around
 
 __all__ = ["WHO_OF_WORD", "Work", "delivery_facts", "judge_again", "remember", "works"]
@@ -147,7 +149,8 @@ class Work:
         self.facts = delivery_facts(delivery, targets, known.told, around)
         both: list[tuple[StoredHit, SeenHit | None]] = [(s.stored, s) for s in known.seen]
         both += [(hit, None) for hit in fresh]
-        both.sort(key=lambda pair: (pair[0].hit.at, pair[0].id))
+        if len(both) > 1:
+            both.sort(key=lambda pair: (pair[0].hit.at, pair[0].id))
         self.hits = [stored for stored, _ in both]
         self._before = [seen for _, seen in both]
 
@@ -165,40 +168,39 @@ class Work:
                 extra={"action": "judging-failed", "delivery_id": self.delivery.id},
             )
             hits, events = self._unjudged(), []
-        everything = [*(e.event for e in (*self.told, *self.standing)), *events]
+        everything = [weighed_of(e.event) for e in (*self.told, *self.standing)]
+        everything += events
         return JudgedDelivery(
             delivery=self.delivery,
             hits=hits,
-            verdict=weigh(everything, now, rules, further_hits=self._further),
-            last_event_at=max((e.at for e in everything), default=now),
+            verdict=weigh_all(everything, now, rules, further_hits=self._further),
+            last_event_at=max([e.at for e in everything], default=now),
             kept=[e for e in self.told if "who" in e.event.raw],
         )
 
     def _judge(
         self, rules: Rules, crowd_of: Callable[[StoredHit, DeliveryFacts], Crowd]
-    ) -> tuple[list[JudgedHit], list[Event]]:
+    ) -> tuple[list[JudgedHit], list[Weighed]]:
         if not self.hits:
             return [], []
         among = [*self.hits, *self.near]
         crowds = [crowd_of(stored, self.facts) for stored in among]
         judged = judge_delivery(
-            self.facts, [stored.hit for stored in among], rules=rules, crowds=crowds
+            self.facts, [stored.hit for stored in among], rules=rules, crowds=crowds, told=False
         )
-        seen = [stored.hit for stored in self.hits]
-        judgements = judged[: len(seen)]
-        events = [event_from(hit, j) for hit, j in zip(seen, judgements, strict=True)]
-        hits = [
-            JudgedHit(
-                stored=stored,
-                type=event.type,
-                who=WHO_OF_WORD[verdict_word(judgement, rules)],
-                judgement=judgement,
-                before=before,
+        events, hits = [], []
+        for stored, judgement, before in zip(self.hits, judged, self._before, strict=False):
+            event = weighed_from(stored.hit, judgement)
+            events.append(event)
+            hits.append(
+                JudgedHit(
+                    stored=stored,
+                    type=event.type,
+                    who=WHO_OF_WORD[verdict_word(judgement, rules)],
+                    judgement=judgement,
+                    before=before,
+                )
             )
-            for stored, event, judgement, before in zip(
-                self.hits, events, judgements, self._before, strict=True
-            )
-        ]
         return hits, events
 
     def _unjudged(self) -> list[JudgedHit]:
