@@ -44,6 +44,11 @@ _KIND_OF_PATH = {
 _FEW_LINKS = 2  # a message with no more may have all of them followed by a person
 
 
+# Python 3.11 takes 0.3 µs to find a member in its enumeration.
+_BEACON, _LINK = TargetKind.BEACON, TargetKind.LINK
+_UNSUBSCRIBE, _HONEYPOT = TargetKind.UNSUBSCRIBE, TargetKind.HONEYPOT
+
+
 @dataclass(slots=True)
 class _Place:
     """One hit among the others, in order of time."""
@@ -131,7 +136,7 @@ def _place(
     facts: DeliveryFacts, hit: Hit, origin: Origin, rules: Rules, fields: dict[str, Any]
 ) -> _Place:
     kind = facts.targets.get(hit.target) if hit.target is not None else None
-    kind = kind or _KIND_OF_PATH.get(hit.path_kind, TargetKind.LINK)
+    kind = kind or _KIND_OF_PATH.get(hit.path_kind, _LINK)
     is_followed = kind in _FOLLOWED
     seen = look(hit, origin, rules, is_click=is_followed)
     if origin is not NOWHERE:
@@ -163,7 +168,7 @@ def _describe(
     if kind in _CLICKABLE:
         fields["links_in_burst"] = 1
         fields["click_without_open"] = True
-    elif kind is TargetKind.HONEYPOT:
+    elif kind is _HONEYPOT:
         fields["honeypot"] = True
     if facts.forwarded_at is not None and _is_soon_after(facts.forwarded_at, hit, rules):
         fields["after_forward"] = True
@@ -220,11 +225,11 @@ def _is_from_senders_provider(facts: DeliveryFacts, hit: Hit, agent: str, rules:
 
 def _add_company(facts: DeliveryFacts, places: Sequence[_Place], rules: Rules) -> None:
     """Add to each hit what its visitor did besides, at any time and within the windows."""
-    trapped = {p.visitor for p in places if p.kind is TargetKind.HONEYPOT}
+    trapped = {p.visitor for p in places if p.kind is _HONEYPOT}
     shown = {p.hit.address for p in places if p.link is None}
     both = {p.hit.address for p in places if p.link is not None and p.hit.address in shown}
     for place in places:
-        if place.visitor in trapped and place.kind is not TargetKind.HONEYPOT:
+        if place.visitor in trapped and place.kind is not _HONEYPOT:
             place.fields["honeypot_elsewhere"] = True
         if place.hit.address in both:
             place.fields["open_and_click_of_address"] = True
@@ -240,7 +245,7 @@ def _add_windows(facts: DeliveryFacts, places: Sequence[_Place], rules: Rules) -
     visitors = [p.visitor for p in places]
     links = [p.link for p in places]
     acts = ["shown" if p.link is None else p.link for p in places]
-    leaving = [1 if p.kind is TargetKind.UNSUBSCRIBE else None for p in places]
+    leaving = [1 if p.kind is _UNSUBSCRIBE else None for p in places]
     agents = [_agent_of(p) for p in places]
     by_visitor = distinct_near(times, visitors, links, seconds["burst"])
     by_agent = distinct_near(
@@ -308,7 +313,7 @@ def _second_round(
             else first[i]
         )
         if first[i].probability_human > rules.human_above:
-            was_shown = was_shown or place.kind is TargetKind.BEACON
+            was_shown = was_shown or place.kind is _BEACON
             if not _is_proxied(place.seen):
                 readers.add(place.visitor)
                 reader = reader or place
@@ -327,15 +332,13 @@ def _after_scans(places: Sequence[_Place], rules: Rules) -> set[int]:
         [p.time for p in places], [p.link for p in places], scans, rules.numbers["times"]["pair"]
     )
     return {
-        i
-        for i, place in enumerate(places)
-        if place.kind is TargetKind.LINK and near[i] and scans[i] is None
+        i for i, place in enumerate(places) if place.kind is _LINK and near[i] and scans[i] is None
     }
 
 
 def _lone_scan(place: _Place) -> int | None:
     """The link that a scanning network followed, when it followed that one alone."""
-    if place.kind is not TargetKind.LINK or not isinstance(place.visitor, Network):
+    if place.kind is not _LINK or not isinstance(place.visitor, Network):
         return None
     return place.link if place.fields.get("links_in_burst") == 1 else None
 

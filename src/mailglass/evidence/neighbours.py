@@ -80,7 +80,11 @@ class Neighbours:
 
     def __init__(self, rules: Rules, *, most_keys: int = 100_000) -> None:
         """`most_keys` bounds each of the four tables; all together stay below 300 MB."""
-        self._rules = rules
+        self._owner_of = rules.networks.of_address
+        least = rules.numbers["crowd"]
+        self._least_nearby = min(least["recipients_of_address"], least["recipients_of_network"])
+        self._least_alike = least["deliveries_of_domain"]
+        self._least_hosters = least["hosters_of_agent"]
         self._networks = _Slots(_SLOT_SECONDS, most_keys)
         self._hosters = _Slots(_LONG_SLOT_SECONDS, most_keys)
         self._domains = _Slots(_LONG_SLOT_SECONDS, most_keys)
@@ -104,7 +108,7 @@ class Neighbours:
         domain = facts.recipient_domain
         visit = (hit.address, hit.delivery_id, domain)
         self._networks.add(time, network_key(hit.address), visit)
-        network = self._rules.networks.of_address(hit.address)
+        network = self._owner_of(hit.address)
         if network is not None and network.role == "hosting":
             self._hosters.add(time, hit.headers.get("user-agent", ""), network.owner)
         if domain:
@@ -116,19 +120,18 @@ class Neighbours:
     def crowd(self, hit: Hit, facts: DeliveryFacts) -> Crowd:
         """What is known now of a hit's origin on other deliveries; `ALONE` when it is no remark."""
         time = hit.at.timestamp()
-        least = self._rules.numbers["crowd"]
-        network = self._rules.networks.of_address(hit.address)
+        network = self._owner_of(hit.address)
         nearby = self._networks.near(time, network_key(hit.address))
         pattern = _pattern(hit, facts, network)
         same = _NO_VALUES if pattern is None else self._domains.near(time, pattern)
         hosters = _NO_VALUES
         if network is not None and network.role == "hosting":
             hosters = self._hosters.near(time, hit.headers.get("user-agent", ""))
-        forged = self._forgers.near(time, hit.address)
+        forged = self._forgers.near(time, hit.address) if self._forgers.held else _NO_VALUES
         if (
-            len(nearby) < min(least["recipients_of_address"], least["recipients_of_network"])
-            and len(same) < least["deliveries_of_domain"]
-            and len(hosters) < least["hosters_of_agent"]
+            len(nearby) < self._least_nearby
+            and len(same) < self._least_alike
+            and len(hosters) < self._least_hosters
             and not forged
         ):
             return ALONE

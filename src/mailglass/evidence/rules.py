@@ -73,25 +73,18 @@ class Rules:
     # the share of people that was learned, by recipient domain and kind of hit
     expected: Mapping[tuple[str, str], float] = field(default_factory=dict)
 
-    @property
-    def machine_below(self) -> float:
-        """The upper end of the band in which a hit counts as a machine's."""
-        return self.numbers["bands"]["machine_below"]
+    # the bands, which every hit asks for
+    machine_below: float = field(init=False)  # the upper end of a machine's
+    human_above: float = field(init=False)  # the lower end of a person's
+    machine_weight: float = field(init=False)  # both as weights of evidence
+    human_weight: float = field(init=False)
 
-    @property
-    def human_above(self) -> float:
-        """The lower end of the band in which a hit counts as a person's."""
-        return self.numbers["bands"]["human_above"]
-
-    @property
-    def machine_weight(self) -> float:
-        """`machine_below` as a weight of evidence."""
-        return log_odds(self.machine_below)
-
-    @property
-    def human_weight(self) -> float:
-        """`human_above` as a weight of evidence."""
-        return log_odds(self.human_above)
+    def __post_init__(self) -> None:
+        bands = self.numbers["bands"]
+        for name in ("machine_below", "human_above"):
+            object.__setattr__(self, name, bands[name])
+        object.__setattr__(self, "machine_weight", log_odds(self.machine_below))
+        object.__setattr__(self, "human_weight", log_odds(self.human_above))
 
     def expecting(self, shares: Mapping[tuple[str, str], float], name: str) -> Rules:
         """These rules with other expectations of domains; `name` goes into the version."""

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import pairwise
 from operator import attrgetter
+from types import MappingProxyType
 from typing import NamedTuple
 
 from ..model import Actor, Event, EventType, Evidence, Hit, Judgement, Verdict, VerdictLevel
@@ -52,21 +53,34 @@ _STATEMENTS = frozenset(
     | {EventType.UNSUBSCRIBED, EventType.OBJECTED}
 )
 _FACTS = _FAILED | {EventType.DEFERRED, EventType.AUTORESPONDED}  # of the delivery, not of looks
+# Members by plain names where every delivery passes: Python 3.11 takes 0.3 µs to find one in its
+# enumeration.
+_DELIVERED, _REPLIED = EventType.DELIVERED, EventType.REPLIED
+(
+    _LEVEL_PENDING,
+    _LEVEL_UNDELIVERED,
+    _LEVEL_DELIVERED,
+    _LEVEL_MACHINE_ONLY,
+    _LEVEL_MAYBE_OPENED,
+    _LEVEL_OPENED,
+    _LEVEL_ENGAGED,
+    _LEVEL_ANSWERED,
+) = VerdictLevel
 _THIRD_PARTY = Actor.THIRD_PARTY.value
 _ARRIVED = frozenset({EventType.DELIVERED, EventType.PROXIED, EventType.AUTORESPONDED})
 
 
 class Weighed(NamedTuple):  # a tuple, since one is made of every event at every judging
-    """What weighing takes of an event."""
+    """What weighing takes of an event; of what servers said no more than the time and the type."""
 
     at: datetime
     type: EventType
-    address: object  # from here on as `raw` says it, which may be anything
-    probability_human: object
-    actor: object
-    user_agent: object
-    path_kind: object
-    raw: Mapping[str, object]  # of what was told, not of a hit
+    address: object = None  # from here on as `raw` says it, which may be anything
+    probability_human: object = None
+    actor: object = None
+    user_agent: object = None
+    path_kind: object = None
+    raw: Mapping[str, object] = MappingProxyType({})  # of what was told, not of a hit
 
 
 class _Source(NamedTuple):
@@ -105,9 +119,6 @@ def event_from(hit: Hit, judgement: Judgement) -> Event:
     )
 
 
-_NOTHING_TOLD: Mapping[str, object] = {}
-
-
 def weighed_of(event: Event) -> Weighed:
     """What weighing takes of a kept event."""
     raw = event.raw
@@ -130,10 +141,9 @@ def weighed_from(hit: Hit, judgement: Judgement) -> Weighed:
         event_of(hit, judgement),
         hit.address,
         judgement.probability_human,
-        judgement.actor.value,
+        judgement.actor,
         hit.headers.get("user-agent", ""),
         hit.path_kind,
-        _NOTHING_TOLD,
     )
 
 
@@ -160,7 +170,7 @@ def weigh_all(
     sources = [] if types.isdisjoint(_PEOPLES) else _sources(ordered, rules)
     reasons = [] if types.isdisjoint(_STATEMENTS) else _strong(ordered, rules)
     reasons += _of_sources(sources, rules)
-    delivered = EventType.DELIVERED in types and types.isdisjoint(_FAILED)
+    delivered = _DELIVERED in types and types.isdisjoint(_FAILED)
     silent = rules.numbers["verdict"]["silent"] if delivered else _LEAST
     probability, evidence = _combined(silent, delivered, reasons)
     level = _level(types, sources, probability, rules)
@@ -329,19 +339,19 @@ def _combined(
 def _level(
     types: set[EventType], sources: Sequence[_Source], probability: float, rules: Rules
 ) -> VerdictLevel:
-    if EventType.REPLIED in types:
-        return VerdictLevel.ANSWERED
+    if _REPLIED in types:
+        return _LEVEL_ANSWERED
     if any(source.is_engaging for source in sources):
-        return VerdictLevel.ENGAGED
+        return _LEVEL_ENGAGED
     if probability > rules.human_above:
-        return VerdictLevel.OPENED
+        return _LEVEL_OPENED
     if not types.isdisjoint(_FAILED):
-        return VerdictLevel.UNDELIVERED
+        return _LEVEL_UNDELIVERED
     if probability >= rules.machine_below:
-        return VerdictLevel.MAYBE_OPENED
-    if types & _MACHINES.keys():
-        return VerdictLevel.MACHINE_ONLY
-    return VerdictLevel.DELIVERED if types & _ARRIVED else VerdictLevel.PENDING
+        return _LEVEL_MAYBE_OPENED
+    if not types.isdisjoint(_MACHINES):
+        return _LEVEL_MACHINE_ONLY
+    return _LEVEL_PENDING if types.isdisjoint(_ARRIVED) else _LEVEL_DELIVERED
 
 
 def _plain(events: Sequence[Weighed]) -> list[Evidence]:
@@ -365,6 +375,9 @@ def _counted(text: str, group: Sequence[Weighed]) -> str:
     return told if group[0].type in _FACTS else f"{told}, which does not count"
 
 
+_WORDS = {level: level.value.replace("_", " ").capitalize() for level in VerdictLevel}
+
+
 def _headline(
     level: VerdictLevel,
     probability: float,
@@ -374,8 +387,7 @@ def _headline(
     """The verdict in one sentence for a person."""
     told = "; ".join(reason.text for reason in reasons) or "nobody was seen to look"
     beside = "".join(f" {item.text[0].upper()}{item.text[1:]}." for item in plain)
-    word = level.value.replace("_", " ").capitalize()
-    text = f"{word}, {_percent(probability)}: {told}.{beside}"
+    text = f"{_WORDS[level]}, {_percent(probability)}: {told}.{beside}"
     return Evidence(signal="verdict", weight=0.0, text=text)
 
 
@@ -397,6 +409,6 @@ def _is_settled(
     events: Sequence[Weighed], now: datetime, level: VerdictLevel, rules: Rules
 ) -> bool:
     """Whether nothing happened for the settling time."""
-    if not events or level is VerdictLevel.PENDING:
+    if not events or level is _LEVEL_PENDING:
         return False
     return now - events[-1].at >= timedelta(seconds=rules.numbers["times"]["settle"])

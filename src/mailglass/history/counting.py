@@ -7,10 +7,12 @@ are judged again. A batch adds once to each row it concerns, whatever it holds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from functools import lru_cache
+from operator import itemgetter
+from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 
@@ -37,6 +39,8 @@ PERIODS: Mapping[Dimension, tuple[Period, ...]] = {
 _WHAT = {"o": "beacon", "c": "link", "a": "attachment"}
 _KEY_COLUMNS = ("account_id", "dimension", "period", "key", "start")
 _Key = tuple[int, int, int, int, int]
+_KEY = itemgetter(0)
+_K = TypeVar("_K", bound=Hashable)
 
 
 class Place(NamedTuple):
@@ -63,6 +67,7 @@ class Counts:
         return self.counts.get(name, 0)
 
 
+@lru_cache(256)
 def hit_counter(path_kind: str, who: Who) -> str | None:
     """The counter of a hit; None for the sender's own."""
     if who is Who.SENDER:
@@ -79,27 +84,37 @@ class CountingStatements(DictionaryStatements):
     _targets_counted: dict[tuple[int, int], dict[str, int]]
 
     def _count(self, place: Place, hour: int, counter: str, number: int) -> None:
+        counts = self._counts_at(place, hour)
+        counts[counter] = counts.get(counter, 0) + number
+
+    def _counts_at(self, place: Place, hour: int) -> dict[str, int]:
+        """What is counted of an hour of a message's deliveries to a domain."""
         key = (place.message_id, place.domain_id, hour)
         counts = self._counted.get(key)
         if counts is None:
             counts = self._counted[key] = {}
             self._counted_at[key] = place
-        counts[counter] = counts.get(counter, 0) + number
+        return counts
 
     def _count_hit(
         self, place: Place, at: float, facts: tuple[str, int | None, EventType, Who], number: int
     ) -> None:
         """Count the event of a hit: its path, target, type and who is behind it."""
         path_kind, target, type_, who = facts
-        hour = int(at // _HOUR)
-        self._count(place, hour, type_.value, number)
+        counts = self._counts_at(place, int(at // _HOUR))
+        name = _NAMES[type_]
+        counts[name] = counts.get(name, 0) + number
         counter = hit_counter(path_kind, who)
         if counter is None:
             return
-        self._count(place, hour, counter, number)
+        counts[counter] = counts.get(counter, 0) + number
         if target is not None:
-            counts = self._targets_counted.setdefault((place.message_id, target), {})
-            counts[who.value] = counts.get(who.value, 0) + number
+            key = (place.message_id, target)
+            targets = self._targets_counted.get(key)
+            if targets is None:
+                targets = self._targets_counted[key] = {}
+            name = _NAMES[who]
+            targets[name] = targets.get(name, 0) + number
 
     def _places_of(self, delivery_ids: Iterable[int]) -> dict[int, Place]:
         """Where deliveries are counted; those that do not exist are left out."""
@@ -148,19 +163,43 @@ class CountingStatements(DictionaryStatements):
         if not self._counted and not self._targets_counted:
             return
         self._hold_pen()
-        rows: dict[_Key, dict[str, int]] = {}
-        for which, counts in self._counted.items():
-            for key in _keys_of(self._counted_at[which], which[2]):
-                into = rows.get(key)
-                if into is None:
-                    into = rows[key] = {}
-                for name, number in counts.items():
-                    into[name] = into.get(name, 0) + number
+        rows = self._rollup_rows()
         _add_up(self._db, "rollup", _KEY_COLUMNS, rows)
         _add_up(self._db, "target_rollup", ("message_id", "number"), self._targets_counted)
         self._counted.clear()
         self._counted_at.clear()
         self._targets_counted.clear()
+
+    def _rollup_rows(self) -> dict[_Key, dict[str, int]]:
+        """What is added to the rows of the roll-ups.
+
+        First by the finest time of each dimension, then from those to the coarser ones: a batch
+        concerns thousands of messages and few hours.
+        """
+        finest: dict[Dimension, dict[tuple[int, int, int], dict[str, int]]]
+        finest = {dimension: {} for dimension in PERIODS}
+        for which, counts in self._counted.items():
+            place, hour = self._counted_at[which], which[2]
+            account, day = place.account_id, hour // 24 * 24
+            _sum_up(finest[Dimension.MESSAGE], (account, place.message_id, hour), counts)
+            _sum_up(finest[Dimension.DOMAIN], (account, place.domain_id, day), counts)
+            _sum_up(finest[Dimension.ACCOUNT], (account, 0, hour), counts)
+            if place.campaign_id is not None:
+                _sum_up(finest[Dimension.CAMPAIGN], (account, place.campaign_id, hour), counts)
+            for number in place.tag_ids:
+                _sum_up(finest[Dimension.TAG], (account, number, day), counts)
+        # The hours of a message to one recipient are the delivery's own, told by its events.
+        lone = {p.message_id for p in self._counted_at.values() if not p.has_copies}
+        rows: dict[_Key, dict[str, int]] = {}
+        for dimension, periods in PERIODS.items():
+            code = CODES[Dimension][dimension]
+            for (account, key, hour), counts in finest[dimension].items():
+                is_lone = dimension is Dimension.MESSAGE and key in lone
+                for period in (Period.TOTAL,) if is_lone else periods:
+                    seconds = _SECONDS[period]
+                    start = hour * _HOUR // seconds * seconds if seconds else 0
+                    _sum_up(rows, (account, code, CODES[Period][period], key, start), counts)
+        return rows
 
     # what is shown
 
@@ -206,32 +245,18 @@ class CountingStatements(DictionaryStatements):
         }
 
 
-def _keys_of(place: Place, hour: int) -> list[_Key]:
-    """The rows that count what happened to a delivery in an hour."""
-    starts = (0, hour * _HOUR // _DAY * _DAY, hour * _HOUR)
-    account = place.account_id
-    message = _PERIOD_CODES[Dimension.MESSAGE]
-    if not place.has_copies:
-        message = (message[0], (0,))  # its hours are the delivery's own, told by its events
-    keys: list[_Key] = []
-    for (dimension, periods), key in (
-        (_PERIOD_CODES[Dimension.ACCOUNT], 0),
-        (message, place.message_id),
-        (_PERIOD_CODES[Dimension.DOMAIN], place.domain_id),
-        *((_PERIOD_CODES[Dimension.TAG], number) for number in place.tag_ids),
-    ):
-        keys += [(account, dimension, period, key, starts[period]) for period in periods]
-    if place.campaign_id is not None:
-        dimension, periods = _PERIOD_CODES[Dimension.CAMPAIGN]
-        key = place.campaign_id
-        keys += [(account, dimension, period, key, starts[period]) for period in periods]
-    return keys
+_NAMES: Mapping[EventType | Who, str] = {word: word.value for word in (*EventType, *Who)}
+_SECONDS = {Period.TOTAL: 0, Period.DAY: _DAY, Period.HOUR: _HOUR}
 
 
-_PERIOD_CODES = {
-    dimension: (CODES[Dimension][dimension], tuple(CODES[Period][p] for p in periods))
-    for dimension, periods in PERIODS.items()
-}
+def _sum_up(sums: dict[_K, dict[str, int]], key: _K, counts: Mapping[str, int]) -> None:
+    """Add counts to those of a key."""
+    into = sums.get(key)
+    if into is None:
+        sums[key] = dict(counts)
+        return
+    for name, number in counts.items():
+        into[name] = into.get(name, 0) + number
 
 
 def _add_up(
@@ -244,14 +269,8 @@ def _add_up(
 
     In the order of the keys, so that two writers cannot wait for each other.
     """
-    by_columns: dict[tuple[str, ...], list[tuple[int, ...]]] = {}
-    for key in sorted(rows):
-        changed = {name: number for name, number in rows[key].items() if number}
-        if changed:
-            names = tuple(sorted(changed))
-            by_columns.setdefault(names, []).append((*key, *(changed[n] for n in names)))
     mark = "?" if db.dialect.name == "sqlite" else "%s"
-    for names, values in by_columns.items():
+    for names, values in _by_columns(rows):
         columns = ", ".join((*keyed, *names))
         marks = ", ".join([mark] * (len(keyed) + len(names)))
         added = ", ".join(f"{n} = {table}.{n} + excluded.{n}" for n in names)
@@ -260,6 +279,35 @@ def _add_up(
             f" ON CONFLICT ({', '.join(keyed)}) DO UPDATE SET {added}",
             values,
         )
+
+
+# Rows that change a set of columns which few others change go together, with noughts: preparing a
+# statement costs more than some columns too many (measured 2026-11-28).
+_FEW = 20
+
+
+def _by_columns(
+    rows: Mapping[Any, Mapping[str, int]],
+) -> list[tuple[list[str], list[tuple[int, ...]]]]:
+    """The rows by the columns that they change, each with the values of key and columns."""
+    alike: dict[frozenset[str], list[Any]] = {}
+    for key in sorted(rows):
+        counts = rows[key]
+        if 0 in counts.values():
+            counts = {name: number for name, number in counts.items() if number}
+        if counts:
+            alike.setdefault(frozenset(counts), []).append((key, counts))
+    few = [row for some in alike.values() if len(some) < _FEW for row in some]
+    groups = [(names, some) for names, some in alike.items() if len(some) >= _FEW]
+    if few:
+        groups.append((frozenset().union(*(counts for _, counts in few)), sorted(few, key=_KEY)))
+    found = []
+    for names, some in groups:
+        ordered = sorted(names)
+        found.append(
+            (ordered, [(*key, *[counts.get(n, 0) for n in ordered]) for key, counts in some])
+        )
+    return found
 
 
 def _select_counts(account_id: int, dimension: Dimension, period: Period) -> sa.Select[Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -104,24 +105,35 @@ class EventStatements(HammeredStatements, HitStatements, DeliveryStatements):
             return {}
         condition, values = among(self._db, ids)
         rows = self._db.exec_driver_sql(
-            "SELECT id, account_id, delivery_id, type, at, told, path_kind, judgement_id, hit_id"
+            "SELECT id, account_id, delivery_id, type, at, told, path_kind"
             f" FROM event WHERE delivery_id {condition}",
             (values,),
         ).all()
         told: dict[int, list[StoredEvent]] = {}
+        passed: dict[int, list[tuple[datetime, EventType]]] = {}
         judged: set[int] = set()
-        for number, account_id, delivery_id, type_, at, text, path_kind, _, _ in rows:
+        for number, account_id, delivery_id, type_, at, text, path_kind in rows:
             if path_kind is not None:
                 judged.add(delivery_id)
-                continue
-            event = _told_event(_TYPE_OF[type_], at, text)
-            told.setdefault(delivery_id, []).append(
-                StoredEvent(id=number, account_id=account_id, delivery_id=delivery_id, event=event)
-            )
+            elif type_ in _PASSING:
+                passed.setdefault(delivery_id, []).append((moment(at), _TYPE_OF[type_]))
+            else:
+                told.setdefault(delivery_id, []).append(
+                    StoredEvent(
+                        id=number,
+                        account_id=account_id,
+                        delivery_id=delivery_id,
+                        event=_told_event(_TYPE_OF[type_], at, text),
+                    )
+                )
         seen = self._seen(judged, told) if judged else {}
         return {
-            number: KnownFacts(told=told.get(number, ()), seen=seen.get(number, ()))
-            for number in told.keys() | seen.keys()
+            number: KnownFacts(
+                told=told.get(number, ()),
+                seen=seen.get(number, ()),
+                passed=passed.get(number, ()),
+            )
+            for number in told.keys() | seen.keys() | passed.keys()
         }
 
     def _seen(
@@ -316,6 +328,18 @@ class EventStatements(HammeredStatements, HitStatements, DeliveryStatements):
 
 
 _TYPE_OF = {number: type_ for type_, number in _TYPES.items()}
+# Of these no more than type and time bears on a judgement.
+_PASSING = frozenset(
+    _TYPES[type_]
+    for type_ in (
+        EventType.QUEUED,
+        EventType.DEFERRED,
+        EventType.DELIVERED,
+        EventType.BOUNCED,
+        EventType.REJECTED,
+        EventType.SUPPRESSED,
+    )
+)
 _JUDGE_FINER = {
     "sqlite": "UPDATE event SET judgement_id = ? WHERE id = ?",
     "postgresql": "UPDATE event SET judgement_id = %s WHERE id = %s",

@@ -7,6 +7,7 @@ the token is kept as the bytes that its letters stand for.
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -152,6 +153,7 @@ def _stored_hit(row: Any, wordings: Mapping[int, Any]) -> StoredHit:  # Any: a r
     return StoredHit(id=row.kept_hit_id, delivery_id=row.hit_delivery_id, hit=hit)
 
 
+_IS_BASE32 = re.compile("[a-z2-7]+").fullmatch
 _TO_DIGITS = str.maketrans("abcdefghijklmnopqrstuvwxyz234567", "0123456789abcdefghijklmnopqrstuv")
 
 
@@ -159,13 +161,11 @@ def pack_token(token: str) -> bytes:
     """A token as the bytes that its base32 stands for; anything else as its text behind a NUL."""
     bits = len(token) * 5
     spare = bits % 8
-    try:
+    if spare < 5 and _IS_BASE32(token):  # with five a letter would hold nothing but padding
         value = int(token.translate(_TO_DIGITS), 32)
         packed = (value >> spare).to_bytes(bits // 8, "big")
-    except (ValueError, OverflowError):
-        packed = b""
-    if packed[:1] > b"\0" and unpack_token(packed) == token:
-        return packed
+        if packed[:1] > b"\0" and not value & ((1 << spare) - 1):
+            return packed
     return b"\0" + token.encode()
 
 

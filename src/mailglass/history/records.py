@@ -164,6 +164,8 @@ class KnownFacts:
     """All that is known of one delivery: what was told, and what was seen."""
 
     told: Sequence[StoredEvent] = ()  # also events whose hit is no longer kept
+    # what servers and the sender's side said, in no order: no more than that bears on judging
+    passed: Sequence[tuple[datetime, EventType]] = ()
     seen: Sequence[SeenHit] = ()
     # of a delivery with very many hits, instead of `seen`: some of them, whose judgement stays
     standing: Sequence[StoredEvent] = ()

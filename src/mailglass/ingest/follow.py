@@ -18,7 +18,14 @@ from typing import Any
 
 from ..errors import ConfigurationError, CorruptRecord, RetryLater
 from ..evidence import Neighbours, Rules, with_learned
-from ..history import History, StoredEvent, StoredHit, StoredMessage, Transaction
+from ..history import (
+    History,
+    StoredDelivery,
+    StoredEvent,
+    StoredHit,
+    StoredMessage,
+    Transaction,
+)
 from ..journal import START, Cursor, Poison, expire, published_end, read
 from ..model import Delivery, Event, EventType, Hit, Target, TargetKind, TrackingPolicy
 from ..spool import Spool, SpoolEvent
@@ -48,6 +55,7 @@ _NEIGHBOURS = 100_000
 
 _RULES_LAST = timedelta(days=1)  # after which they are read anew: lists have aged by a day
 
+_IDENTIFIED = TrackingPolicy.IDENTIFIED
 _JOURNAL, _SPOOL = "journal", "spool"
 
 
@@ -180,8 +188,9 @@ class Ingest:
             if told:
                 t.set_cursor(_SPOOL, str(told[-1].seq))
             seen: list[StoredHit] = []
+            standing: dict[int, StoredDelivery] = {}  # as they were read, until one may change
             if items and len(told) < most:
-                seen, asked = self._take_seen(t, items)
+                seen, asked, standing = self._take_seen(t, items)
                 touched |= {h.delivery_id for h in seen if h.delivery_id is not None} | asked
                 t.set_cursor(_JOURNAL, str(items[-1][0]))
             else:
@@ -193,8 +202,10 @@ class Ingest:
             if self._relay_log is not None and lines and len(told) < most:
                 touched |= self._relay_log.take(t, lines, self._clock())
                 came_back += lines.count(b"\n")
-            known = self._known_neighbours(t)
-            judge_again(t, touched, self._rules, known, self._clock(), new_hits=seen)
+            if came_back:
+                standing = {}
+            near, now = self._known_neighbours(t), self._clock()
+            judge_again(t, touched, self._rules, near, now, new_hits=seen, known=standing)
         if told:
             self._spool.forget_events(told[-1].seq)
         self._reached = (
@@ -269,8 +280,12 @@ class Ingest:
 
     def _take_seen(
         self, t: Transaction, items: list[tuple[Cursor, Any]]
-    ) -> tuple[list[StoredHit], set[int]]:
-        """Write the hits, and carry out what recipients asked for; the latter's deliveries too."""
+    ) -> tuple[list[StoredHit], set[int], dict[int, StoredDelivery]]:
+        """Write the hits, and carry out what recipients asked for.
+
+        Also gives the deliveries of the latter, and all deliveries that were looked up, as far as
+        they still stand as they were read.
+        """
         hits: list[tuple[int | None, Hit]] = []
         unnamed: list[Unnamed] = []
         plain = [i for _, i in items if not isinstance(i, Poison) and not is_mark(i)]
@@ -297,14 +312,14 @@ class Ingest:
                     item = replace(item, at=at)
             if item.anonymous and item.delivery_id is not None:
                 unnamed.append((item.delivery_id, None, item))
-            elif delivery is not None and delivery.policy is not TrackingPolicy.IDENTIFIED:
+            elif delivery is not None and delivery.policy is not _IDENTIFIED:
                 if item.action is None:  # what was asked for has been told
                     unnamed.append((delivery.message_id, delivery, item))
             else:
                 hits.append((None if delivery is None else delivery.id, item))
         if unnamed:
             take_unnamed(t, unnamed, self._rules, self._known_neighbours(t))
-        return t.add_hits(hits), asked
+        return t.add_hits(hits), asked, {} if acts else known
 
     def _take_told(self, t: Transaction, told: Sequence[SpoolEvent]) -> set[int]:
         """Write what the spool told; returns the deliveries that it is about."""

@@ -47,10 +47,12 @@ WHO_OF_WORD = {
     "unknown": Who.UNDETERMINED,
     "sender": Who.SENDER,
 }
+_LINK, _REPLIED = TargetKind.LINK, EventType.REPLIED
 _NOTHING = KnownFacts()
 _NOBODY = Around()
 _NO_FACTS = DeliveryFacts()
 _NONE_FRESH: Mapping[int, Sequence[StoredHit]] = {}
+_NONE_KNOWN: Mapping[int, StoredDelivery] = {}
 
 
 def judge_again(
@@ -61,13 +63,15 @@ def judge_again(
     now: datetime,
     new_hits: Iterable[StoredHit] = (),
     *,
+    known: Mapping[int, StoredDelivery] = _NONE_KNOWN,
     with_past: bool = False,
 ) -> None:
     """Write the events and the verdict of each delivery as its facts stand now.
 
     Others may judge the same deliveries (`rejudging`), so it is the one writer from here on.
-    `new_hits` are those that this transaction wrote; the others are read. The recipients' past
-    counts on demand: at the settling time, which every delivery reaches.
+    `new_hits` are those that this transaction wrote; the others are read. `known` are deliveries
+    as they stand, which need not be read again. The recipients' past counts on demand: at the
+    settling time, which every delivery reaches.
     """
     t.be_the_writer()
     fresh: dict[int, list[StoredHit]] = {}
@@ -76,7 +80,7 @@ def judge_again(
             fresh.setdefault(hit.delivery_id, []).append(hit)
         elif hit.hit.delivery_id is None and hit.hit.token:
             neighbours.add(hit.hit, _NO_FACTS)  # a token that no key of ours made
-    work = works(t, delivery_ids, rules, now, fresh, with_past=with_past)
+    work = works(t, delivery_ids, rules, now, fresh, known=known, with_past=with_past)
     for one in work:
         for stored in (*one.near, *one.hits):
             neighbours.add(stored.hit, one.facts)
@@ -94,6 +98,7 @@ def works(
     now: datetime,
     fresh: Mapping[int, Sequence[StoredHit]] = _NONE_FRESH,
     *,
+    known: Mapping[int, StoredDelivery] = _NONE_KNOWN,
     with_past: bool = True,
     whole: bool = False,
 ) -> list[Work]:
@@ -102,26 +107,36 @@ def works(
     Their verdicts are those that stand; without the recipients' past only the levels of them. Of
     deliveries with very many hits all are taken when `whole`, however long that takes.
     """
-    found = (
-        t.deliveries(delivery_ids, with_reasons=False) if with_past else t.to_judge(delivery_ids)
-    )
+    if with_past:
+        found = t.deliveries(delivery_ids, with_reasons=False)
+    else:
+        found = _found(t, set(delivery_ids), known)
     deliveries = [d for d in found if not d.is_crowd]
     if not deliveries:
         return []
-    known = t.known_facts((d.id for d in deliveries), whole=whole)
+    facts = t.known_facts((d.id for d in deliveries), whole=whole)
     targets = t.target_kinds(d.message_id for d in deliveries)
     told = {number: facts.told for number, facts in known.items()}
     around = look_around(t, deliveries, rules, now, with_past=with_past, told=told)
     return [
         Work(
             d,
-            known.get(d.id, _NOTHING),
+            facts.get(d.id, _NOTHING),
             fresh.get(d.id, ()),
             targets[d.message_id],
             around.get(d.id, _NOBODY),
         )
         for d in deliveries
     ]
+
+
+def _found(
+    t: Transaction, delivery_ids: set[int], known: Mapping[int, StoredDelivery]
+) -> list[StoredDelivery]:
+    """Deliveries in the order of their numbers, read as far as they are not known."""
+    read = {d.id: d for d in t.to_judge(delivery_ids - known.keys())}
+    both = [known.get(number) or read.get(number) for number in sorted(delivery_ids)]
+    return [delivery for delivery in both if delivery is not None]
 
 
 class Work:
@@ -145,6 +160,7 @@ class Work:
         self.told = known.told
         self.standing = known.standing
         self.near = known.near
+        self._passed = known.passed
         self._further = known.further
         self.facts = delivery_facts(delivery, targets, known.told, around)
         both: list[tuple[StoredHit, SeenHit | None]] = [(s.stored, s) for s in known.seen]
@@ -168,7 +184,8 @@ class Work:
                 extra={"action": "judging-failed", "delivery_id": self.delivery.id},
             )
             hits, events = self._unjudged(), []
-        everything = [weighed_of(e.event) for e in (*self.told, *self.standing)]
+        everything = [Weighed(at, type_) for at, type_ in self._passed]
+        everything += [weighed_of(e.event) for e in (*self.told, *self.standing)]
         everything += events
         return JudgedDelivery(
             delivery=self.delivery,
@@ -235,13 +252,13 @@ def delivery_facts(
     around: Around = _NOBODY,
 ) -> DeliveryFacts:
     """What is known of a delivery, as far as judging its hits needs it; None: of nobody's."""
-    replies = [e.event.at for e in told if e.event.type is EventType.REPLIED]
+    replies = [e.event.at for e in told if e.event.type is _REPLIED] if told else ()
     return DeliveryFacts(
         delivery_id=delivery.id if delivery else 0,
         recipient_domain=delivery.recipient_domain if delivery else None,
         delivered_at=delivery.delivered_at if delivery else None,
         targets=targets,
-        links_sent=sum(kind is TargetKind.LINK for kind in targets.values()),
+        links_sent=list(targets.values()).count(_LINK),
         replied_at=min(replies, default=None),
         sender_visitors=around.sender_visitors,
         sender_networks=around.sender_networks,
