@@ -115,7 +115,7 @@ class EventStatements(HammeredStatements, HitStatements, DeliveryStatements):
         for number, account_id, delivery_id, type_, at, text, path_kind in rows:
             if path_kind is not None:
                 judged.add(delivery_id)
-            elif type_ in _PASSING:
+            elif type_ in _PASSING or (type_ == _QUEUED and text in _EMPTY):
                 passed.setdefault(delivery_id, []).append((moment(at), _TYPE_OF[type_]))
             else:
                 told.setdefault(delivery_id, []).append(
@@ -332,7 +332,6 @@ _TYPE_OF = {number: type_ for type_, number in _TYPES.items()}
 _PASSING = frozenset(
     _TYPES[type_]
     for type_ in (
-        EventType.QUEUED,
         EventType.DEFERRED,
         EventType.DELIVERED,
         EventType.BOUNCED,
@@ -340,6 +339,7 @@ _PASSING = frozenset(
         EventType.SUPPRESSED,
     )
 )
+_QUEUED, _EMPTY = _TYPES[EventType.QUEUED], (None, "{}")  # it may say who sent it
 _JUDGE_FINER = {
     "sqlite": "UPDATE event SET judgement_id = ? WHERE id = ?",
     "postgresql": "UPDATE event SET judgement_id = %s WHERE id = %s",
@@ -404,7 +404,7 @@ def _add(counters: dict[str, int], name: str | None, number: int) -> None:
 
 
 def _told_event(type_: EventType, at: float, text: str | None) -> Event:
-    evidence, raw = _NOTHING_TOLD if text is None or text == "{}" else _told(text)
+    evidence, raw = _NOTHING_TOLD if text in _EMPTY else _told(text)
     return Event(type=type_, at=moment(at), evidence=evidence, raw=raw)
 
 

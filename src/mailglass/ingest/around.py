@@ -64,9 +64,10 @@ def look_around(
     told: Mapping[int, Sequence[StoredEvent]],
 ) -> dict[int, Around]:
     """What is known around each delivery; the recipients' past only on demand, since it costs a
-    look-up each. `told` are the events of each that are no hits."""
+    look-up each. `told` are the events of each that are no hits,
+    as far as they bear on it."""
     found = _people_around(t, deliveries, rules, now, with_past=with_past)
-    for delivery in deliveries:
+    for delivery in deliveries if told else ():
         sees, since = _has_own_copy(told.get(delivery.id, ()))
         if sees:
             at_home = _providers(t, delivery, rules, since)

@@ -116,7 +116,7 @@ def works(
         return []
     facts = t.known_facts((d.id for d in deliveries), whole=whole)
     targets = t.target_kinds(d.message_id for d in deliveries)
-    told = {number: facts.told for number, facts in known.items()}
+    told = {number: some.told for number, some in facts.items() if some.told}
     around = look_around(t, deliveries, rules, now, with_past=with_past, told=told)
     return [
         Work(
