@@ -250,6 +250,14 @@ def test_a_leak_test_that_cannot_hear_anything_is_not_sent(
     assert options[0] in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("listen", ["0.0.0.0:8099", "[::]:8099"])
+def test_a_leak_test_on_all_addresses_needs_a_name_to_be_asked_by(
+    capsys: pytest.CaptureFixture[str], listen: str
+) -> None:
+    said = refused(capsys, ["leak-test", "--to", "me@example.org", "--listen", listen])
+    assert "add --base-url" in said
+
+
 def test_a_leak_test_says_in_a_line_what_the_system_refuses(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -216,6 +216,20 @@ def test_what_is_no_message_stays_in_its_mbox(
     assert BEACON.encode() not in (tmp_path / "out").read_bytes()
 
 
+@pytest.mark.parametrize("name", ["-", "FILE"])
+def test_a_second_from_line_does_not_cut_a_message_of_a_pipe(
+    run_cli: Run, tmp_path: Path, name: str
+) -> None:
+    inside = b"<p>hello</p>\r\n\r\nFrom me Sun Nov 22 08:00:00 2026\r\nX-Y: z\r\n\r\n"
+    raw = FROM + TRACKED.replace(b"<p>hello</p>", inside)
+    (tmp_path / "a").write_bytes(raw)
+    file = "-" if name == "-" else str(tmp_path / "a")
+    done = run_cli("clean", file, "--single", stdin=raw)
+    assert done.returncode == 0
+    assert inside in done.stdout
+    assert BEACON.encode() not in done.stdout
+
+
 def test_a_stream_under_a_name_is_read_once(run_cli: Run) -> None:
     done = run_cli("clean", "/dev/stdin", stdin=TRACKED)
     assert done.returncode == 0

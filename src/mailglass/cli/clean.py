@@ -51,6 +51,11 @@ from ._pictures import picture_options, through_proxy
 )
 @click.option("--text-links", is_flag=True, help="Clean the links of plain text as well.")
 @click.option(
+    "--single",
+    is_flag=True,
+    help="Take each file for one message, also when it looks like an mbox.",
+)
+@click.option(
     "--recipient", "recipients", multiple=True, type=ADDRESS, help="An address of the reader."
 )
 @click.option("--easyprivacy/--no-easyprivacy", default=True, help="Ask an installed EasyPrivacy.")
@@ -63,6 +68,7 @@ def command(
     report_path: Path | None,
     remove: str,
     text_links: bool,
+    single: bool,
     recipients: tuple[str, ...],
     easyprivacy: bool,
     undoes: bool,
@@ -85,7 +91,7 @@ def command(
         _undo(files, outputs, report_path)
         return
     outputs.check(report_path)
-    mailbox = learn(files)
+    mailbox = learn(files, single=single)
     mail_list = load_easyprivacy() if easyprivacy else None
 
     def cleaned(data: bytes, proxy: Callable[[str], str | None] | None = None) -> Clean:
@@ -102,7 +108,7 @@ def command(
     objects: list[dict[str, Any]] = []
     with through_proxy(cleaned, **pictures) as how:
         for file in files:
-            _write(file, outputs, _Work(how, objects))
+            _write(file, outputs, _Work(how, objects, single))
     if report_path is not None:
         write_file(report_path, [(json.dumps(found) + "\n").encode() for found in objects])
     if any(found["error"] for found in objects):
@@ -115,10 +121,11 @@ class _Work:
 
     clean: Callable[[bytes], Clean]
     objects: list[dict[str, Any]]
+    single: bool
 
     def on(self, file: Path) -> Iterator[tuple[Stored, bytes]]:
         """The messages of a file with their clean copies; what is none comes as it is."""
-        for stored in gather((file,), _read_stdin):
+        for stored in gather((file,), _read_stdin, single=self.single):
             if isinstance(stored, Unreadable):
                 self._complain(stored.name, stored.error)
                 self.objects.append(failure_object(stored.name, stored.error))

@@ -8,7 +8,7 @@ from pathlib import Path
 import aiosmtplib
 import click
 
-from ..errors import InputError, RetryLater
+from ..errors import ConfigurationError, InputError, RetryLater
 from ..gateway.leak_collector import LeakCollector
 from ..guard.leak_test import leak_message, leak_names
 from ._addresses import ADDRESS
@@ -46,6 +46,11 @@ def command(
     """
     place = endpoint(listen, "--listen")
     endpoint(smtp, "--smtp")
+    if base_url is None and place[0] in ("0.0.0.0", "::"):
+        raise ConfigurationError(
+            f"--listen {listen} can be asked by no mail program: add --base-url, such as"
+            f" http://my-machine:{place[1]}"
+        )
     url = base_url or f"http://{listen}"
     try:
         message = leak_message(url, author or recipient, recipient)

@@ -49,29 +49,34 @@ class Unreadable:
     error: InputError
 
 
-def gather(paths: Iterable[Path], read_stdin: Callable[[], bytes]) -> Iterator[Stored | Unreadable]:
+def gather(
+    paths: Iterable[Path], read_stdin: Callable[[], bytes], *, single: bool = False
+) -> Iterator[Stored | Unreadable]:
     """The messages of several files, mboxes and Maildirs, one at a time.
 
-    `-` is what `read_stdin` gives, which raises InputError when that is nothing to be read.
+    `-` is what `read_stdin` gives, which raises InputError when that is nothing to be read. With
+    `single` a file is one message whatever it looks like: a delivery agent hands on a "From " line,
+    and who wrote the mail can write a second one into it.
     """
     for path in paths:
         try:
             if str(path) == "-":
-                yield from _numbered("-", split_mbox(read_stdin()))
+                data = read_stdin()
+                yield from _numbered("-", [data] if single else split_mbox(data))
             else:
-                yield from read_messages(path)
+                yield from read_messages(path, single=single)
         except InputError as error:
             yield Unreadable(str(path), error)
 
 
-def learn(paths: Iterable[Path]) -> Mailbox:
+def learn(paths: Iterable[Path], *, single: bool = False) -> Mailbox:
     """What the messages say together, in a pass of its own; a stream cannot be read twice."""
     mailbox = Mailbox()
     for path in paths:
         if str(path) == "-" or not (os.path.isfile(path) or os.path.isdir(path)):
             continue
         try:
-            for stored in read_messages(path):
+            for stored in read_messages(path, single=single):
                 if isinstance(stored, Stored):
                     _learn_one(mailbox, stored.data)
         except InputError:
@@ -94,8 +99,8 @@ def split_mbox(data: bytes) -> list[bytes]:
     return [data[start:end] for start, end in pairwise(cuts)]
 
 
-def read_messages(path: Path) -> Iterator[Stored | Unreadable]:
-    """The messages of a file, an mbox or a Maildir.
+def read_messages(path: Path, *, single: bool = False) -> Iterator[Stored | Unreadable]:
+    """The messages of a file, an mbox (unless `single`) or a Maildir.
 
     Raises InputError for a folder that is no Maildir, and for what cannot be read; one file of a
     Maildir that cannot be read is said, and the others follow.
@@ -104,10 +109,10 @@ def read_messages(path: Path) -> Iterator[Stored | Unreadable]:
         if path.is_dir():
             yield from _maildir(path)
             return
-        several = split_mbox(path.read_bytes())
+        data = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
-    yield from _numbered(str(path), several)
+    yield from _numbered(str(path), [data] if single else split_mbox(data))
 
 
 def maildir_folders(path: Path) -> list[Path]:
