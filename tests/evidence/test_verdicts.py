@@ -58,6 +58,8 @@ SENT_EVENT = event("delivered")
         ([SENT_EVENT, event("downloaded", 400, 0.95, path_kind="a")], "engaged"),
         ([SENT_EVENT, event("replied", 400)], "answered"),
         ([event("bounced", 4), event("replied", 400)], "answered"),
+        ([SENT_EVENT, event("replied", 400, by_another=True)], "maybe_opened"),
+        ([SENT_EVENT, event("replied", 400, by_another=True), event("replied", 500)], "answered"),
     ],
 )
 def test_the_level_follows_from_the_events(rules: Rules, events: list[Event], level: str) -> None:

@@ -109,3 +109,66 @@ def test_an_answer_in_html_loses_its_quote() -> None:
 def test_an_answer_names_the_message_that_it_answers() -> None:
     header = "Subject: Re: news\nReferences: <old@x.example> <m1@sender.example>\n"
     assert parse(answer(header)).in_reply_to == "<m1@sender.example>"
+
+
+BOUNCE = (
+    "From: MAILER-DAEMON@mx.example\nTo: news@sender.example\nSubject: Undelivered Mail\n"
+    "Content-Type: multipart/report; report-type=delivery-status; boundary=r\n\n"
+    "--r\n\n<who@example.net>: user unknown\n\n"
+    "--r\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; mx\n\n"
+    "Final-Recipient: rfc822; who@example.net\nAction: failed\nStatus: 5.1.1\n\n"
+    "--r\nContent-Type: message/rfc822\n\nMessage-ID: <m1@sender.example>\n\nnews\n\n--r--\n"
+)
+MIXED = "Content-Type: multipart/mixed; boundary=m\n"
+
+
+def around(text: str, kind: str = "message/rfc822", bounce: str = BOUNCE) -> str:
+    """A body with words and a bounce below them."""
+    return f"--m\n\n{text}\n\n--m\nContent-Type: {kind}\n\n{bounce}\n--m--\n"
+
+
+STATUS = BOUNCE.partition("message/delivery-status\n\n")[2].partition("\n--r")[0]
+PEOPLES = {
+    "attached below a question": (f"Subject: what is this?\n{MIXED}", around("Who is that?")),
+    "attached, the subject kept": (
+        f"Subject: Fwd: Undelivered Mail\n{MIXED}",
+        around("See below."),
+    ),
+    "attached to an answer": (f"Subject: Undelivered Mail\n{REFERS}{MIXED}", around("Look.")),
+    "in pieces": (
+        f"Subject: Undelivered Mail\n{MIXED}",
+        around("Did you see it?", "message/delivery-status", STATUS),
+    ),
+    "quoted in an answer": (
+        "Subject: Re: Undelivered Mail Returned to Sender\n",
+        "Which address is meant?\n\nThe mail system wrote:\n"
+        "> <who@example.net>: host mx[192.0.2.1] said: 550 5.1.1 user unknown\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", PEOPLES)
+def test_a_person_who_speaks_of_a_bounce_is_none(what: str) -> None:
+    header, body = PEOPLES[what]
+    found = parse(answer(header, body))
+    is_answer = "Re:" in header or REFERS in header
+    assert found.kind is (Kind.REPLY if is_answer else Kind.OTHER)
+    assert not any(record.class_ for record in found.records)
+
+
+HANDED_ON = {
+    "by a program": f"Auto-Submitted: auto-forwarded\nSubject: Undelivered Mail\n{MIXED}",
+    "by a mail system": f"Return-Path: <>\nSubject: Undelivered Mail\n{MIXED}",
+}
+
+
+@pytest.mark.parametrize("what", HANDED_ON)
+def test_a_bounce_that_a_program_hands_on_is_one(what: str) -> None:
+    found = parse(answer(HANDED_ON[what], around("This came back.")))
+    assert found.kind is Kind.BOUNCE
+    assert [record.recipient for record in found.records] == ["who@example.net"]
+
+
+def test_a_bounce_that_is_handed_on_without_a_word_is_one() -> None:
+    found = parse(answer(f"Subject: Fwd: Undelivered Mail\n{MIXED}", around("")))
+    assert found.kind is Kind.BOUNCE

@@ -327,6 +327,46 @@ def test_other_mail_to_a_return_path_is_no_answer(history: History) -> None:
     assert events(history, 11) == []
 
 
+@pytest.fixture
+def only_copy(history: History) -> History:
+    with history.transaction() as t:
+        message = StoredMessage(
+            id=2,
+            account_id=1,
+            accepted_at=NOW,
+            return_path="n@sender.example",
+            author="News <n@sender.example>",
+            subject="news",
+            message_id_field="<m2@sender.example>",
+        )
+        t.add_message(message, [Delivery(id=21, message_id=2, recipient="one@example.net")])
+    return history
+
+
+@pytest.mark.parametrize(
+    ("author", "is_by_another"),
+    [("one@example.net", None), ("One+news@example.net", True), ("friend@example.org", True)],
+)
+def test_an_answer_that_only_names_the_message_says_from_whom_it_is(
+    only_copy: History, author: str, is_by_another: bool | None
+) -> None:
+    raw = f"From: {author}\nSubject: Re: news\nIn-Reply-To: <m2@sender.example>\n\nYes.\n"
+    assert take(only_copy, raw.encode()) == {21}
+    with only_copy.reading() as t:
+        (replied,) = (stored.event for stored in t.events_of([21]))
+    assert replied.type is EventType.REPLIED
+    assert replied.raw.get("by_another") is is_by_another
+    assert ("another address" in replied.evidence[0].text) is (is_by_another is True)
+
+
+def test_the_author_who_goes_on_in_their_own_thread_answers_nobody(only_copy: History) -> None:
+    raw = b"From: N@sender.example\nSubject: Re: news\nIn-Reply-To: <m2@sender.example>\n\nAnd?\n"
+    take(only_copy, raw)
+    take(only_copy, raw + b"\n", RETURN_PATH)
+    assert events(only_copy, 21) == []
+    assert events(only_copy, 11) == []
+
+
 def test_a_complaint_with_a_hidden_recipient_and_our_token_suppresses(history: History) -> None:
     hidden = COMPLAINT.replace(b"Original-Rcpt-To: one@example.net\n", b"").replace(
         b"Message-ID: <m1@sender.example>\n", OWN_BEACON.encode()

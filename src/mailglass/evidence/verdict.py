@@ -173,6 +173,8 @@ def weigh_all(
     delivered = _DELIVERED in types and types.isdisjoint(_FAILED)
     silent = rules.numbers["verdict"]["silent"] if delivered else _LEAST
     probability, evidence = _combined(silent, delivered, reasons)
+    if EventType.REPLIED in types and not any(reason.signal == "replied" for reason in reasons):
+        types.discard(EventType.REPLIED)  # an answer, perhaps, but not known to be the recipient's
     level = _level(types, sources, probability, rules)
     plain = _plain(ordered)
     if further_hits:
@@ -295,6 +297,9 @@ def _statement(
         return None
     when = _when(event.at)
     match event.type:
+        case EventType.REPLIED if event.raw.get("by_another") is True:
+            text = f"somebody who knows the message answered from another address {when}"
+            return _Reason("replied_by_another", numbers["replied_by_another"], text)
         case EventType.REPLIED:
             return _Reason("replied", numbers["replied"], f"the recipient answered {when}")
         case EventType.DISPLAYED:

@@ -13,7 +13,7 @@ from functools import cache
 from .parts import Fields, Part, plain_text
 from .wording import table
 
-__all__ = ["is_automatic", "is_bulk", "is_reply", "own_words"]
+__all__ = ["has_reply_prefix", "is_automatic", "is_bulk", "is_reply", "own_words"]
 
 _ANSWER_FIELDS = (
     "x-autoreply",
@@ -87,6 +87,11 @@ def is_reply(fields: Fields, subject: str) -> bool:
         return False
     if "in-reply-to" in fields or "references" in fields:
         return True
+    return has_reply_prefix(subject)
+
+
+def has_reply_prefix(subject: str) -> bool:
+    """Whether it begins as subjects of answers do."""
     return subject.lower().lstrip().startswith(_words("reply-prefix"))
 
 

@@ -1,9 +1,9 @@
 """One message that came back, from bytes to a `Report`.
 
 Asks in this order: is it a complaint, a disposition notification, a delivery report in fields, a
-notification in JSON, a notice in words, an automatic answer, a person's answer. The readers lie in
-modules of their own; this one knows the order, and what the report is about. Never raises on any
-bytes.
+notification in JSON, a notice in words, an automatic answer, a person's answer. What a person only
+quotes is no report. The readers lie in modules of their own; this one knows the order, and what the
+report is about. Never raises on any bytes.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from .complaints import is_microsoft_complaint, read_complaint, read_microsoft_c
 from .dispositions import Disposition, read_disposition
 from .mail import Mail, read_mail
 from .parts import Fields
+from .people import is_around_report
 from .records import Action, Kind, Record, Report
 from .ses import read_notification
 
@@ -43,12 +44,13 @@ def parse(raw: bytes) -> Report:
     mail = read_mail(raw)
     if not mail.fields:
         return Report(kind=Kind.OTHER, error="no header field at the start (RFC 5322)")
+    is_quoted = is_around_report(mail)
     report = (
         _complaint(mail)
         or _disposition(mail)
-        or read_delivery_report(mail)
+        or (None if is_quoted else read_delivery_report(mail))
         or _notification(mail)
-        or read_words_of_notice(mail)
+        or (None if is_quoted else read_words_of_notice(mail))
         or _answer(mail)
     )
     return _about(report, mail)

@@ -15,6 +15,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from email.utils import parseaddr
 
 from ..history import (
     Returned,
@@ -236,11 +237,32 @@ def _is_unsubscription(report: Report, match: _Match) -> bool:
 
 
 def _is_answer(report: Report, match: _Match) -> bool:
-    """Whether a reply answers this message; a return path that leaked gets other mail too."""
-    return (
+    """Whether a reply answers this message; a return path that leaked gets other mail too.
+
+    The author who goes on in their own thread answers nobody.
+    """
+    return not _is_by_author(report, match) and (
         match.candidate.purpose is TokenKind.REPLY
         or match.message.message_id_field in report.message_ids
         or any(match.names(record) for record in report.records)
+    )
+
+
+def _is_by_author(report: Report, match: _Match) -> bool:
+    author = parseaddr(match.message.author)[1].lower()
+    return (report.author or "").lower() == author != match.delivery.recipient.lower()
+
+
+def _is_by_another(report: Report, match: _Match) -> bool:
+    """Whether an answer only names the message, and comes from another address than we wrote to.
+
+    The recipient may have written from an alias; but whoever got the mail by a forward, or a copy
+    that went another way, knows its Message-ID too.
+    """
+    return (
+        report.kind is Kind.REPLY
+        and match.candidate.trust < Trust.SIGNED
+        and not any(match.names(record) for record in report.records)
     )
 
 
@@ -284,6 +306,9 @@ def _event(
         raw |= facts_of(record)
     words = (record.diagnostic or record.disposition) if record else None
     text = f"By mail, {report.kind}: {words}" if words else f"By mail, {report.kind}."
+    if _is_by_another(report, match):
+        raw["by_another"] = True
+        text = "By mail, reply, from another address; it only names the message."
     evidence = Evidence(signal=f"returned-{report.kind}", weight=0.0, text=text[:500])
     return Event(type=kind, at=at, evidence=(evidence,), raw=raw)
 

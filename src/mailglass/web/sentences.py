@@ -38,6 +38,7 @@ _FIXED = (
     _("{visit}, perhaps a person ({n}%)"),
     _("somebody"),
     _("the recipient answered {when}"),
+    _("somebody who knows the message answered from another address {when}"),
     _("a program confirmed the display of its own accord {when}"),
     _("a receipt says displayed {when}"),
     _("it was reported as spam {when}"),
