@@ -32,13 +32,13 @@ QUIET = [
 
 
 class Collector(ThreadingHTTPServer):
-    """Serves one page and remembers whatever else is asked for."""
+    """Serves pages and remembers whatever else is asked for."""
 
     daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Answer)
-        self.page = b""
+        self.pages: list[bytes] = []
         self.asked: list[str] = []
 
     @property
@@ -47,20 +47,29 @@ class Collector(ThreadingHTTPServer):
 
 
 class Answer(BaseHTTPRequestHandler):
-    """Answers everything: the page, and nothing for the rest."""
+    """Answers everything: the pages, and nothing for the rest."""
 
     server: Collector
 
     def do_GET(self) -> None:
-        is_page = self.path == "/page"
-        if not is_page and self.path != "/favicon.ico":
+        body = self.own_page()
+        if body is None and self.path != "/favicon.ico":
             self.server.asked.append(self.path)
-        body = self.server.page if is_page else b""
         self.send_response(200)
-        self.send_header("Content-Type", "text/html; charset=utf-8" if is_page else "text/plain")
-        self.send_header("Content-Length", str(len(body)))
+        kind = "text/plain" if body is None else "text/html; charset=utf-8"
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body or b"")))
         self.end_headers()
-        self.wfile.write(body)
+        self.wfile.write(body or b"")
+
+    def own_page(self) -> bytes | None:
+        """One of the pages to show, or the page of frames that shows them."""
+        if self.path == "/pages":
+            frames = (f"<iframe src=/page/{n}></iframe>" for n in range(len(self.server.pages)))
+            return "".join(frames).encode()
+        if self.path.startswith("/page/"):
+            return self.server.pages[int(self.path.removeprefix("/page/"))]
+        return None
 
     do_POST = do_HEAD = do_GET  # noqa: N815
 
@@ -81,16 +90,16 @@ def collecting() -> Iterator[Collector]:
         thread.join()
 
 
-def opened(collector: Collector, page: bytes) -> list[str]:
-    """What a browser asks the collector for while it shows the page."""
+def opened(collector: Collector, *pages: bytes) -> list[str]:
+    """What a browser asks the collector for while it shows the pages, each in a frame."""
     from playwright.sync_api import sync_playwright
 
-    collector.page, collector.asked = page, []
+    collector.pages, collector.asked = list(pages), []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         try:
             tab = browser.new_page()
-            tab.goto(f"http://{collector.authority}/page", wait_until="networkidle")
+            tab.goto(f"http://{collector.authority}/pages", wait_until="networkidle")
         finally:
             browser.close()
     return collector.asked

@@ -36,11 +36,11 @@ _VALUE = re.compile(
     r"""[ \t\r\n\f]*+
     (?: "(?P<double>[^"\\]*+(?:\\(?s:.)[^"\\]*+)*+)"?
       | '(?P<single>[^'\\]*+(?:\\(?s:.)[^'\\]*+)*+)'?
-      | (?P<bare>[^)\\]*+(?:\\(?s:.)[^)\\]*+)*+)
+      | (?P<bare>[^)\\]*+(?:\\(?s:.)[^)\\]*+)*+(?:\\\Z)?)
     )""",
     re.VERBOSE,
 )
-_ESCAPE = re.compile(r"\\(?:([0-9a-fA-F]{1,6})[ \t\r\n\f]?|(\r\n|[\n\r\f])|(?s:(.)))")
+_ESCAPE = re.compile(r"\\(?:([0-9a-fA-F]{1,6})[ \t\r\n\f]?|(\r\n|[\n\r\f])|(?s:(.))|\Z)")
 _COMMENT = re.compile(r"/\*(?s:.*?)(?:\*/|\Z)")
 _SOURCE_MAP = re.compile(r"sourceMappingURL=([^\s*]++)")
 _FILTER_SOURCE = re.compile(r"""(?:src|colorspace)\s*+=\s*+['"]?+([^'",)]++)""", re.IGNORECASE)
@@ -182,4 +182,4 @@ def _escaped(match: re.Match[str]) -> str:
     if code:
         number = int(code, 16)
         return chr(number) if 0 < number < 0x110000 and not 0xD800 <= number < 0xE000 else "\ufffd"
-    return "" if line_break else plain
+    return "" if line_break else plain or "\ufffd"

@@ -27,6 +27,8 @@ def as_object(report: Report, file: str, *, everything: bool = False) -> dict[st
         "plain": report.count(Band.PLAIN),
         "sealed": list(report.sealed),
         "unread": [{"part": path, "why": why} for path, why in report.unread],
+        "ambiguous": list(report.ambiguous),
+        "scripts": report.scripts,
         "error": None,
     }
     if everything:
@@ -70,8 +72,9 @@ def _fingerprint(data: bytes) -> dict[str, Any]:
 
 def failure_object(file: str, error: InputError) -> dict[str, Any]:
     """What stands in a report's place for what could not be read."""
-    lists = ("trackers", "links", "receipt_requests", "sealed", "unread")
-    return {"file": file, **{name: [] for name in lists}, "plain": 0, "error": str(error)}
+    lists = ("trackers", "links", "receipt_requests", "sealed", "unread", "ambiguous")
+    nothing = {"plain": 0, "scripts": 0}
+    return {"file": file, **{name: [] for name in lists}, **nothing, "error": str(error)}
 
 
 def _resource(resource: Resource) -> dict[str, Any]:
@@ -118,6 +121,10 @@ def as_text(report: Report, file: str) -> Iterator[str]:
         yield f"  signed or encrypted, left alone  {part}"
     for path, why in report.unread:
         yield f"  not looked into  part {path}: {why}"
+    for part in report.ambiguous:
+        yield f"  written so that programs read it in different ways  {part}"
+    if report.scripts:
+        yield f"  {report.scripts} script{'s' * (report.scripts != 1)}, for programs that run them"
 
 
 def _resource_lines(resource: Resource) -> Iterator[str]:

@@ -8,14 +8,10 @@ A state machine over the tokens of a document, hence its length.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
-from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from urllib.parse import unquote
 
 from ..mime import (
     Attribute,
@@ -26,9 +22,12 @@ from ..mime import (
     tokenize,
     unescape_attribute,
 )
+from .carried import Carried, carried
 from .css import CssUrl, attribute_names, find_urls
+from .hints import Hints
 from .reach import absolute, is_namespace, nested_urls
-from .references import Anchor, Document, Reference, Shows
+from .readings import Doubt, doubts, is_doubtful, shadow_style
+from .references import Anchor, Document, Reference, Repair, Shows
 from .tables import read_table
 from .values import Value
 from .visibility import NO_BOX, box_of, hidden_selectors, hides, is_hidden_by_rule
@@ -47,22 +46,6 @@ _VOID = frozenset(
 _IMPLIED_END = frozenset(("p", "li", "option", "dd", "dt"))
 _ANCHORS = frozenset(("a", "area"))
 _MATH = frozenset(("math", "mi", "mo", "mn", "mtext", "mrow", "ms"))
-# Tags of other names are read only when one of these stands in them: what calls for a URL in CSS,
-# an attribute that any element may have, what hides, and what could spell any of it (escapes and
-# references). Each begins with a character that is rare in running text.
-_HINT = re.compile(
-    r"\\|\((?<=(?:url|age|set|src|der|ter)\()"
-    r"|=(?:(?<=(?:asrc|nsrc|ping|ound)=)|(?<=\s=))"
-    r"|&(?=#|lpar;|bsol;|colon;|tab;|newline;|period;|ast;|midast;|sol;)"
-    r"|:(?:(?<=link:)|(?<=[y\s/]:)\s*+(?:none|hid|coll|\.?0|/\*)"
-    r"|(?<=[n\s/]:)\s*+(?:abs|fix|/\*)|(?<=[wx\s/]:)\s*+(?:hid|/\*))"
-)
-_HIDDEN = re.compile(r"hidden(?=[\s=>/])")
-# A search for each of many names would take their number times the document's length.
-_FEW_SELECTORS = 16
-_NAMING = re.compile(r"(?:class|id)\s*+=")
-# What stands at a hint that may hide something.
-_HIDING = frozenset(":h&\\")
 # How nearly all links and pictures are written: they are read in one step.
 _OTHERS = r'(?:[\t\n\f\r ]++(?!href=)[a-z-]++="[^"<>]*+")*+'
 _PLAIN_LINK = Shortcut("a", rf'{_OTHERS}[\t\n\f\r ]++href="([^"<>]*+)"{_OTHERS}[\t\n\f\r ]*+>')
@@ -78,13 +61,17 @@ _PIECE = re.compile(r"\S+")
 _REFRESH = re.compile(r"""[\d.\s]*+[;,]?\s*+(?:url\s*+=)?\s*+['"]?+([^'"\s]++)""", re.IGNORECASE)
 _REPORT = re.compile(r"report-uri\s++([^;]++)", re.IGNORECASE)
 _IN_TEXT = re.compile(r"(?:https?:)?[/\\]{2}[^\s\"'<>()\\{}|^`;]++", re.IGNORECASE)
+_IN_SCRIPT = re.compile(r"""(?:https?:|(?<=["'`]))//[^\s"'<>(){}|^`;,\\]++""", re.IGNORECASE)
 _SYSTEM_ID = re.compile(r"""["'](https?://[^"']++)["']""", re.IGNORECASE)
 _PI_VALUE = re.compile(
     r"""\b(?:href|implementation|src)\s*+=\s*+["']?+([^"'\s>]++)""", re.IGNORECASE
 )
 _SOURCE_MAP = re.compile(r"sourceMappingURL=(\S++)")
-_BASE64 = re.compile(r"[A-Za-z0-9+/]{16,}={0,2}")
-_CARRIER = re.compile(r"\s*+(data|javascript|vbscript):", re.IGNORECASE)
+# What a browser takes for a script (HTML standard 4.12.1.1); `ld+json` and the like are data.
+_RUNS = re.compile(
+    r"(?:(?:text|application)/)?(?:x-)?(?:java|ecma|j|vb|live)script(?:1\.\d)?|module"
+)
+_DEEPEST = 3  # documents within documents
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +112,13 @@ def _relations() -> dict[str, Shows]:
     return {row["relation"]: Shows(row["shows"]) for row in read_table("link_relations.tsv")}
 
 
-def find_references(markup: str) -> Document:
-    """Everything in the document that causes a request, in the order of the markup."""
-    return _Finder(markup).run()
+def find_references(markup: str, *, is_xml: bool = False, depth: int = 0) -> Document:
+    """Everything in the document that causes a request, in the order of the markup.
+
+    Where programs read it in different ways, what any of them would ask for. `depth` is the number
+    of documents that this one lies in.
+    """
+    return _Finder(markup, is_xml, depth).run()
 
 
 @dataclass(slots=True)
@@ -166,15 +157,19 @@ class _Texts(Mapping[str, str]):
 class _Finder:
     """The state of one pass: what hides, what the style sheets take from attributes."""
 
-    def __init__(self, markup: str) -> None:
+    def __init__(self, markup: str, is_xml: bool, depth: int) -> None:
         self._markup = markup
+        self._is_xml = is_xml
+        self._depth = depth
         self._document = Document()
         self._base: str | None = None
         self._selectors: set[str] = set()
         self._css_attributes: set[str] = set()
         self._set_aside: list[tuple[str, str, Attribute]] = []
         self._hiding: list[_Hiding] = []
-        self._foreign_style = -1  # in SVG the content of a style element is no raw text
+        self._in_doubt = False
+        self._style_end = -1
+        self._runs = False  # whether the script element that began last holds a script
         self._texts = _Texts(markup, {})
         self._is_hidden = False
         self._ends: frozenset[str] | None = None
@@ -185,18 +180,57 @@ class _Finder:
         if "<base" in lowered:
             self._base = self._find_base()
         self._read_style_rules(lowered)
-        self._offsets = _hints(lowered, self._selectors)
-        may_hide = bool(self._selectors) or any(
-            lowered[offset] in _HIDING for offset in self._offsets
-        )
-        self._ends = None if may_hide else frozenset(("style",))
-        self._pass(0, len(self._markup), None if self._is_rare(lowered) else _COMMON)
+        self._hints = Hints(lowered, self._selectors)
+        self._ends = None if self._hints.may_hide else frozenset()
+        self._in_doubt = self._is_xml or is_doubtful(lowered)
+        if self._in_doubt:
+            self._read_in_doubt()
+        else:
+            self._pass(0, len(self._markup), None if self._is_rare(lowered) else _COMMON)
         for element, name, attribute in self._set_aside:
             if name in self._css_attributes:
                 value = Value(self._markup, attribute)
                 self._add(value.text, f"{element}-css-attr", Shows.PICTURE, value=value)
         self._document.references.sort(key=lambda reference: reference.start)
         return self._document
+
+    def _read_in_doubt(self) -> None:
+        """Read the document plainly, and each stretch that programs disagree on in every way."""
+        tokens = list(tokenize(self._markup, plain=True))
+        for token in tokens:
+            self._token(token, None)
+        found = self._document
+        for doubt in doubts(self._markup, tokens, is_xml=self._is_xml):
+            references, anchors = len(found.references), len(found.anchors)
+            for token in doubt.tokens:
+                self._token(token, None)
+            if not doubt.is_read:
+                self._unread(doubt)
+            if self._markup[doubt.start : doubt.start + 5].lower() == "style":
+                self._open_style(doubt)
+            found.anchors[anchors:] = [
+                one for one in found.anchors[anchors:] if one.end <= doubt.end
+            ]
+            if doubt.differs:
+                found.repairs.append(Repair(doubt.start, doubt.end, doubt.new))
+                found.references[references:] = [
+                    one._replace(start=doubt.start, end=doubt.end, is_text=True, is_css=False)
+                    for one in found.references[references:]
+                ]
+
+    def _unread(self, doubt: Doubt) -> None:
+        for url in nested_urls(self._markup[doubt.start : doubt.end]):
+            self._document.references.append(
+                Reference(url, "doubtful-text", Shows.SILENT, "display", doubt.start, doubt.end)
+            )
+
+    def _open_style(self, doubt: Doubt) -> None:
+        """A style sheet without an end, which some read and some do not."""
+        if doubt.start < self._style_end:
+            return
+        end = self._markup.lower().find("</style", doubt.start)
+        self._style_end = end if end >= 0 else len(self._markup)
+        self._css(self._markup[doubt.start : self._style_end], doubt.start, "css")
 
     def _is_rare(self, lowered: str) -> bool:
         """Whether references may stand in other elements than the common ones."""
@@ -227,7 +261,10 @@ class _Finder:
         """Read the tags of these names; of the others those with a hint or in hidden elements."""
         position = start
         shortcut = None if names is None else _PLAIN_LINK
-        for token in tokenize(self._markup, start, end, names, self._ends, shortcut):
+        tokens = tokenize(
+            self._markup, start, end, names, self._ends, shortcut, plain=self._in_doubt
+        )
+        for token in tokens:
             if names is not None and token.start > position:
                 self._gap(position, token.start)
             self._token(token, names)
@@ -236,24 +273,18 @@ class _Finder:
             self._gap(position, end)
 
     def _gap(self, start: int, end: int) -> None:
-        place = bisect_left(self._offsets, start)
-        if self._hiding or (place < len(self._offsets) and self._offsets[place] < end):
+        if self._hiding or self._hints.has_one(start, end):
             self._pass(start, end, None)
 
     def _token(self, token: Token, names: frozenset[str] | None) -> None:
         if token.kind is TokenKind.START:
             self._start(token)
-            if token.name == "style":
-                self._foreign_style = token.end
+            if token.name == "script":
+                self._runs = self._is_script(token)
         elif token.kind is TokenKind.END:
             if self._hiding:
                 self._leave(token.name)
-            if token.name == "style" and self._foreign_style >= 0:
-                place = self._foreign_style
-                self._css(self._markup[place : token.start], place, "css")
-                self._foreign_style = -1
         elif token.kind is TokenKind.RAW:
-            self._foreign_style = -1
             self._raw(token)
         elif token.kind is TokenKind.DECLARATION:
             self._declaration(token)
@@ -322,8 +353,14 @@ class _Finder:
         return True
 
     def _has_hint(self, token: Token) -> bool:
-        place = bisect_left(self._offsets, token.start)
-        return place < len(self._offsets) and self._offsets[place] < token.end
+        return self._hints.has_one(token.start, token.end)
+
+    def _is_script(self, token: Token) -> bool:
+        for name in ("type", "language"):
+            if attribute := token.attribute(self._markup, name):
+                text = Value(self._markup, attribute).text.partition(";")[0].strip().lower()
+                return not text or _RUNS.fullmatch(text) is not None
+        return True
 
     def _enter(self, name: str, is_hiding: bool) -> None:
         if name in _VOID:
@@ -364,6 +401,10 @@ class _Finder:
                     self._anchor(attribute.value_start, attribute.value_end)
             elif key in self._css_attributes:
                 self._set_aside.append((short, key, attribute))
+        if self._hints.has_handler(token.start, token.end):
+            for attribute in token.attributes(self._markup):
+                if attribute.name.startswith("on") and attribute.value_start >= 0:
+                    self._script(Value(self._markup, attribute), "script-handler")
         return hides_itself
 
     def _wanted(self, element: _Element) -> frozenset[str]:
@@ -375,9 +416,12 @@ class _Finder:
 
     def _anchor(self, start: int, end: int) -> None:
         raw = self._markup[start:end]
-        url = absolute(unescape_attribute(raw) if "&" in raw else raw, self._base)
+        text = unescape_attribute(raw) if "&" in raw else raw
+        url = absolute(text, self._base)
         if url is not None:
             self._document.anchors.append(Anchor(url, start, end))
+        elif (inside := carried(text)) and inside.is_script:
+            self._script(_value_at(self._markup, start, end), "script-link")
 
     def _attribute(
         self, name: str, short: str, key: str, attribute: Attribute, loader: _Loader
@@ -398,26 +442,28 @@ class _Finder:
         elif kind == "text":
             self._text(value, label, shows, when)
         elif kind == "html":
-            self._nested(value, value.text, label, shows)
+            self._nested(value, Carried("text/html", value.text), label, shows)
         elif kind == "link":
             self._link(value)
         elif kind == "meta":
             self._meta(value)
-        elif carrier := _CARRIER.match(value.text):
-            self._nested(value, _carried(value.text, carrier.group(1)), label, shows)
+        elif inside := carried(value.text):
+            self._nested(value, inside, label, shows)
         else:
             self._add(value.text, label, shows, when, value)
 
     def _has_hint_in(self, attribute: Attribute) -> bool:
-        place = bisect_left(self._offsets, attribute.value_start)
-        return place < len(self._offsets) and self._offsets[place] < attribute.value_end
+        return self._hints.has_one(attribute.value_start, attribute.value_end)
 
     def _link(self, value: Value) -> None:
         relations = self._texts.get("rel", "").lower().split()
         known = [_relations()[name] for name in relations if name in _relations()]
         shows = Shows.STYLE if Shows.STYLE in known else known[0] if known else Shows.INERT
         label = "link-" + "-".join(relations)
-        self._add(value.text, label, shows, "never" if not known else "display", value)
+        if known and (inside := carried(value.text)):
+            self._nested(value, inside, label, shows)
+        else:
+            self._add(value.text, label, shows, "never" if not known else "display", value)
 
     def _meta(self, value: Value) -> None:
         directive = self._texts.get("http-equiv", "").lower().strip()
@@ -439,21 +485,69 @@ class _Finder:
             if url is not None and not is_namespace(url):
                 self._add(url, label, shows, when, value, *match.span(), is_text=True)
 
-    def _nested(self, value: Value, text: str, label: str, shows: Shows) -> None:
+    def _nested(self, value: Value, inside: Carried, label: str, shows: Shows) -> None:
         """A document inside the value: every URL in it falls with the value."""
-        for url in nested_urls(text):
+        if inside.is_script or (inside.is_markup and shows is Shows.FRAME):
+            self._document.scripts.append((value.attribute.value_start, value.attribute.value_end))
+        for url in self._urls_in(inside):
             self._append(url, f"{label}-nested", shows, "display", value)
+
+    def _urls_in(self, inside: Carried) -> list[str]:
+        """What a document inside this one asks for."""
+        found = dict.fromkeys(nested_urls(inside.text))
+        if self._depth < _DEEPEST:
+            if inside.is_markup:
+                document = find_references(inside.text, depth=self._depth + 1)
+                found |= dict.fromkeys(one.url for one in document.references)
+            elif inside.media_type == "text/css":
+                urls = (absolute(one.url) for one in find_urls(inside.text))
+                found |= dict.fromkeys(url for url in urls if url is not None)
+        return list(found)
+
+    def _script(self, value: Value, label: str) -> None:
+        """What runs when a program runs scripts; what it would ask for goes with the whole."""
+        start, end = value.attribute.value_start, value.attribute.value_end
+        self._document.scripts.append((start, end))
+        for match in _IN_SCRIPT.finditer(value.text.replace("\\/", "/")):
+            url = absolute(match.group().rstrip("."))
+            if url is not None and not is_namespace(url):
+                self._document.references.append(
+                    Reference(url, label, Shows.INERT, "script", start, end, is_text=True)
+                )
 
     def _raw(self, token: Token) -> None:
         text = self._markup[token.start : token.end]
         if token.name == "style":
             self._css(text, token.start, "css")
+            if self._in_doubt and (shadow := shadow_style(text)) is not None:
+                self._shadow_css(shadow, text, token)
         elif token.name == "script":
+            if self._runs and text.strip():
+                self._script(_value_at(self._markup, token.start, token.end), "script-text")
             for match in _SOURCE_MAP.finditer(text):
                 self._raw_span(match, token.start, "script-source-map", Shows.SILENT)
             if "<!doctype" in text.lower():
                 for match in _SYSTEM_ID.finditer(text):
                     self._raw_span(match, token.start, "script-doctype", Shows.INERT)
+
+    def _shadow_css(self, css: str, plainly: str, token: Token) -> None:
+        """A style sheet as XML reads it; where its characters stand cannot be told."""
+        known = {found.url for found in find_urls(plainly)}
+        for found in find_urls(css):
+            url = absolute(found.url, self._base)
+            for one in self._urls_in(inside) if (inside := carried(found.url)) else [url]:
+                if one is not None and found.url not in known:
+                    self._document.references.append(
+                        Reference(
+                            url=one,
+                            loader=_css_label(found, "css"),
+                            shows=_CSS_SHOWS[found.use],
+                            when="display",
+                            start=token.start,
+                            end=token.end,
+                            is_text=True,
+                        )
+                    )
 
     def _declaration(self, token: Token) -> None:
         text = self._markup[token.start : token.end]
@@ -486,11 +580,13 @@ class _Finder:
 
     def _css_url(self, found: CssUrl, place: Value | int, label: str) -> None:
         url = absolute(found.url, self._base)
-        if url is None and _CARRIER.match(found.url):
-            nested = nested_urls(_carried(found.url, "data"))
-            url = nested[0] if nested else None
-        if url is None:
-            return
+        if url is not None:
+            self._css_reference(url, found, place, label)
+        elif inside := carried(found.url):
+            for url in self._urls_in(inside):
+                self._css_reference(url, found, place, label)
+
+    def _css_reference(self, url: str, found: CssUrl, place: Value | int, label: str) -> None:
         inline = isinstance(place, Value)
         start, end = (
             place.span(found.start, found.end)
@@ -559,6 +655,10 @@ class _Finder:
         )
 
 
+def _value_at(markup: str, start: int, end: int) -> Value:
+    return Value(markup, Attribute("", start, start, start, end, ""))
+
+
 _CSS_SHOWS = {
     "image": Shows.PICTURE,
     "font": Shows.FONT,
@@ -575,26 +675,6 @@ def _css_label(found: CssUrl, label: str) -> str:
     return f"{label}-{found.property}" if found.property else label
 
 
-def _hints(lowered: str, selectors: set[str]) -> list[int]:
-    """Where something stands that makes a tag of any name worth reading."""
-    found = [match.start() for match in _HINT.finditer(lowered)]
-    found += [match.start() for match in _HIDDEN.finditer(lowered)]
-    if len(selectors) > _FEW_SELECTORS:
-        found += [match.start() for match in _NAMING.finditer(lowered)]
-    else:
-        for selector in selectors:
-            found += _occurrences(lowered, selector[1:].lower())
-    found.sort()
-    return found
-
-
-def _occurrences(lowered: str, name: str) -> Iterator[int]:
-    position = lowered.find(name)
-    while position >= 0:
-        yield position
-        position = lowered.find(name, position + len(name))
-
-
 def _candidates(srcset: str) -> Iterator[tuple[int, int]]:
     """The spans of the URLs of a srcset (HTML standard 4.8.4.2.1)."""
     position = 0
@@ -605,17 +685,3 @@ def _candidates(srcset: str) -> Iterator[tuple[int, int]]:
         if len(url) == len(match.group(1)):
             comma = srcset.find(",", position)
             position = len(srcset) if comma < 0 else comma + 1
-
-
-def _carried(text: str, scheme: str) -> str:
-    """What a data: or javascript: URL holds, as text, with base64 in it read as well."""
-    plain = unquote(text)
-    if scheme.lower() == "data" and ";base64" not in text[:128].lower():
-        return plain
-    decoded = [plain]
-    for match in _BASE64.finditer(plain):
-        try:
-            decoded.append(base64.b64decode(match.group() + "==").decode("latin-1"))
-        except (binascii.Error, ValueError):
-            continue
-    return "\n".join(decoded)

@@ -96,6 +96,8 @@ def judge(reference: Reference, context: Context) -> Opinion:
     shape = shape_of(url)
     vendor, signs = _who(url, context)
     signs += _place(reference)
+    if url.startswith("file:"):
+        signs.append(("file_server", shape.host))
     signs += _form(url, shape, reference, context, is_named=vendor is not None)
     if any(signal == "address" for signal, _ in signs):
         # What names somebody varies, whichever folder it lies in.

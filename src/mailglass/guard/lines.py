@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 
 from .html import find_references
 from .reach import nested_urls
-from .references import Anchor, Document, Reference, Shows
+from .references import Anchor, Document, Reference, Repair, Shows
 
 __all__ = ["escaped", "find_in_calendar", "find_in_card", "folded", "is_escaped"]
 
@@ -132,6 +132,8 @@ def _html(value: str, place: int, unfolded: _Derived, found: Document) -> None:
     html = find_references(plain.text)
     found.references += (r._replace(start=back(r.start), end=back(r.end)) for r in html.references)
     found.anchors += (Anchor(a.url, back(a.start), back(a.end)) for a in html.anchors)
+    found.scripts += ((back(start), back(end)) for start, end in html.scripts)
+    found.repairs += (Repair(back(r.start), back(r.end), r.new) for r in html.repairs)
 
 
 def _loaded(

@@ -78,6 +78,13 @@ class Readable:
     readings: int = 1
     content_type: str = ""  # what it is displayed as; empty for what its header says
 
+    @property
+    def is_xml(self) -> bool:
+        """Whether programs may read it as XML."""
+        name = self.part.file_name or ""
+        kind = self.content_type or self.part.content_type
+        return kind in _XML or name.lower().endswith((".svg", ".xhtml", ".xht"))
+
 
 @dataclass(slots=True)
 class Found:
@@ -101,6 +108,7 @@ _NAMES = (
     (re.compile(r"\.(?:vcf|vcard)\Z", re.IGNORECASE), Kind.CARD),
 )
 _MESSAGES = frozenset(("message/rfc822", "message/global", "message/news", "message/rfc2822"))
+_XML = frozenset(("application/xhtml+xml", "image/svg+xml"))
 _SEALED_TYPES = frozenset(
     ("multipart/signed", "multipart/encrypted", "application/pkcs7-mime",
      "application/x-pkcs7-mime", "application/pgp-encrypted")

@@ -21,7 +21,12 @@ _REMOTE = re.compile(r"(https?|ftp):[/\\]*+(?=[^/\\])", re.IGNORECASE)
 _PLAIN = re.compile(r"https?://[^/\\\x00-\x20][^\\\x00-\x20]*+\Z")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _URL = re.compile(r"https?:[/\\]{2}[^\s\"'<>()\\{}|^`]++", re.IGNORECASE)
-_VIEW_SOURCE = "view-source:"
+# What some programs take in front of a URL: browsers, and Internet Explorer's engine in Outlook.
+_WRAPPER = re.compile(r"(?:view-source|mhtml|feed|jar):(?=https?:)", re.IGNORECASE)
+# A file on another machine: Windows asks it over SMB, and shows it who is logged in.
+_FILE = re.compile(
+    r"file:(?:[/\\]{2}|[/\\]{4,5})(?=[^/\\]{2})(?!localhost[/\\]|[a-z][:|])", re.IGNORECASE
+)
 
 # Names of vocabularies that are written as URLs and never asked for.
 NAMESPACES = frozenset(
@@ -31,15 +36,18 @@ NAMESPACES = frozenset(
 
 
 def absolute(reference: str, base: str | None = None) -> str | None:
-    """The absolute http, https or ftp URL that a program would ask for; None when it asks nobody.
+    """The absolute URL that a program would ask a network for; None when it asks nobody.
 
+    It is of http, https, ftp, or file with another machine's name.
     `base` is the document's `<base href>`: only with it does a relative reference leave a message.
     """
     if _PLAIN.match(reference):
         return reference
     url = reference.strip(_LEADING).translate(_VANISHES)
-    if url[: len(_VIEW_SOURCE)].lower() == _VIEW_SOURCE:
-        url = url[len(_VIEW_SOURCE) :]
+    if match := _WRAPPER.match(url):
+        url = url[match.end() :]
+    if match := _FILE.match(url):
+        return f"file://{url[match.end() :].replace(chr(92), '/')}"
     if match := _REMOTE.match(url):
         return f"{match.group(1).lower()}://{_slashed(url[match.end() :])}"
     if url[:2].replace("\\", "/") == "//":

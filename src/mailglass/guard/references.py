@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from .visibility import NO_BOX, Box
 
-__all__ = ["Anchor", "Document", "Reference", "Shows"]
+__all__ = ["Anchor", "Document", "Reference", "Repair", "Shows"]
 
 
 class Shows(StrEnum):
@@ -49,9 +49,19 @@ class Anchor(NamedTuple):
     end: int
 
 
+class Repair(NamedTuple):
+    """A stretch that programs read in different ways, and what makes them agree."""
+
+    start: int
+    end: int
+    new: str
+
+
 @dataclass(slots=True)
 class Document:
     """What was found in one document."""
 
     references: list[Reference] = field(default_factory=list)
     anchors: list[Anchor] = field(default_factory=list)
+    scripts: list[tuple[int, int]] = field(default_factory=list)  # what would run, by its span
+    repairs: list[Repair] = field(default_factory=list)

@@ -66,6 +66,8 @@ class Report:
     receipt_requests: tuple[str, ...]  # the header fields, as `Name: address`
     sealed: tuple[str, ...]  # parts that are signed or encrypted, as `path content-type`
     unread: tuple[tuple[str, str], ...] = ()  # parts that could not be looked into, and why
+    ambiguous: tuple[str, ...] = ()  # parts that programs read in different ways
+    scripts: int = 0  # what would run in a program that runs scripts
 
     @property
     def trackers(self) -> tuple[Resource, ...]:
@@ -126,6 +128,8 @@ def _documents(readables: Iterable[Readable]) -> Iterator[tuple[Readable, Docume
                 Document(
                     [ref for ref in document.references if (ref.url, ref.loader) in new],
                     [anchor for anchor in document.anchors if anchor.url in new],
+                    document.scripts,
+                    document.repairs,
                 ),
             )
 
@@ -187,6 +191,10 @@ def report_on(examined: Examined, judged: Iterable[Judged]) -> Report:
             if is_sealed(part)
         ),
         unread=tuple(examined.parts.unread.items()),
+        ambiguous=tuple(
+            dict.fromkeys(r.path for r, document in examined.documents if document.repairs)
+        ),
+        scripts=sum(len(d.scripts) for r, d in examined.documents if r.reading == 0),
     )
 
 
@@ -232,7 +240,7 @@ def read(readable: Readable) -> Document:
     """What one reading of a part would ask for, and where its links go."""
     markup = readable.content.markup
     if readable.kind is Kind.HTML:
-        return find_references(markup)
+        return find_references(markup, is_xml=readable.is_xml)
     if readable.kind is Kind.CALENDAR:
         return find_in_calendar(markup)
     if readable.kind is Kind.CARD:

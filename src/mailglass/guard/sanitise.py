@@ -56,7 +56,7 @@ class Remove(StrEnum):
 
     TRACKERS = "trackers"  # trackers, and of the maybes what cannot be seen anyway
     MAYBE = "maybe"  # every maybe as well
-    ALL = "all"  # everything that a network would be asked for
+    ALL = "all"  # everything that a network would be asked for, and every script
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -304,6 +304,11 @@ def _wishes(
                 and (wish := _through(ref, plan.proxy, readable)) is not None
             ):
                 yield readable, wish
+        for repair in document.repairs:
+            yield readable, _Wish(repair.start, repair.end, repair.new, "ambiguous")
+        for start, end in document.scripts if plan.remove is Remove.ALL else ():
+            if readable.content.markup[start:end].strip():
+                yield readable, _Wish(start, end, "", "script")
         if not links or not (
             readable.kind is Kind.HTML or (plan.text_links and readable.kind is Kind.TEXT)
         ):

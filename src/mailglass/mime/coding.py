@@ -14,6 +14,7 @@ class Coding:
 
     uses_room = False  # whether changes leave room for white space
     pads = False  # whether that is to fill groups, not to break lines
+    space = b" "  # in the charset of the text
     longest_run: int | None = None  # bytes that may stand on one line, where nothing breaks them
     is_regular = True  # whether every program reads the body in one way
 

@@ -121,6 +121,8 @@ class Content:
         opened = text or open_charset(self.charset, self._coding.data)
         self.markup, self._codec, self._transparent, self._is_faithful = opened
         self._data = self._coding.data
+        if not self._transparent:
+            self._coding.space = " ".encode(self._codec or "ascii")
         self._reading: str | None = None
         if self._is_wide and isinstance(self._coding, Identity):
             self._coding.lift_line_limit()

@@ -297,17 +297,21 @@ def tokenize(
     names: Collection[str] | None = None,
     ends: Collection[str] | None = None,
     shortcut: Shortcut | None = None,
+    *,
+    plain: bool = False,
 ) -> Iterator[Token]:
     """The tokens from `start` to `end`; text between them is not reported.
 
     With `names` (lower case) only those tags are reported, which is faster, and of end tags only
     those in `ends` if it is given; raw text, comments and declarations are reported always.
     A `shortcut` for one of the names saves the look at each attribute.
+    `plain` takes SVG and MathML for HTML, and for raw text only what an end tag closes: the reading
+    that hides least, for who does not trust the document's author.
     """
     stop = len(markup) if end is None else end
     name = "" if shortcut is None else shortcut.name
     short: list[_Regs] = []
-    for token in _tokens(markup, start, stop, _Wanted.of(names, ends, shortcut), short):
+    for token in _tokens(markup, start, stop, _Wanted.of(names, ends, shortcut), short, plain):
         if short:
             yield from _short_tokens(short, name)
             short.clear()
@@ -355,12 +359,13 @@ class _Wanted(NamedTuple):
 
 
 def _tokens(
-    markup: str, start: int, stop: int, wanted: _Wanted, short: list[_Regs]
+    markup: str, start: int, stop: int, wanted: _Wanted, short: list[_Regs], plain: bool = False
 ) -> Iterator[Token]:
     starts, ends, scan = wanted
     foreign: list[str] = []
+    unclosed: set[str] = set()
     position = start
-    has_single = markup.find("'", start, stop) >= 0
+    has_single = scan.candidate is not None and markup.find("'", start, stop) >= 0
     while True:
         now = _ANY if foreign else scan
         match = _collect(now, markup, position, stop, has_single, short)
@@ -381,12 +386,22 @@ def _tokens(
         if chosen is None or name in chosen:
             yield Token(kind, match.start(3) - 1, position, name)
         if foreign or name in _ALWAYS:
-            _track_foreign(foreign, name, kind, markup[position - 2 : position] == "/>")
+            if not plain:
+                _track_foreign(foreign, name, kind, _is_self_closing(markup, position))
             if kind is TokenKind.START and not _is_foreign(foreign):
+                if plain and (name in unclosed or _is_self_closing(markup, position)):
+                    continue
                 raw_end = _raw_end(markup, position, stop, name)
-                if raw_end > position:
+                if plain and raw_end == stop:
+                    unclosed.add(name)  # asked for each, the search would take a square of time
+                elif raw_end > position:
                     yield Token(TokenKind.RAW, position, raw_end, name)
                     position = raw_end
+
+
+def _is_self_closing(markup: str, end: int) -> bool:
+    """Whether the tag that ends there is written as one without content."""
+    return markup.startswith("/>", end - 2)
 
 
 def _other_token(match: re.Match[str], markup: str, stop: int, foreign: bool) -> Token:

@@ -355,9 +355,7 @@ class Base64(Coding):
             return _without_room(units)
         if None not in units:
             return None
-        codec = next((unit.codec for unit in units if isinstance(unit, Filling)), "ascii")
-        space = " ".encode(codec)
-        padding = next(n for n in range(3) if (length + n * len(space)) % 3 == 0) * space
+        padding = next(n for n in range(3) if (length + n * len(self.space)) % 3 == 0) * self.space
         place = units.index(None)
         return _without_room([*units[:place], padding, *units[place + 1 :]])
 

@@ -1,0 +1,176 @@
+"""Markup that one program reads and another does not hides nothing from the guard."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from guard_mail import mail
+from hypothesis import given
+from hypothesis import strategies as st
+from test_guard_browser import CHROMIUM, collecting, html_of, opened
+
+from mailglass.guard import Remove, clean, inspect, restore
+
+BEACON = "http://t.example/open/reader@example.org/5f0c1d2e3b4a59687786a5b4c3d2e1f0"
+IMG = f"<img src={BEACON} width=1 height=1>"
+
+# Each shows the beacon to some program: raw text that is none there, or that ends elsewhere.
+HIDDEN = {
+    "svg left by an end tag": f'<svg></p><style><a id="</style>{IMG}">',
+    "svg left by a line break": f'<svg></br><style><a id="</style>{IMG}">',
+    "math left by an end tag": f'<math></p><style><a id="</style>{IMG}">',
+    "svg left by a coloured font": f'<svg><font color=x><style><a id="</style>{IMG}">',
+    "text in math": f'<math><mtext><style><a id="</style>{IMG}">',
+    "an attribute over the end of a style": f'<svg><style><a id="</style><p title=">{IMG}">',
+    "a picture over the end of a style": f'<svg><style><img alt="</style>" src={BEACON}>',
+    "a picture in a style of svg": f"<svg><style>{IMG}</style></svg>",
+    "a picture in a title of svg": f"<svg><title>{IMG}</title></svg>",
+    "a picture in a title in a style": f"<svg><style><title>{IMG}</title></style></svg>",
+    "a script in svg": f"<svg><script>{IMG}</script></svg>",
+    "a style without content": f"<svg><style/>{IMG}",
+    "a title without end": f"<svg><title>{IMG}",
+    "plain text in svg": f"<svg><plaintext>{IMG}",
+    "a style in a list of choices": f"<select><style></select>{IMG}</style>",
+    "a text area in a list of choices": f"<select><xmp></select>{IMG}</xmp>",
+    "a frame set": f"<frameset><style></frameset>{IMG}</style>",
+    "character data": f'<svg><![CDATA[ x> <a id=" ]]>{IMG}<b id="">',
+    "a comment in a style of svg": f"<svg><style><!--</style>{IMG}--></style>",
+    "noscript in an attribute": f'<noscript><img alt="</noscript>{IMG}" src=cid:x>',
+    "noscript in a comment": f"<noscript><!--</noscript>{IMG}-->",
+    "noscript in a style": f"<noscript><style></noscript>{IMG}</style>",
+    "a style sheet of references": f"<svg><style>&#64;import '{BEACON}';</style></svg>",
+    "a style sheet in pieces": f"<svg><style>@imp<!-- -->ort '{BEACON}';</style></svg>",
+    "character data in a style sheet": f"<svg><style><![CDATA[@imp]]>ort '{BEACON}';</style>",
+    "a style sheet without end": f"<svg><style>@import '{BEACON}';",
+}
+LOADED = {
+    "a style sheet in a URL": "<link rel=stylesheet href=\"data:text/css,@import '{}';\">",
+    "a style sheet in base64": "<link rel=stylesheet href='data:text/css;base64,{b64css}'>",
+    "a style sheet in a style sheet": "<style>@import \"data:text/css,@import '{}'\";</style>",
+    "a document in a frame": "<iframe src='data:text/html,<img src={}>'></iframe>",
+    "a document in a document": "<iframe srcdoc='<img src=&quot;{}&quot;>'></iframe>",
+    "a handler": "<img src=data:, onerror=\"this.onerror=null;this.src='{}'\">",
+    "a handler of another element": "<body onload='new Image().src=\"{}\"'>",
+    "a script": "<script>fetch('{}')</script>",
+    "a script that hides it": "<script>fetch(atob('{b64}'))</script>",
+    "a link that runs": "<a href='javascript:void fetch(\"{}\")'>x</a>"
+    "<script>document.links[0].click()</script>",
+    "a frame that runs": "<iframe src=\"javascript:fetch('{}')\"></iframe>",
+}
+
+
+def loaded(form: str, url: str) -> str:
+    import base64
+
+    css = base64.b64encode(f"@import '{url}';".encode()).decode()
+    return (
+        form.replace("{b64css}", css)
+        .replace("{b64}", base64.b64encode(url.encode()).decode())
+        .replace("{}", url)
+    )
+
+
+@pytest.mark.parametrize("html", HIDDEN.values(), ids=HIDDEN)
+def test_a_beacon_that_only_some_programs_see_is_found_and_goes(html: str) -> None:
+    raw = mail(f"<p>Hello</p>{html}")
+    found = inspect(raw)
+    assert BEACON in {resource.url for resource in found.trackers}
+    cleaned = clean(raw)
+    assert BEACON.encode() not in cleaned.data or not inspect(cleaned.data).trackers
+    assert clean(cleaned.data).data == cleaned.data
+    assert restore(cleaned.data, cleaned.edits) == raw
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<svg><title>a</title><style>p > a {color: red}</style></svg>",
+        "<style><!-- p{} --></style><svg></svg>",
+        "<select><option>a</select><style>a</style>",
+        "<noscript><p>b</p></noscript>",
+        "<svg viewBox='0 0 1 1'><path d='M0 0'/></svg><p>c",
+        "<title></title><svg/><textarea></textarea>",
+    ],
+)
+def test_ordinary_drawings_and_forms_stay_as_they_are(html: str) -> None:
+    raw = mail(html)
+    assert inspect(raw).ambiguous == ()
+    assert clean(raw, remove=Remove.ALL).data == raw
+
+
+def test_what_is_read_in_two_ways_is_said_to_be() -> None:
+    assert inspect(mail(HIDDEN["text in math"])).ambiguous == ("0",)
+
+
+@pytest.fixture(scope="module")
+def browser() -> None:
+    pytest.importorskip("playwright.sync_api")
+    if shutil.which(CHROMIUM) is None:
+        pytest.skip(f"no browser at {CHROMIUM}: apt-get install chromium")
+
+
+@pytest.mark.servers
+@pytest.mark.usefixtures("browser")
+def test_a_browser_asks_nobody_for_a_beacon_that_only_some_programs_see() -> None:
+    with collecting() as collector:
+        there = BEACON.replace("t.example", collector.authority)
+        mails = [
+            mail(html.replace(BEACON, f"{there}/{number}"))
+            for number, html in enumerate(HIDDEN.values())
+        ]
+        assert len(opened(collector, *map(html_of, mails))) > 15, "they do load"
+        assert opened(collector, *(html_of(clean(raw).data) for raw in mails)) == []
+
+
+@pytest.mark.servers
+@pytest.mark.usefixtures("browser")
+def test_with_everything_removed_nothing_runs_and_nothing_inside_a_url_loads() -> None:
+    with collecting() as collector:
+        base = f"http://{collector.authority}/images"
+        mails = [
+            mail(loaded(form, f"{base}/{number}.png"))
+            for number, form in enumerate(LOADED.values())
+        ]
+        asked = opened(collector, *map(html_of, mails))
+        assert len(set(asked)) == len(LOADED), asked
+        cleaned = (html_of(clean(raw, remove=Remove.ALL).data) for raw in mails)
+        assert opened(collector, *cleaned) == []
+
+
+@pytest.mark.parametrize("form", LOADED.values(), ids=LOADED)
+def test_a_beacon_in_a_script_or_inside_a_url_is_found(form: str) -> None:
+    raw = mail(loaded(form, BEACON))
+    report = inspect(raw)
+    if "{b64}" not in form:
+        assert BEACON in {resource.url for resource in report.trackers}
+        assert BEACON.encode() not in clean(raw).data
+    assert report.scripts or "style" in form or "srcdoc" in form
+
+
+def test_a_file_on_another_machine_is_asked_for_with_the_readers_name() -> None:
+    for url in ("file://t.example/share/a.png", "file:////t.example/share/a.png"):
+        [found] = inspect(mail(f"<img src='{url}'>")).trackers
+        assert (found.url, found.band) == ("file://t.example/share/a.png", "tracker")
+    assert inspect(mail("<img src='file:///C:/a.png'><img src=file://localhost/a>")).resources == ()
+
+
+PIECES = st.sampled_from(
+    [
+        *("<svg>", "</svg>", "<math>", "<mtext>", "<select>", "</select>", "<style>", "</style>"),
+        *("<title>", "</title>", "<noscript>", "</noscript>", "<xmp>", "</xmp>", "</p>", "<p>"),
+        *('<a id="', '">', "<!--", "-->", "<![CDATA[", "]]>", "<style/>", "<font color=x>", "x"),
+        *("<desc>", "<foreignObject>", "<table>", "<textarea>", "</textarea>", "<template>"),
+        *("<script>", "</script>", "<plaintext>", "<iframe>", "</iframe>", "<br>", "'", "<b a='"),
+    ]
+)
+
+
+@given(st.lists(PIECES, max_size=12), st.lists(PIECES, max_size=6))
+def test_whatever_a_tree_builder_shows_is_found(before: list[str], behind: list[str]) -> None:
+    from selectolax.lexbor import LexborHTMLParser
+
+    html = "".join((*before, IMG, *behind))
+    cleaned = html_of(clean(mail(html)).data).decode()
+    pictures = LexborHTMLParser(cleaned).css("img")
+    assert BEACON not in {picture.attributes.get("src") for picture in pictures}
