@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
 
 from fastapi import APIRouter, Depends
 from fastapi.responses import Response, StreamingResponse
 
-from ...history import Counts, Dimension, Period, Transaction
+from ...history import Counts, Dimension, Transaction
+from ..chart import bars_of, beginning, period_of
 from ..live import Live
 from ..site import Site
 from ..visitor import Visitor
@@ -20,21 +19,6 @@ __all__ = ["routes"]
 _DAYS = (1, 7, 30, 90)
 _DOMAINS = 12  # rows of the table
 _LATEST = 15  # events of the list
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bar:
-    """One stretch of time in the chart."""
-
-    start: datetime
-    human: int
-    machine: int
-    undetermined: int
-
-    @property
-    def total(self) -> int:
-        """How high it stands."""
-        return self.human + self.machine + self.undetermined
 
 
 def routes(site: Site) -> APIRouter:
@@ -64,25 +48,18 @@ def routes(site: Site) -> APIRouter:
         assert visitor.user is not None
         days = days if days in _DAYS else 7
         account_id, now = visitor.user.account_id, site.clock()
-        step = timedelta(hours=1) if days == 1 else timedelta(days=1)
-        period = Period.HOUR if days == 1 else Period.DAY
-        first = _floor(now, step) - timedelta(days=days) + step
+        period, first = period_of(days, now, visitor.zone), beginning(days, now, visitor.zone)
         with site.history.reading() as t:
             counts = t.counts(account_id, Dimension.ACCOUNT, period, since=first)
             return {
                 "days": days,
                 "sums": _sums(counts),
-                "bars": list(_bars(counts, first, step, now)),
+                "bars": list(bars_of(counts, days, now, visitor.zone)),
                 "domains": t.largest_domains(account_id, _DOMAINS),
                 "latest": _latest(t, account_id),
             }
 
     return router
-
-
-def _floor(at: datetime, step: timedelta) -> datetime:
-    seconds = int(at.timestamp() // step.total_seconds() * step.total_seconds())
-    return datetime.fromtimestamp(seconds, at.tzinfo)
 
 
 def _sums(counts: Iterable[Counts]) -> Mapping[str, int]:
@@ -91,28 +68,6 @@ def _sums(counts: Iterable[Counts]) -> Mapping[str, int]:
         for name, number in row.counts.items():
             sums[name] = sums.get(name, 0) + number
     return sums
-
-
-def _bars(
-    counts: Iterable[Counts], first: datetime, step: timedelta, now: datetime
-) -> Iterable[Bar]:
-    """One for each stretch of time, also where nothing happened."""
-    by_start = {row.start: row for row in counts if row.start}
-    end = max(now, *by_start) if by_start else now  # a simulated world lies ahead of the clock
-    start = first
-    while start <= end:
-        row = by_start.get(start)
-        yield Bar(
-            start=start,
-            human=_hits(row, "human"),
-            machine=_hits(row, "machine"),
-            undetermined=_hits(row, "undetermined"),
-        )
-        start += step
-
-
-def _hits(row: Counts | None, who: str) -> int:
-    return sum(row[f"{what}_{who}"] for what in ("beacon", "link", "attachment")) if row else 0
 
 
 def _latest(t: Transaction, account_id: int) -> list[tuple[object, object, object]]:
