@@ -79,7 +79,7 @@ def urls_of(nodes: list[Node]) -> list[str]:
 
 PIECES = st.sampled_from(
     ["url(", ")", "a.png", "'", '"', "\\", "/*", "*/", "{", "}", ";", ":", "@import ", "\n", " ",
-     "p", "background", "(", "\\75", "rl(", "/", "x y"]
+     "p", "background", "(", "\\75", "rl(", "/", "x y", "<!--", "-->", "#", "\r", "'x'", "u\\rl("]
 )  # fmt: skip
 
 
@@ -87,7 +87,8 @@ PIECES = st.sampled_from(
 def test_whatever_tinycss2_calls_a_url_is_found(css: str) -> None:
     expected = [url.strip() for url in urls_of(tinycss2.parse_component_value_list(css))]
     found = {item.url for item in find_urls(css)}
-    assert {url for url in expected if url} <= found
+    # tinycss2 lets a bad URL (4.3.14) stand with its backslash, which nobody asks for.
+    assert {url for url in expected if url and not url.endswith("\\")} <= found
 
 
 @pytest.mark.parametrize(
@@ -99,3 +100,9 @@ def test_a_style_sheet_of_anything_is_read_in_one_go(piece: str) -> None:
     css = piece * (500_000 // len(piece))
     find_urls(css + "url")
     attribute_names(css)
+
+
+@pytest.mark.parametrize("quote", ["'", '"'])
+def test_a_line_that_ends_within_quotes_hides_nothing_behind_it(quote: str) -> None:
+    css = f"a{{background:url({quote}\n)}} b{{background:url(//t.example/x)}} c{{x:{quote}{quote}}}"
+    assert [found.url for found in find_urls(css)] == ["//t.example/x"]

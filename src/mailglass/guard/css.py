@@ -16,13 +16,18 @@ from dataclasses import dataclass
 
 __all__ = ["CssUrl", "attribute_names", "find_urls", "without_disguise"]
 
+# An escape is a code, which takes the white space behind it along, or one character.
+_CODE = r"[0-9a-fA-F]{1,6}+(?:\r\n|[ \t\r\n\f])?+"
 # An identifier, with escapes: `\75 \72 \6C` spells url.
-_NAME = r"(?:[-\w\u0080-\U0010ffff]|\\(?:[0-9a-fA-F]{1,6}+[ \t\r\n\f]?+|[^\n0-9a-fA-F]))++"
+_NAME = rf"(?:[-\w\u0080-\U0010ffff]|\\(?:{_CODE}|[^\n\r\f0-9a-fA-F]))++"
+_IN_QUOTES = {q: rf"[^{q}\\\n\r\f]*+(?:\\(?:{_CODE}|\r\n|(?s:.))[^{q}\\\n\r\f]*+)*+" for q in "\"'"}
 _TOKEN = re.compile(
     rf"""
       (?P<comment>/\*(?s:.*?)(?:\*/|\Z))
-    | (?P<string>"[^"\\\n]*+(?:\\(?s:.)[^"\\\n]*+)*+(?:"|(?=\n)|\Z|\\\Z)
-               |'[^'\\\n]*+(?:\\(?s:.)[^'\\\n]*+)*+(?:'|(?=\n)|\Z|\\\Z))
+    | (?P<string>"{_IN_QUOTES['"']}(?:"|(?=[\n\r\f])|\Z|\\\Z)
+               |'{_IN_QUOTES["'"]}(?:'|(?=[\n\r\f])|\Z|\\\Z))
+    | <!-- | -->
+    | \#{_NAME}
     | @(?P<at>{_NAME})
     | (?P<function>{_NAME})\(
     | (?P<property>{_NAME})[ \t\r\n\f]*+:
@@ -33,14 +38,14 @@ _TOKEN = re.compile(
 )
 # The value of url(): up to the parenthesis that closes it, or to the end (CSS Syntax 4.3.6).
 _VALUE = re.compile(
-    r"""[ \t\r\n\f]*+
-    (?: "(?P<double>[^"\\]*+(?:\\(?s:.)[^"\\]*+)*+)"?
-      | '(?P<single>[^'\\]*+(?:\\(?s:.)[^'\\]*+)*+)'?
+    rf"""[ \t\r\n\f]*+
+    (?: "(?P<double>{_IN_QUOTES['"']})(?:"|\\?\Z|(?P<broken>))
+      | '(?P<single>{_IN_QUOTES["'"]})(?:'|\\?\Z|(?P<cut>))
       | (?P<bare>[^)\\]*+(?:\\(?s:.)[^)\\]*+)*+(?:\\\Z)?)
     )""",
     re.VERBOSE,
 )
-_ESCAPE = re.compile(r"\\(?:([0-9a-fA-F]{1,6})[ \t\r\n\f]?|(\r\n|[\n\r\f])|(?s:(.))|\Z)")
+_ESCAPE = re.compile(r"\\(?:([0-9a-fA-F]{1,6})(?:\r\n|[ \t\r\n\f])?|(\r\n|[\n\r\f])|(?s:(.))|\Z)")
 _COMMENT = re.compile(r"/\*(?s:.*?)(?:\*/|\Z)")
 _SOURCE_MAP = re.compile(r"sourceMappingURL=([^\s*]++)")
 _FILTER_SOURCE = re.compile(r"""(?:src|colorspace)\s*+=\s*+['"]?+([^'",)]++)""", re.IGNORECASE)
@@ -147,12 +152,18 @@ class _Scanner:
         match = _VALUE.match(self._css, position)
         if match is None:  # cannot be: a bare value may be empty
             return None, position
+        if match.lastgroup in ("broken", "cut"):  # a line ends within quotes: no URL, and no string
+            return None, match.end()
         start, end = match.span(match.lastgroup or 0)
-        closing = self._css.find(")", match.end())
-        after = len(self._css) if closing < 0 else closing + 1
-        if self._at_rule == "namespace":
-            return None, after
-        return self._found(start, start + len(self._css[start:end].rstrip())), after
+        if match.lastgroup != "bare":
+            # More may follow within the parentheses, and what is no value there is read on.
+            self._functions.append("url")
+            after = match.end()
+        else:
+            closing = self._css.find(")", match.end())
+            after = len(self._css) if closing < 0 else closing + 1
+            end = start + len(_without_end_space(self._css[start:end]))
+        return (None if self._at_rule == "namespace" else self._found(start, end)), after
 
     def _found(self, start: int, end: int) -> CssUrl:
         use = {"import": "import", "font-face": "font"}.get(self._at_rule, "image")
@@ -165,6 +176,12 @@ class _Scanner:
     def _source_map(self, start: int, end: int) -> Iterator[CssUrl]:
         for match in _SOURCE_MAP.finditer(self._css, start, end):
             yield CssUrl(match.group(1), *match.span(1), "source-map", "")
+
+
+def _without_end_space(text: str) -> str:
+    """An unquoted value; the space that ends an escape belongs to it."""
+    bare = text.rstrip()
+    return text[: len(bare) + 1] if bare.endswith("\\") else bare
 
 
 def _string_end(match: re.Match[str]) -> int:
