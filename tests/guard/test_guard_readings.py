@@ -155,6 +155,27 @@ def test_a_file_on_another_machine_is_asked_for_with_the_readers_name() -> None:
     assert inspect(mail("<img src='file:///C:/a.png'><img src=file://localhost/a>")).resources == ()
 
 
+@pytest.mark.parametrize(
+    "svg",
+    [
+        f"<!DOCTYPE svg [<!ENTITY e \"<image href='{BEACON}'/>\">]><svg>&e;</svg>",
+        f'<!DOCTYPE svg [<!ENTITY a "http://t."><!ENTITY b "&a;{BEACON[9:]}">]>'
+        '<svg><image href="&b;"/></svg>',
+        f'<!DOCTYPE svg [<!ATTLIST image href CDATA "{BEACON}">]><svg><image/></svg>',
+    ],
+)
+def test_what_an_xml_document_declares_is_read(svg: str) -> None:
+    raw = mail(svg, content_type="image/svg+xml")
+    assert BEACON in {resource.url for resource in inspect(raw).trackers}
+    assert not inspect(clean(raw).data).trackers
+
+
+def test_entities_of_entities_do_not_grow_without_end() -> None:
+    laughs = "".join(f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">' for n in range(1, 12))
+    inspect(mail(f'<!DOCTYPE x [<!ENTITY a0 "ha">{laughs}]><svg>&a11;</svg>',
+                 content_type="image/svg+xml"))  # fmt: skip
+
+
 PIECES = st.sampled_from(
     [
         *("<svg>", "</svg>", "<math>", "<mtext>", "<select>", "</select>", "<style>", "</style>"),

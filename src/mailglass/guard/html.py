@@ -26,7 +26,7 @@ from .carried import Carried, carried
 from .css import CssUrl, attribute_names, find_urls
 from .hints import Hints
 from .reach import absolute, is_namespace, nested_urls
-from .readings import Doubt, doubts, is_doubtful, shadow_style
+from .readings import Doubt, doubts, is_doubtful, shadow_style, subset_of
 from .references import Anchor, Document, Reference, Repair, Shows
 from .tables import read_table
 from .values import Value
@@ -200,6 +200,8 @@ class _Finder:
         for token in tokens:
             self._token(token, None)
         found = self._document
+        if self._is_xml:
+            self._read_declared()
         for doubt in doubts(self._markup, tokens, is_xml=self._is_xml):
             references, anchors = len(found.references), len(found.anchors)
             for token in doubt.tokens:
@@ -217,6 +219,19 @@ class _Finder:
                     one._replace(start=doubt.start, end=doubt.end, is_text=True, is_css=False)
                     for one in found.references[references:]
                 ]
+
+    def _read_declared(self) -> None:
+        """What an XML document asks for by names and attributes that it declares itself."""
+        if (subset := subset_of(self._markup)) is None:
+            return
+        inside = find_references(subset.expanded, depth=self._depth + 1)
+        known = {one.url for one in self._document.references}
+        for url in dict.fromkeys((*(r.url for r in inside.references), *nested_urls(subset.text))):
+            if url not in known:
+                span = subset.start, subset.end
+                self._document.references.append(
+                    Reference(url, "xml-declared", Shows.SILENT, "display", *span, is_text=True)
+                )
 
     def _unread(self, doubt: Doubt) -> None:
         for url in nested_urls(self._markup[doubt.start : doubt.end]):

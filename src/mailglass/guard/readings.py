@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from ..mime import Token, TokenKind, tokenize
 
-__all__ = ["Doubt", "doubts", "is_doubtful", "shadow_style"]
+__all__ = ["Doubt", "Subset", "doubts", "is_doubtful", "shadow_style", "subset_of"]
 
 # What makes raw text doubtful.
 _CAUSES = ("<svg", "<math", "<select", "<frameset", "<noscript")
@@ -30,6 +30,11 @@ _RAW = frozenset(
 _MARKUP = re.compile(r"<[a-zA-Z/!?]")
 _NOSCRIPT_END = re.compile(r"</noscript(?=[\t\n\f\r />])", re.IGNORECASE)
 _SECTION = re.compile(r"<!\[CDATA\[((?s:.*?))(?:\]\]>|\Z)")
+_SUBSET = re.compile(r"<!doctype[^\[>]*+\[((?s:.*?))\]\s*+>", re.IGNORECASE)
+_ENTITY = re.compile(r"""<!ENTITY\s++([\w.-]++)\s++(?:"([^"]*+)"|'([^']*+)')""")
+_NAMED = re.compile(r"&([\w.-]++);")
+_DEEPEST = 16  # entities in entities
+_MAX_EXPANDED = 4  # times the document's length; entities of entities grow without end
 _LONGER = {"<![CDATA[": "]]>", "<?": "?>"}  # what ends at the first `>` or, in XML, only here
 # Real mail has a handful; each may cost a walk over the rest of the document.
 _MAX_DOUBTS = 200
@@ -170,3 +175,33 @@ def _characters(markup: str) -> str:
             pieces.append(markup[position : token.start])
             position = token.end
     return unescape("".join((*pieces, markup[position:])))
+
+
+class Subset(NamedTuple):
+    """What an XML document declares at its beginning: texts for names, and attributes."""
+
+    start: int
+    end: int
+    text: str
+    expanded: str  # the document behind it, with the texts in place of their names
+
+
+def subset_of(markup: str) -> Subset | None:
+    """The internal subset of an XML document (XML 1.0, section 2.8); None when it has none."""
+    if not (match := _SUBSET.search(markup)):
+        return None
+    entities = {name: one or other for name, one, other in _ENTITY.findall(match[1])}
+    text = markup[match.end() :]
+    room = _MAX_EXPANDED * len(markup)
+
+    def value(named: re.Match[str]) -> str:
+        nonlocal room
+        found = entities.get(named[1], named[0]) if room > 0 else named[0]
+        room -= len(found)
+        return found
+
+    for _ in range(_DEEPEST):
+        before, text = text, _NAMED.sub(value, text)
+        if text == before:
+            break
+    return Subset(*match.span(1), match[1], text)
