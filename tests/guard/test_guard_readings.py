@@ -53,6 +53,8 @@ LOADED = {
     "a handler": "<img src=data:, onerror=\"this.onerror=null;this.src='{}'\">",
     "a handler of another element": "<body onload='new Image().src=\"{}\"'>",
     "a script": "<script>fetch('{}')</script>",
+    "what to fetch ahead": "<script type=speculationrules>"
+    '{"prefetch":[{"source":"list","urls":["{}"]}]}</script><script>fetch("{}")</script>',
     "a script that hides it": "<script>fetch(atob('{b64}'))</script>",
     "a link that runs": "<a href='javascript:void fetch(\"{}\")'>x</a>"
     "<script>document.links[0].click()</script>",

@@ -67,9 +67,10 @@ _PI_VALUE = re.compile(
     r"""\b(?:href|implementation|src)\s*+=\s*+["']?+([^"'\s>]++)""", re.IGNORECASE
 )
 _SOURCE_MAP = re.compile(r"sourceMappingURL=(\S++)")
-# What a browser takes for a script (HTML standard 4.12.1.1); `ld+json` and the like are data.
+# What a browser takes for a script (HTML standard 4.12.1.1), and for what to fetch ahead of a click;
+# `ld+json` and the like are data.
 _RUNS = re.compile(
-    r"(?:(?:text|application)/)?(?:x-)?(?:java|ecma|j|vb|live)script(?:1\.\d)?|module"
+    r"(?:(?:text|application)/)?(?:x-)?(?:java|ecma|j|vb|live)script(?:1\.\d)?|module|speculationrules"
 )
 _DEEPEST = 3  # documents within documents
 
