@@ -67,10 +67,10 @@ _PI_VALUE = re.compile(
     r"""\b(?:href|implementation|src)\s*+=\s*+["']?+([^"'\s>]++)""", re.IGNORECASE
 )
 _SOURCE_MAP = re.compile(r"sourceMappingURL=(\S++)")
-# What a browser takes for a script (HTML standard 4.12.1.1), and for what to fetch ahead of a click;
-# `ld+json` and the like are data.
+# What a browser takes for a script (HTML standard 4.12.1.1), and for what to fetch before a click.
 _RUNS = re.compile(
-    r"(?:(?:text|application)/)?(?:x-)?(?:java|ecma|j|vb|live)script(?:1\.\d)?|module|speculationrules"
+    r"(?:(?:text|application)/)?(?:x-)?(?:java|ecma|j|vb|live)script(?:1\.\d)?"
+    r"|module|speculationrules"
 )
 _DEEPEST = 3  # documents within documents
 
