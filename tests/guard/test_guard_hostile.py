@@ -123,7 +123,7 @@ def test_parts_in_encoded_messages_count_as_well() -> None:
     inner = b"".join(encodebytes(entity(MIXED, b"--b\n\n" * 3_000)) for _ in range(1))
     part = b"--b\nContent-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\n" + inner
     report = inspect(entity(MIXED, part * 8))
-    assert 3 < len(report.unread) < 8
+    assert [path for path, _ in report.unread] == ["0"]
 
 
 def test_many_ways_of_reading_each_of_many_layers_are_not_all_tried() -> None:

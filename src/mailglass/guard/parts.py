@@ -11,8 +11,10 @@ into is named in `Found.unread`.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from enum import Enum
+from operator import itemgetter
 
 from ..errors import NotAMessage
 from ..mime import (
@@ -27,6 +29,7 @@ from ..mime import (
     standings,
     walk,
 )
+from .structure import Delimiters, Other, Places, other_parts, other_structures
 
 __all__ = ["MAX_PARTS", "Carrier", "Found", "Kind", "Readable", "is_sealed", "readable_parts"]
 
@@ -51,15 +54,23 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Carrier:
-    """A part whose decoded body is parts again, beyond what `walk` reads."""
+    """A part whose decoded body is parts again, beyond what `walk` reads.
+
+    Also a second way of telling the parts of a message apart, when programs differ about that.
+    """
 
     part: Part
     within: Message  # whose part it is
     outer: Carrier | None
     message: Message  # what is in it
     head: int  # bytes put before it, so that it is a message
-    is_plain: bool  # whether the rest stands in the message as it is
+    places: Places  # where its bytes stand in `within`
     layer: int  # how many carriers it lies in, with itself
+
+    def back(self, offset: int) -> int | None:
+        """Where a byte of it stands in `within`; None when it does not, as it is encoded."""
+        start, there = self.places[bisect_right(self.places, offset, key=itemgetter(0)) - 1]
+        return None if there is None else there + offset - start
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,6 +103,7 @@ class Found:
 
     readables: list[Readable] = field(default_factory=list)
     unread: dict[str, str] = field(default_factory=dict)  # path of a part, and why
+    known: set[object] = field(default_factory=set)  # parts, by their places in the message
     parts_left: int = MAX_PARTS
     bytes_left: int = 0  # of encoded messages that may still be read
 
@@ -103,17 +115,25 @@ _KINDS = {
     **dict.fromkeys(("text/vcard", "text/x-vcard", "text/directory"), Kind.CARD),
     "message/external-body": Kind.EXTERNAL,
 }
+_SHOWN_AS_WELL = ("application/xhtml+xml", "image/svg+xml", "message/external-body")
 _NAMES = (
     (re.compile(r"\.(?:x?html?|svg|xht|mht)\Z", re.IGNORECASE), Kind.HTML),
     (re.compile(r"\.(?:vcf|vcard)\Z", re.IGNORECASE), Kind.CARD),
 )
-_MESSAGES = frozenset(("message/rfc822", "message/global", "message/news", "message/rfc2822"))
+# Of message/* what has another form than that of a message, and what lies elsewhere. Programs take
+# the rest for messages, also names that they do not know.
+_NO_MESSAGES = frozenset(
+    ("message/external-body", "message/delivery-status", "message/disposition-notification",
+     "message/feedback-report", "message/global-delivery-status", "message/http", "message/s-http",
+     "message/global-disposition-notification", "message/sip", "message/sipfrag")
+)  # fmt: skip
 _XML = frozenset(("application/xhtml+xml", "image/svg+xml"))
 _SEALED_TYPES = frozenset(
     ("multipart/signed", "multipart/encrypted", "application/pkcs7-mime",
      "application/x-pkcs7-mime", "application/pgp-encrypted")
 )  # fmt: skip
 _ARMOUR = ("-----BEGIN PGP SIGNED MESSAGE-----", "-----BEGIN PGP MESSAGE-----")
+_TOO_MUCH = "its parts are too many or too deep; some are not looked into"
 _CONTAINERS = ("multipart/", "message/")
 _IDENTITY = frozenset(("7bit", "8bit", "binary"))
 # After these programs differ about what a part is; `walk` says which of them it saw.
@@ -132,6 +152,8 @@ def readable_parts(message: Message) -> Found:
     """The parts to look into, in their order, and those that cannot be looked into."""
     found = Found(bytes_left=_MAX_DECODED * len(message.raw))
     _gather(message, found, None, "", None)
+    for other in other_structures(message):
+        _gather_other(message, message.root, other, found, None, "", None)
     return found
 
 
@@ -140,17 +162,38 @@ def _gather(
 ) -> None:
     """Take in the parts of a message; `kept` is why its carrier must not be changed."""
     found.parts_left -= len(message.parts)
+    delimiters = Delimiters(message)
     for part, standing in zip(message.parts, standings(message), strict=True):
         path = _path(message, part, prefix)
         if part.number == 0 and (limit := _limit(part)):
-            found.unread[path] = f"{limit}; what lies beyond is not looked into"
+            found.unread["0"] = f"{limit}; what lies beyond is not looked into"
+        if (place := _place(part, carrier)) is not None:
+            if place in found.known:
+                continue
+            found.known.add(place)
         types = _types(message, part)
         if (part.content_type.startswith(_CONTAINERS) or len(types) > 1) and _is_carrier(
             message, part, types
         ):
             _open_carrier(message, part, found, carrier, path, kept)
+        for other in other_parts(message, part, delimiters):
+            _gather_other(message, part, other, found, carrier, path, kept)
         if not part.is_multipart and (kind := _kind(part, types)) is not None:
             _read(message, part, kind, standing, found, carrier, path, kept)
+
+
+def _place(part: Part, carrier: Carrier | None) -> object | None:
+    """Which bytes of the whole message the part is, and as what; None when it is encoded."""
+    place: list[int] = []
+    for offset in (part.start, part.body_start, part.end):
+        at: int | None = offset
+        around = carrier
+        while around is not None and at is not None:
+            at, around = around.back(at), around.outer
+        if at is None:
+            return None
+        place.append(at)
+    return (*place, part.content_type, part.transfer_encoding)
 
 
 def _limit(part: Part) -> str | None:
@@ -184,11 +227,12 @@ def _read(
         contents = read_all(message, part)
         if not any(content.markup for content in contents) and bytes(message.body(part)).strip():
             found.unread[path] = f"its encoding {part.transfer_encoding[:40]!r} cannot be undone"
-    is_shown = _is_shown(part, standing)
+    is_shown = _is_shown(message, part, kind, standing)
     kept = kept or _sealed_around(message, part) or (None if is_shown else "it is an attachment")
     for number, content in enumerate(contents):
         why = kept
-        if any(armour in content.markup for armour in _ARMOUR):
+        # What HTML loads is not in the text that such a signature is about.
+        if kind is Kind.TEXT and any(armour in content.markup for armour in _ARMOUR):
             why = "it holds a PGP signature or encryption"
         found.readables.append(
             Readable(
@@ -224,22 +268,25 @@ def _kind(part: Part, types: list[str]) -> Kind | None:
     return None
 
 
-def _is_shown(part: Part, standing: Standing) -> bool:
+def _is_shown(message: Message, part: Part, kind: Kind, standing: Standing) -> bool:
+    """Whether some program displays the part without being asked to open a file."""
     if standing is Standing.SHOWN:
         return True
+    parent = message.parent(part)
+    is_body = parent is None or parent.content_type == "multipart/alternative"
+    is_file = part.file_name is not None and not is_body
     if part.disposition == "attachment":
-        return False
+        return is_body and not part.file_name
+    if standing is Standing.ATTACHMENT:
+        # It says inline, or what it says is unknown, or only the multipart around it is attached.
+        return part.disposition == "inline" or not is_file
     if standing is Standing.UNREADABLE:  # programs differ, so some may show it
         return True
     if standing in (Standing.EMBEDDED, Standing.SIGNED):
-        return part.content_type.startswith("text/")
+        return part.content_type.startswith("text/") or (kind is Kind.HTML and not is_file)
     if standing is Standing.RESOURCE:  # a program that takes another part for the root shows it
         return part.content_type == "text/html"
-    if standing is not Standing.OTHER:
-        return False
-    if part.content_type == "application/xhtml+xml":
-        return True
-    return part.content_type in ("image/svg+xml", "message/external-body") and not part.file_name
+    return standing is Standing.OTHER and part.content_type in _SHOWN_AS_WELL and not is_file
 
 
 def _sealed_around(message: Message, part: Part) -> str | None:
@@ -251,12 +298,36 @@ def _sealed_around(message: Message, part: Part) -> str | None:
     return None
 
 
+def _gather_other(
+    message: Message,
+    part: Part,
+    other: Other,
+    found: Found,
+    outer: Carrier | None,
+    path: str,
+    kept: str | None,
+) -> None:
+    """Take in what another way of telling the parts apart finds, and the first does not."""
+    layer = 1 if outer is None else outer.layer + 1
+    found.bytes_left -= len(other.raw)
+    if layer > _MAX_LAYERS or found.bytes_left < 0 or found.parts_left < 1:
+        found.unread["0"] = _TOO_MUCH
+        return
+    try:
+        inner = walk(other.raw, max_parts=found.parts_left)
+    except NotAMessage:
+        return
+    kept = kept or _sealed_around(message, part)
+    carrier = Carrier(part, message, outer, inner, other.head, other.places, layer)
+    _gather(inner, found, carrier, path if path != "0" else "", kept)
+
+
 def _is_carrier(message: Message, part: Part, types: list[str]) -> bool:
     """Whether the part may hold parts that `walk` does not read, mostly as its body is encoded."""
     if part.is_multipart:
         names = coding_names(message.raw, part)
         return _is_too_deep(part) or any(name not in _IDENTITY for name in names)
-    if not any(name in _MESSAGES for name in types):
+    if not any(name.startswith("message/") and name not in _NO_MESSAGES for name in types):
         return False
     return not _walked(message, part) or len(coding_names(message.raw, part)) > 1
 
@@ -279,7 +350,7 @@ def _open_carrier(
 ) -> None:
     layer = 1 if outer is None else outer.layer + 1
     if layer > _MAX_LAYERS:
-        found.unread[path] = "its parts lie too deep; they are not looked into"
+        found.unread["0"] = _TOO_MUCH
         return
     kept = kept or _sealed_around(message, part)
     head = b""
@@ -297,7 +368,7 @@ def _open_carrier(
             continue
         found.bytes_left -= len(data)
         if found.bytes_left < 0 or found.parts_left < 1:
-            found.unread[path] = "there are too many parts and messages; it is not looked into"
+            found.unread["0"] = _TOO_MUCH
             return
         try:
             inner = walk(head + data, max_parts=found.parts_left)
@@ -306,7 +377,9 @@ def _open_carrier(
         if part.is_multipart and len(inner.parts) - 1 <= walked:
             continue  # its delimiters are not encoded, and nearly all programs read it as it is
         is_read = True
-        carrier = Carrier(part, message, outer, inner, len(head), data == body, layer)
+        there = part.body_start if data == body else None
+        places = ((0, None), (len(head), there))
+        carrier = Carrier(part, message, outer, inner, len(head), places, layer)
         _gather(inner, found, carrier, path if part.is_multipart else f"{path}.1", kept)
     if not is_read and body.strip() and not part.is_multipart:
         found.unread[path] = "the message in it cannot be read"

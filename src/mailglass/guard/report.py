@@ -265,7 +265,7 @@ def _external(readable: Readable) -> Document:
     found = _EXTERNAL_URL.search(header) or _EXTERNAL_PARAMETERS.search(header)
     start, end = (0, 0) if found is None else found.span(found.lastindex or 0)
     reference = Reference(
-        url=url, loader="external-body", shows=Shows.SILENT, when="display",
+        url=url, loader="external-body", shows=Shows.MEDIA, when="display",
         start=start, end=end, is_text=True,
     )  # fmt: skip
     return Document(references=[reference])

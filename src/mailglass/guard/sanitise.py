@@ -254,29 +254,39 @@ def _unwrapped(
     """The edits of the message itself: those inside its encoded parts become edits of these."""
     while inner := [carrier for carrier in edits if carrier is not None]:
         carrier = max(inner, key=lambda one: one.layer)
-        made = _apart(edits.pop(carrier), carrier.part.number, left_alone)
+        made = _apart(edits.pop(carrier), left_alone)
         edits.setdefault(carrier.outer, []).extend(_outside(carrier, made))
-    return _apart(edits.get(None, []), 0, left_alone)
+    return _apart(edits.get(None, []), left_alone)
 
 
-def _apart(edits: list[GuardEdit], number: int, left_alone: list[str]) -> list[GuardEdit]:
+def _apart(edits: list[GuardEdit], left_alone: list[str]) -> list[GuardEdit]:
     """In order, without those that overlap: a message can be so faulty that parts do."""
     found: list[GuardEdit] = []
+    last: tuple[int, bytes, bytes] | None = None
     end = 0
     for edit in sorted(edits, key=_place):
+        if (edit.offset, edit.old, edit.new) == last:
+            continue  # of a part that several ways of telling the parts apart have in common
         if edit.offset < end:
             left_alone.append(f"byte {edit.offset}: it is in two parts at once")
             continue
         found.append(edit)
+        last = edit.offset, edit.old, edit.new
         end = edit.offset + len(edit.old)
     return found
 
 
 def _outside(carrier: Carrier, edits: list[GuardEdit]) -> list[GuardEdit]:
     """Edits of what a part holds as edits of the message around that part."""
-    if carrier.is_plain and all(edit.offset >= carrier.head for edit in edits):
-        shift = carrier.part.body_start - carrier.head
-        return [replace(edit, offset=edit.offset + shift) for edit in edits]
+    raw = carrier.within.raw
+    moved: list[GuardEdit] = []
+    for edit in edits:
+        offset = carrier.back(edit.offset)
+        if offset is None:
+            break
+        moved.append(replace(edit, offset=offset, old=raw[offset : offset + len(edit.old)]))
+    else:
+        return moved
     data = _spliced(carrier.message.raw, edits)[carrier.head :]
     reasons = tuple(reason for edit in edits for reason in edit.reasons)
     made = written_anew(carrier.within, carrier.part, data)

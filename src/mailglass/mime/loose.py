@@ -75,6 +75,8 @@ def loose_codings(names: Sequence[str], body: memoryview, line_end: bytes) -> li
     found: list[Coding] = []
     for name in names:
         found += _of_name(name, body, line_end)
+    if len(found) == 1:  # as nearly always
+        return found
     distinct: dict[bytes, Coding] = {}
     for coding in found:
         distinct.setdefault(coding.data, coding)

@@ -33,12 +33,16 @@ def read_all(message: Message, part: Part) -> list[Content]:
     """What programs may take for the text of a leaf, the likeliest first; never empty."""
     names = coding_names(message.raw, part)
     charset = find_charset(part.charset)
-    found: dict[str, Content] = {}
-    for coding in loose_codings(names, message.body(part), message.line_end):
-        for text in _texts(charset, coding.data):
-            if text.markup not in found and len(found) < _MAX_READINGS:
-                found[text.markup] = Content(message, part, coding, text)
-    return list(found.values())
+    codings = loose_codings(names, message.body(part), message.line_end)
+    several = ((coding, text) for coding in codings for text in _texts(charset, coding.data))
+    found = [next(several)]
+    known: set[str] = set()
+    for coding, text in several:
+        known = known or {found[0][1].markup}
+        if text.markup not in known and len(found) < _MAX_READINGS:
+            known.add(text.markup)
+            found.append((coding, text))
+    return [Content(message, part, coding, text) for coding, text in found]
 
 
 def body_readings(message: Message, part: Part) -> list[bytes]:
