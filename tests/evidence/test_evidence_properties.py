@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from math import exp
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -182,13 +183,26 @@ FIELDS = ("id", "kind", "method", "user_agent", "ua_known", "headers", "ip", "ip
 FIELDS += ("rdns", "t_since_delivery_s", "context")
 
 
-@settings(max_examples=300)
-@given(
+RECORDS = (
     json_values
     | st.dictionaries(st.sampled_from(FIELDS), json_values)
     | st.fixed_dictionaries({"context": st.dictionaries(st.text(max_size=20), json_values)})
 )
+
+
+@given(RECORDS)
 def test_any_record_is_judged_or_refused(record: Any) -> None:
+    judge_or_refuse(record)
+
+
+@pytest.mark.soak
+@settings(max_examples=10_000)
+@given(RECORDS)
+def test_any_of_ten_thousand_records_is_judged_or_refused(record: Any) -> None:
+    judge_or_refuse(record)
+
+
+def judge_or_refuse(record: Any) -> None:
     try:
         _, hit, around = hit_of_record(record)
     except BadHit:

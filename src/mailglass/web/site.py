@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -175,7 +176,9 @@ class Site:
         return response
 
 
+@cache
 def _environment(language: Language) -> jinja2.Environment:
+    """A language's templates, compiled once in a process; they keep nothing between pages."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE / "templates"),
         autoescape=True,  # everything that comes from mail stands as text
