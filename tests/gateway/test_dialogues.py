@@ -16,11 +16,13 @@ import pytest
 
 from mailglass.errors import StorageUnavailable
 from mailglass.gateway import Config, Intake, SubmissionServer, TrackingDefaults
+from mailglass.history import PasswordCheck, Role, User
 from mailglass.ids import Ids
 from mailglass.spool import Spool, Submission
 from mailglass.tokens import Ring
 
 DIALOGUES = sorted((Path(__file__).parent / "dialogues").glob("*.txt"))
+ROLES = {"alice": Role.OWNER, "dave": Role.READ_ONLY}
 TRACKING = TrackingDefaults(
     base_url="https://track.example",
     opens=True,
@@ -37,10 +39,15 @@ class FullDisk(Spool):
         raise StorageUnavailable("database or disk is full")
 
 
-async def authenticate(name: str, password: str) -> int | None:
+async def authenticate(name: str, password: str, address: str) -> PasswordCheck:
     if name == "unreachable":
         raise StorageUnavailable("the history does not answer")
-    return 1 if (name, password) == ("alice", "secret") else None
+    if name == "guessed":
+        return PasswordCheck(wait_seconds=61)
+    if password != "secret" or name not in ROLES:
+        return PasswordCheck()
+    user = User(id=1, account_id=1, name=name, password_hash="", role=ROLES[name])
+    return PasswordCheck(user=user)
 
 
 async def start(spool: Spool, refusal: str | None) -> SubmissionServer:

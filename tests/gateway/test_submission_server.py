@@ -11,7 +11,7 @@ import re
 import smtplib
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,16 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from mailglass.gateway import Config, Intake, SubmissionServer, TrackingDefaults
+from mailglass.history import (
+    History,
+    PasswordCheck,
+    Role,
+    User,
+    add_administrator,
+    check_password,
+    new_user,
+    sign_in_with_password,
+)
 from mailglass.ids import Ids
 from mailglass.spool import Spool
 from mailglass.tokens import Ring
@@ -55,15 +65,21 @@ def certificate(folder: Path) -> Path:
     return file
 
 
+async def alice_only(name: str, password: str, address: str) -> PasswordCheck:
+    if (name, password) != ("alice", "secret"):
+        return PasswordCheck()
+    return PasswordCheck(user=User(id=1, account_id=1, name=name, password_hash=""))
+
+
 @contextlib.contextmanager
 def serving(
-    spool: Spool, *, tls: ssl.SSLContext | None = None, max_connections: int = 10
+    spool: Spool,
+    *,
+    tls: ssl.SSLContext | None = None,
+    max_connections: int = 10,
+    authenticate: Callable[[str, str, str], Awaitable[PasswordCheck]] = alice_only,
 ) -> Iterator[int]:
     """The server in a thread of its own; gives its port."""
-
-    async def authenticate(name: str, password: str) -> int | None:
-        return 1 if (name, password) == ("alice", "secret") else None
-
     server = SubmissionServer(
         Config(
             host="127.0.0.1",
@@ -194,3 +210,56 @@ def test_the_number_in_the_reply_is_whole_whatever_its_digits_are(spool: Spool) 
             client.rcpt("b@x.test")
             _, said = client.data(b"Subject: x\r\n\r\n")
             assert re.fullmatch(rb"2\.0\.0 Taken as \d+ for 1 recipient", said)
+
+
+@contextlib.contextmanager
+def serving_users(spool: Spool, history: History) -> Iterator[int]:
+    """The server that lets the history's users in."""
+
+    async def authenticate(name: str, password: str, address: str) -> PasswordCheck:
+        return check_password(history, name, password, address=address)
+
+    with serving(spool, authenticate=authenticate) as port:
+        yield port
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> Iterator[History]:
+    one = History(f"sqlite:///{tmp_path / 'history.db'}")
+    add_administrator(one, "http://127.0.0.1")
+    yield one
+    one.close()
+
+
+@pytest.mark.parametrize("role", Role)
+def test_mail_is_taken_from_the_roles_that_may_send(
+    spool: Spool, history: History, role: Role
+) -> None:
+    password = new_user(history, "mei", role=role)
+    with serving_users(spool, history) as port, smtplib.SMTP("127.0.0.1", port) as client:
+        if role is Role.READ_ONLY:
+            with pytest.raises(smtplib.SMTPAuthenticationError, match="read-only"):
+                client.login("mei", password)
+        else:
+            client.login("mei", password)
+            client.sendmail("a@x.test", ["b@x.test"], b"Subject: x\r\n\r\n")
+    jobs = spool.due(NOW + datetime.timedelta(days=1), 10)
+    assert bool(jobs) is (role is not Role.READ_ONLY)
+
+
+def test_wrong_passwords_by_smtp_and_at_the_form_lock_both_together(
+    spool: Spool, history: History
+) -> None:
+    password = new_user(history, "mei")
+    with serving_users(spool, history) as port:
+        for _ in range(5):
+            sign_in_with_password(history, "mei", "wrong", address="127.0.0.1")
+            with smtplib.SMTP("127.0.0.1", port) as client:
+                client.ehlo()
+                said = client.docmd("AUTH", "PLAIN AG1laQB3cm9uZw==")
+                assert said[0] == 535
+        with smtplib.SMTP("127.0.0.1", port) as client:
+            with pytest.raises(smtplib.SMTPAuthenticationError) as caught:
+                client.login("mei", password)
+            assert caught.value.smtp_code == 454
+    assert sign_in_with_password(history, "mei", password, address="127.0.0.1").wait_seconds

@@ -22,6 +22,7 @@ from typing import Any, cast
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from ..errors import Error, InputError, NotAMessage, RetryLater
+from ..history import PasswordCheck, User
 from .intake import Intake, Submitter
 from .listening import Listening
 
@@ -62,7 +63,8 @@ _REPLIES = (
 )
 _WITHOUT_ENHANCED = re.compile(r"\A([45])(\d\d) (?!\d\.\d)")
 
-Authenticate = Callable[[str, str], Awaitable[int | None]]
+# A user name, a password, and the address from which they come.
+Authenticate = Callable[[str, str, str], Awaitable[PasswordCheck]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,9 +91,9 @@ class SubmissionServer(Listening):
         authenticate: Authenticate,
         refusal: Callable[[], str | None] = lambda: None,
     ) -> None:
-        """`authenticate` returns the account's id for a user name and password, None for a
-        wrong one, and raises RetryLater when it cannot tell. `refusal` is asked before each
-        message and returns the reply with which to refuse it for a reason of ours.
+        """`authenticate` tells whose a user name and password are, and raises RetryLater when it
+        cannot tell. `refusal` is asked before each message and returns the reply with which to
+        refuse it for a reason of ours.
         """
         super().__init__(config.host, config.port)
         self._config = config
@@ -252,14 +254,19 @@ class _Handler:
         if not isinstance(login, LoginPassword):
             return answer
         name = login.login.decode("utf-8", "replace")
+        peer = server.session.peer if server.session else None
+        address = str(peer[0]) if peer else ""
+        password = login.password.decode("utf-8", "replace")
         try:
-            account_id = await self._authenticate(name, login.password.decode("utf-8", "replace"))
+            check = await self._authenticate(name, password, address)
         except RetryLater as error:
             _log.error("nobody can sign in: %s", error, extra={"action": "auth-unavailable"})
-            await server.push("454 4.7.0 Sign-in is not possible now; try again later")
-            return AuthResult(success=False, handled=True)
-        if account_id is None:
-            peer = server.session.peer if server.session else None
+            return await _refused(server, "454 4.7.0 Sign-in is not possible now; try again later")
+        if check.wait_seconds:
+            minutes = -(-check.wait_seconds // 60)
+            reply = f"454 4.7.0 Too many wrong passwords; try again in {minutes} minutes"
+            return await _refused(server, reply)
+        if check.user is None:
             _log.warning(
                 "wrong user name or password for %r from %s",
                 name,
@@ -267,7 +274,9 @@ class _Handler:
                 extra={"action": "auth-failed"},
             )
             return AuthResult(success=False, handled=False)
-        return AuthResult(success=True, auth_data=_SignedIn(account_id, name))
+        if not check.user.role.may_send:
+            return await _refused(server, "535 5.7.1 Your role is read-only; ask an owner to send")
+        return AuthResult(success=True, auth_data=_SignedIn(check.user.account_id, name))
 
     async def handle_RCPT(  # noqa: N802
         self,
@@ -338,6 +347,12 @@ class _Handler:
         return "451 4.3.0 Something went wrong here and is in the log; try again later"
 
 
+async def _refused(server: SMTP, reply: str) -> AuthResult:
+    """A refused sign-in whose reply says why."""
+    await server.push(reply)
+    return AuthResult(success=False, handled=True)
+
+
 def _refusal_for(error: Error, name: str) -> str:
     """The reply for a message that was not taken; the log says why."""
     _log.error(
@@ -364,19 +379,20 @@ class _Remembered:
     def __init__(self, authenticate: Authenticate) -> None:
         self._authenticate = authenticate
         self._key = secrets.token_bytes(32)
-        self._known: dict[bytes, int] = {}
+        self._known: dict[bytes, User] = {}
 
-    async def __call__(self, name: str, password: str) -> int | None:
+    async def __call__(self, name: str, password: str, address: str) -> PasswordCheck:
         text = f"{name}\0{password}".encode()
         mark = hmac.digest(self._key, text, hashlib.sha256)
         try:
-            account_id = await self._authenticate(name, password)
+            check = await self._authenticate(name, password, address)
         except RetryLater:
             if mark in self._known:
-                return self._known[mark]
+                return PasswordCheck(user=self._known[mark])
             raise
-        if account_id is None:
-            self._known.pop(mark, None)
-        elif len(self._known) < self._MOST:
-            self._known[mark] = account_id
-        return account_id
+        if check.user is None:
+            if not check.wait_seconds:
+                self._known.pop(mark, None)
+        elif len(self._known) < self._MOST or mark in self._known:
+            self._known[mark] = check.user
+        return check

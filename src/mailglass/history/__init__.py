@@ -11,6 +11,7 @@ from .copying import HistoryCopy, database_file, pinned_database, restore_histor
 from .counting import PERIODS, Counts
 from .credentials import (
     ADMINISTRATOR,
+    PasswordCheck,
     add_administrator,
     change_password,
     check_password,
@@ -98,6 +99,7 @@ __all__ = [
     "NoticeState",
     "OnWithdrawal",
     "Orphans",
+    "PasswordCheck",
     "Period",
     "Policy",
     "PolicyScope",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import argon2
@@ -20,6 +21,7 @@ from .store import History, Transaction
 
 __all__ = [
     "ADMINISTRATOR",
+    "PasswordCheck",
     "add_administrator",
     "change_password",
     "check_password",
@@ -74,6 +76,7 @@ def new_user(
             t.set_role(user.id, role)
         password = _new_password()
         t.set_password(user.id, _hasher.hash(password))
+        t.forget_failed_sign_ins(name)
     return password
 
 
@@ -105,10 +108,33 @@ def new_login_link(history: History, name: str, dashboard_url: str) -> str:
         return _add_login_link(t, user, dashboard_url)
 
 
-def check_password(history: History, name: str, password: str) -> int | None:
-    """The account of a user whose password this is; the same work whether or not they exist."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordCheck:
+    """What came of a name and a password."""
+
+    user: User | None = None  # None when they are wrong, or were not looked at
+    session: str | None = None  # the token of the new session, where one was asked for
+    wait_seconds: int = 0  # how long nothing is looked at any more; 0 unless that is so
+
+
+def check_password(
+    history: History, name: str, password: str, *, now: datetime | None = None, address: str = ""
+) -> PasswordCheck:
+    """Whose password this is; the same work whether or not there is such a user.
+
+    `address` is where they come from. Whoever guesses has to wait, here as at the sign-in form:
+    both count together (`attempts`).
+    """
+    now = now or datetime.now(UTC)
+    refused = _asked_to_wait(history, name, address, now)
+    if refused is not None:
+        return refused
     user = _user_with_password(history, name, password)
-    return user.account_id if user else None
+    if user is None:
+        return _refused(history, name, address, now)
+    if not user.totp_secret:  # who has only the password must not get new guesses at the code by it
+        _forget_failures(history, name, address, now)
+    return PasswordCheck(user=user)
 
 
 def sign_in_with_password(
@@ -119,20 +145,48 @@ def sign_in_with_password(
     *,
     now: datetime | None = None,
     address: str = "",
-) -> str | None:
-    """The token of a new session, None for a wrong name or password, or a wrong or used code.
+) -> PasswordCheck:
+    """A new session, none for a wrong name or password, or a wrong or used code.
 
     The neighbourhood of `address` is then known as the account's own.
     """
+    now = now or datetime.now(UTC)
+    refused = _asked_to_wait(history, name, address, now)
+    if refused is not None:
+        return refused
     user = _user_with_password(history, name, password)
     if user is None:
-        return None
+        return _refused(history, name, address, now)
     with history.transaction() as t:
         if user.totp_secret:
-            step = _step_of(user.totp_secret, code, now or datetime.now(UTC))
+            step = _step_of(user.totp_secret, code, now)
             if step is None or not t.use_totp_step(user.id, step):
-                return None
-        return _add_session(t, user.id, address)
+                t.add_failed_sign_in(name, address, now)
+                return PasswordCheck()
+        t.forget_failed_sign_ins(name, address, now)
+        return PasswordCheck(user=user, session=_add_session(t, user.id, address))
+
+
+def _asked_to_wait(
+    history: History, name: str, address: str, now: datetime
+) -> PasswordCheck | None:
+    with history.reading() as t:
+        wait_seconds = t.sign_in_wait_seconds(name, address, now)
+    return PasswordCheck(wait_seconds=wait_seconds) if wait_seconds else None
+
+
+def _refused(history: History, name: str, address: str, now: datetime) -> PasswordCheck:
+    with history.transaction() as t:
+        t.add_failed_sign_in(name, address, now)
+    return PasswordCheck()
+
+
+def _forget_failures(history: History, name: str, address: str, now: datetime) -> None:
+    with history.reading() as t:
+        if not t.has_failed_sign_ins(name, now):
+            return  # nearly always: a mail client that signs in writes nothing
+    with history.transaction() as t:
+        t.forget_failed_sign_ins(name, address, now)
 
 
 def _step_of(secret: str, code: str, now: datetime) -> int | None:
@@ -175,7 +229,7 @@ def change_password(history: History, user_id: int, password: str, keep_session:
 
 def _user_with_password(history: History, name: str, password: str) -> User | None:
     with history.reading() as t:
-        user = t.user_named(name)
+        user = None if "\0" in name else t.user_named(name)  # which PostgreSQL does not take
     try:
         _hasher.verify(user.password_hash if user else _NOBODY, password)
     except argon2.exceptions.VerifyMismatchError:

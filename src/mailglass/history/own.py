@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from . import schema
 from .statements import Statements
 
-__all__ = ["OwnStatements"]
+__all__ = ["OwnStatements", "is_here"]
 
 _T = TypeVar("_T")
 
@@ -47,7 +47,7 @@ class OwnStatements(Statements):
 
         The machine itself is left out: it says nothing of where anybody sits.
         """
-        if _is_here(network):
+        if is_here(network):
             return
         c = schema.own_network.c
         same = sa.and_(c.account_id == account_id, c.network == network)
@@ -81,7 +81,8 @@ class OwnStatements(Statements):
         return self._db.execute(query).scalar()
 
 
-def _is_here(network: str) -> bool:
+def is_here(network: str) -> bool:
+    """Whether a network, as `evidence.network_key` names it, is the machine itself."""
     try:
         return ip_network(network).is_loopback or network == _HERE_IPV6
     except ValueError:

@@ -44,6 +44,11 @@ class Role(StrEnum):
     MEMBER = "member"  # sends mail and sees what became of it
     READ_ONLY = "read-only"
 
+    @property
+    def may_send(self) -> bool:
+        """Whether mail is taken from them, whichever way they hand it in."""
+        return self is not Role.READ_ONLY
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:

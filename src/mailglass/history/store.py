@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from ..errors import ConfigurationError, StorageUnavailable
+from .attempts import AttemptStatements
 from .checking import CheckingStatements
 from .counting import Place
 from .domains import DomainStatements
@@ -39,6 +40,7 @@ __all__ = ["History", "Transaction"]
 class Transaction(
     CheckingStatements,
     SessionStatements,
+    AttemptStatements,
     ListingStatements,
     PersonStatements,
     RetentionStatements,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ...errors import ConfigurationError
 from ...gateway import Config, ReturnServer, ReturnServerConfig, SubmissionServer
-from ...history import History, check_password
+from ...history import History, PasswordCheck, check_password
 from ...settings import Settings
 from ..mailboxes import follow_mailboxes
 from .intake import new_intake
@@ -34,8 +34,8 @@ def run(settings: Settings) -> None:
     ring = new_ring(settings)
     intake = new_intake(settings, history, ring, _NODE)
 
-    async def authenticate(name: str, password: str) -> int | None:
-        return await asyncio.to_thread(check_password, history, name, password)
+    async def authenticate(name: str, password: str, address: str) -> PasswordCheck:
+        return await asyncio.to_thread(check_password, history, name, password, address=address)
 
     def refusal() -> str | None:
         if settings.smarthost_host:

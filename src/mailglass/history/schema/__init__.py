@@ -6,7 +6,7 @@ After a change to a table, before the first release:
 `python -m mailglass.history.migrations.regenerate`.
 """
 
-from .access import account, api_key, login_link, session, user
+from .access import account, api_key, failed_sign_in, login_link, session, user
 from .base import metadata
 from .domains import sending_domain, tracking_domain
 from .facts import event, hit, judgement, wording
@@ -35,6 +35,7 @@ __all__ = [
     "delivery",
     "draft",
     "event",
+    "failed_sign_in",
     "hit",
     "judgement",
     "learned",

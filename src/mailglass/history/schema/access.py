@@ -6,7 +6,7 @@ from sqlalchemy import Column, Float, ForeignKey, Index, LargeBinary, Table, Tex
 
 from .base import AutoId, metadata
 
-__all__ = ["account", "api_key", "login_link", "session", "user"]
+__all__ = ["account", "api_key", "failed_sign_in", "login_link", "session", "user"]
 
 account = Table(
     "account",
@@ -29,6 +29,15 @@ user = Table(
     Column("totp_used_step", AutoId),  # the last time step that was accepted: a code counts once
     Column("created_at", Float, nullable=False),
     Column("disabled_at", Float),
+)
+
+failed_sign_in = Table(
+    "failed_sign_in",
+    metadata,
+    Column("name", Text, nullable=False),  # as it was given; there need not be such a user
+    Column("network", Text, nullable=False),  # a known one of theirs; empty for all others
+    Column("at", Float, nullable=False, index=True),
+    Index(None, "name", "at"),
 )
 
 login_link = Table(

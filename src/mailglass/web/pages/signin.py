@@ -10,7 +10,6 @@ from fastapi import APIRouter, Depends, Form, HTTPException
 from fastapi.responses import RedirectResponse, Response
 
 from ...history import end_session, sign_in, sign_in_with_password
-from ..attempts import Attempts
 from ..site import Site
 from ..visitor import SESSION_COOKIE, Visitor
 from ..wording import _
@@ -23,7 +22,6 @@ def routes(site: Site) -> APIRouter:
     router = APIRouter()
     anybody, own_form = Depends(site.visitor), Depends(site.own_form)
     signed_form = Depends(site.signed_form)
-    attempts = Attempts(site.clock)
 
     @router.get("/login")
     def form(visitor: Visitor = anybody) -> Response:
@@ -37,22 +35,21 @@ def routes(site: Site) -> APIRouter:
         visitor: Visitor = own_form,
     ) -> Response:
         say = visitor.language.say
-        wait_seconds = attempts.wait_seconds(name)
-        if wait_seconds:
+        check = sign_in_with_password(
+            site.history, name, password, code, now=site.clock(), address=visitor.address
+        )
+        if check.wait_seconds:
             fault = say(
                 "Too many attempts for this name. Try again in %(n)d minutes.",
-                n=-(-wait_seconds // 60),
+                n=-(-check.wait_seconds // 60),
             )
             response = site.page(visitor, "signin/password.html", 429, name=name, fault=fault)
-            response.headers["Retry-After"] = str(wait_seconds)
+            response.headers["Retry-After"] = str(check.wait_seconds)
             return response
-        session = sign_in_with_password(site.history, name, password, code, address=visitor.address)
-        if session is None:
-            attempts.failed(name)
+        if check.session is None:
             fault = say("The user name, the password or the code is wrong.")
             return site.page(visitor, "signin/password.html", 403, name=name, fault=fault)
-        attempts.succeeded(name)
-        return site.start_session(session)
+        return site.start_session(check.session)
 
     @router.get("/login/{token}")
     def confirm_link(token: str, visitor: Visitor = anybody) -> Response:

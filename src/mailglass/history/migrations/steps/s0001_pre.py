@@ -58,6 +58,16 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_table(
+        "failed_sign_in",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("network", sa.Text(), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+    )
+    op.create_index(op.f("ix_failed_sign_in_at"), "failed_sign_in", ["at"], unique=False)
+    op.create_index(
+        op.f("ix_failed_sign_in_name_at"), "failed_sign_in", ["name", "at"], unique=False
+    )
+    op.create_table(
         "hit",
         sa.Column(
             "id",
