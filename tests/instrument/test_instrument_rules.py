@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import email
 import re
 
@@ -9,8 +10,14 @@ import pytest
 
 from instrument.independent import leaves, text_of
 from mailglass.errors import ConfigurationError, NotAMessage
-from mailglass.instrument import Options, Template, attachment_digest, compile_message
-from mailglass.model import TargetKind
+from mailglass.instrument import (
+    Options,
+    Template,
+    attachment_digest,
+    compile_message,
+    under_policy,
+)
+from mailglass.model import TargetKind, TrackingPolicy
 from mailglass.tokens import Kind, Ring, read_url
 
 BASE = "https://track.example.com"
@@ -373,6 +380,54 @@ def test_track_none_removes_only_the_control_field(value: str) -> None:
     raw = page('<a href="https://e.example/">x</a>', fields=f"X-Mailglass-Track: {value}\n")
     expected = page('<a href="https://e.example/">x</a>')
     assert render(raw)[1].encode() == expected
+
+
+EVERYTHING = {
+    "opens": True,
+    "links": True,
+    "attachments": "link",
+    "text_links": True,
+    "html_alternative": True,
+    "list_unsubscribe": True,
+    "unsubscribe_domain": "back.example",
+    "receipt_to": "me@example.com",
+    "honeypot": True,
+    "anonymous": True,
+}
+_MIXED = b"""From: a@b.example
+Subject: Spring
+MIME-Version: 1.0
+Content-Type: multipart/mixed; boundary=m
+
+--m
+Content-Type: text/html
+
+<a href="https://e.example/">x</a>
+--m
+Content-Type: application/pdf
+Content-Disposition: attachment; filename=a.pdf
+
+words
+--m--
+"""
+_TEXT = b"From: a@b.example\nContent-Type: text/plain\n\nsee https://e.example/\n"
+
+
+def test_everything_that_can_be_asked_for_is_asked_for() -> None:
+    others = {"base_url", "subject_label", "untracked"}
+    assert {field.name for field in dataclasses.fields(Options)} == others | set(EVERYTHING)
+
+
+@pytest.mark.parametrize("raw", [_MIXED, _TEXT])
+def test_nothing_is_added_where_nothing_may_be_tracked(raw: bytes) -> None:
+    options = Options(base_url=BASE, **EVERYTHING)  # type: ignore[arg-type]
+    off = under_policy(options, TrackingPolicy.OFF)
+    asks = b"X-Mailglass-Track: open, click, attachment\n" + raw
+    none = b"X-Mailglass-Track: none\n" + raw
+    store = {"ring": RING, "store": lambda content, name: "0" * 32}
+    for message, wanted in ((raw, off), (asks, off), (none, off), (none, options)):
+        assert compile_message(message, wanted, **store).render(5, RING) == raw  # type: ignore[arg-type]
+    assert compile_message(raw, options, **store).render(5, RING) != raw  # type: ignore[arg-type]
 
 
 def test_header_fields_are_added_only_when_asked_for() -> None:

@@ -87,7 +87,7 @@ def read_control_headers(message: Message, options: Options) -> Control:
         unknown += sorted(said - _TRACK_WORDS) or ([] if said else ["x-mailglass-track: empty"])
         words = said & _TRACK_WORDS
         if words and not options.untracked:
-            options = _restricted(options, set() if "none" in words else words)
+            options = _untracked(options) if "none" in words else _restricted(options, words)
     return Control(
         options=options,
         tag=values.get("tag") or None,
@@ -105,28 +105,34 @@ def under_policy(options: Options, policy: TrackingPolicy) -> Options:
     """
     if policy is TrackingPolicy.ANONYMOUS:
         return replace(options, anonymous=True, receipt_to=None)
-    if policy is TrackingPolicy.OFF:
-        return replace(
-            options,
-            opens=False,
-            links=False,
-            text_links=False,
-            attachments="keep",
-            html_alternative=False,
-            honeypot=False,
-            receipt_to=None,
-            untracked=True,
-        )
-    return options
+    return _untracked(options) if policy is TrackingPolicy.OFF else options
+
+
+def _untracked(options: Options) -> Options:
+    """The options with nothing added that could tell the recipient or the copy apart.
+
+    A label in the subject stays: it is the same for all, and a provider's rule asks for it.
+    """
+    return replace(
+        options,
+        opens=False,
+        links=False,
+        text_links=False,
+        attachments="keep",
+        html_alternative=False,
+        list_unsubscribe=False,
+        honeypot=False,
+        receipt_to=None,
+        untracked=True,
+    )
 
 
 def _restricted(options: Options, words: set[str]) -> Options:
-    """The options with nothing tracked but what the words name; no word is `none`."""
+    """The options with nothing tracked but what the words name."""
     return replace(
         options,
         opens="open" in words,
         links="click" in words,
         text_links=options.text_links and "click" in words,
-        honeypot=options.honeypot and bool(words),
         attachments="link" if "attachment" in words else "keep",
     )
