@@ -178,8 +178,9 @@ def _gather(
             _open_carrier(message, part, found, carrier, path, kept)
         for other in other_parts(message, part, delimiters):
             _gather_other(message, part, other, found, carrier, path, kept)
-        if not part.is_multipart and (kind := _kind(part, types)) is not None:
-            _read(message, part, kind, standing, found, carrier, path, kept)
+        kind, name = (None, "") if part.is_multipart else _kind(part, types)
+        if kind is not None:
+            _read(message, part, kind, standing, found, carrier, path, kept, name)
 
 
 def _place(part: Part, carrier: Carrier | None) -> object | None:
@@ -220,6 +221,7 @@ def _read(
     carrier: Carrier | None,
     path: str,
     kept: str | None,
+    content_type: str,
 ) -> None:
     if kind is Kind.EXTERNAL:
         contents = [header_content(message, part)]
@@ -236,7 +238,17 @@ def _read(
             why = "it holds a PGP signature or encryption"
         found.readables.append(
             Readable(
-                part, path, kind, content, is_shown, why, message, carrier, number, len(contents)
+                part=part,
+                path=path,
+                kind=kind,
+                content=content,
+                is_shown=is_shown,
+                kept=why,
+                message=message,
+                carrier=carrier,
+                reading=number,
+                readings=len(contents),
+                content_type=content_type,
             )
         )
 
@@ -255,17 +267,18 @@ def _types(message: Message, part: Part) -> list[str]:
     return found
 
 
-def _kind(part: Part, types: list[str]) -> Kind | None:
+def _kind(part: Part, types: list[str]) -> tuple[Kind | None, str]:
+    """How to read the part, and which of its types says so."""
     for name in types:
         if name in _KINDS:
-            return _KINDS[name]
+            return _KINDS[name], name
     if part.file_name:
         for pattern, kind in _NAMES:
             if pattern.search(part.file_name):
-                return kind
+                return kind, ""
     if "text/plain" in types and part.disposition != "attachment":
-        return Kind.TEXT
-    return None
+        return Kind.TEXT, ""
+    return None, ""
 
 
 def _is_shown(message: Message, part: Part, kind: Kind, standing: Standing) -> bool:

@@ -8,23 +8,12 @@ clean: a second time changes nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from ..errors import PlanMismatch
-from ..mime import (
-    ROOM,
-    Change,
-    Content,
-    Edit,
-    Field,
-    Message,
-    NotEditable,
-    Patch,
-    splice,
-    written_anew,
-)
+from ..mime import Field, Message, NotEditable
 from .blank import stand_in
+from .edits import GuardEdit, Wish, in_order, merged_wishes, part_edits, restore, spliced, unwrapped
 from .judge import Band
 from .learn import Mailbox
 from .lines import escaped, folded, is_escaped
@@ -60,16 +49,6 @@ class Remove(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GuardEdit:
-    """One edit: `old` at `offset` of the original gave way to `new`."""
-
-    offset: int
-    old: bytes
-    new: bytes
-    reasons: tuple[str, ...]  # what it silenced: the loaders, link, receipt-request or header
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Clean:
     """A clean copy and what it took."""
 
@@ -83,17 +62,6 @@ class Clean:
     def is_changed(self) -> bool:
         """Whether anything had to be changed."""
         return bool(self.edits)
-
-
-@dataclass(frozen=True, slots=True)
-class _Wish:
-    """A span of a part's markup and what it should become."""
-
-    start: int
-    end: int
-    new: str
-    reason: str
-    proxied: str | None = None  # the URL of the picture that the proxy is to have
 
 
 def clean(
@@ -133,10 +101,10 @@ def clean(
         edits = _header_edits(
             examined, report, [*fields, *original_fields], forged, is_changed=bool(body.edits)
         )
-        edits = sorted([*edits, *body.edits], key=_place)
+        edits = sorted([*edits, *body.edits], key=in_order)
         left_alone = [*body.left_alone, *(f"{path}: {why}" for path, why in report.unread)]
         return Clean(
-            data=_spliced(examined.message.raw, edits),
+            data=spliced(examined.message.raw, edits),
             report=report,
             edits=tuple(edits),
             left_alone=tuple(dict.fromkeys(left_alone)),
@@ -147,7 +115,7 @@ def clean(
     if is_sealed(examined.message.root):
         edits = [*_inserted(examined.message, fields), *forged] if forged else []
         return Clean(
-            data=_spliced(examined.message.raw, edits),
+            data=spliced(examined.message.raw, edits),
             report=report,
             edits=tuple(edits),
             left_alone=("0: the whole message is signed or encrypted",),
@@ -184,32 +152,10 @@ class _Body:
     proxied: dict[str, None] = field(default_factory=dict)
 
 
-def _place(edit: GuardEdit) -> tuple[int, bool]:
-    """What is inserted at a place stands before what is taken out there."""
-    return edit.offset, bool(edit.old)
-
-
-def _spliced(raw: bytes, edits: Iterable[GuardEdit]) -> bytes:
-    return splice(raw, (Edit(offset=e.offset, length=len(e.old), new=e.new) for e in edits))
-
-
-def restore(cleaned: bytes, edits: Iterable[GuardEdit]) -> bytes:
-    """The original of a clean copy, byte for byte; raises PlanMismatch when they do not belong."""
-    shift = 0
-    back: list[Edit] = []
-    for edit in edits:
-        offset = edit.offset + shift
-        if cleaned[offset : offset + len(edit.new)] != edit.new:
-            raise PlanMismatch(f"at byte {offset} stands not what the clean copy had there")
-        back.append(Edit(offset=offset, length=len(edit.new), new=edit.old))
-        shift += len(edit.new) - len(edit.old)
-    return splice(cleaned, back)
-
-
 def _body(examined: Examined, judged: Sequence[Judged], plan: _Plan, anew: frozenset[str]) -> _Body:
     """The edits of all parts; those in `anew`, by their paths, are written anew as a whole."""
     body = _Body()
-    wanted: dict[tuple[int, int], list[tuple[Readable, list[_Wish]]]] = {}
+    wanted: dict[tuple[int, int], list[tuple[Readable, list[Wish]]]] = {}
     for readable, wishes in _by_reading(examined, judged, plan):
         if readable.kept is not None:
             body.left_alone.append(f"{readable.path}: {readable.kept}")
@@ -220,21 +166,21 @@ def _body(examined: Examined, judged: Sequence[Judged], plan: _Plan, anew: froze
     for several in wanted.values():
         # Of several readings the one with the most to silence: it is the one that was meant.
         readable, wishes = max(several, key=lambda one: len(one[1]))
-        merged = _merge(wishes)
+        merged = merged_wishes(wishes)
         try:
-            made = _part_edits(readable, merged, is_anew=readable.path in anew)
+            made = part_edits(readable, merged, is_anew=readable.path in anew)
         except NotEditable as error:
             body.left_alone.append(f"{readable.path}: {error}")
             continue
         edits.setdefault(readable.carrier, []).extend(made)
         body.proxied |= dict.fromkeys(wish.proxied for wish in merged if wish.proxied)
-    body.edits = _unwrapped(edits, body.left_alone)
+    body.edits = unwrapped(edits, body.left_alone)
     return body
 
 
 def _by_reading(
     examined: Examined, judged: Sequence[Judged], plan: _Plan
-) -> Iterator[tuple[Readable, list[_Wish]]]:
+) -> Iterator[tuple[Readable, list[Wish]]]:
     """What shall change in each reading of each part, where anything shall."""
     documents: Iterable[tuple[Readable, Document]] = examined.documents
     several = [one for one in examined.parts.readables if one.readings > 1]
@@ -242,55 +188,10 @@ def _by_reading(
         # The documents leave out of a reading what others have as well.
         documents = [one for one in documents if one[0].readings == 1]
         documents += [(readable, read(readable)) for readable in several]
-    found: dict[Readable, list[_Wish]] = {}
+    found: dict[Readable, list[Wish]] = {}
     for readable, wish in _wishes(documents, examined, judged, plan):
         found.setdefault(readable, []).append(wish)
     yield from found.items()
-
-
-def _unwrapped(
-    edits: dict[Carrier | None, list[GuardEdit]], left_alone: list[str]
-) -> list[GuardEdit]:
-    """The edits of the message itself: those inside its encoded parts become edits of these."""
-    while inner := [carrier for carrier in edits if carrier is not None]:
-        carrier = max(inner, key=lambda one: one.layer)
-        made = _apart(edits.pop(carrier), left_alone)
-        edits.setdefault(carrier.outer, []).extend(_outside(carrier, made))
-    return _apart(edits.get(None, []), left_alone)
-
-
-def _apart(edits: list[GuardEdit], left_alone: list[str]) -> list[GuardEdit]:
-    """In order, without those that overlap: a message can be so faulty that parts do."""
-    found: list[GuardEdit] = []
-    last: tuple[int, bytes, bytes] | None = None
-    end = 0
-    for edit in sorted(edits, key=_place):
-        if (edit.offset, edit.old, edit.new) == last:
-            continue  # of a part that several ways of telling the parts apart have in common
-        if edit.offset < end:
-            left_alone.append(f"byte {edit.offset}: it is in two parts at once")
-            continue
-        found.append(edit)
-        last = edit.offset, edit.old, edit.new
-        end = edit.offset + len(edit.old)
-    return found
-
-
-def _outside(carrier: Carrier, edits: list[GuardEdit]) -> list[GuardEdit]:
-    """Edits of what a part holds as edits of the message around that part."""
-    raw = carrier.within.raw
-    moved: list[GuardEdit] = []
-    for edit in edits:
-        offset = carrier.back(edit.offset)
-        if offset is None:
-            break
-        moved.append(replace(edit, offset=offset, old=raw[offset : offset + len(edit.old)]))
-    else:
-        return moved
-    data = _spliced(carrier.message.raw, edits)[carrier.head :]
-    reasons = tuple(reason for edit in edits for reason in edit.reasons)
-    made = written_anew(carrier.within, carrier.part, data)
-    return [_guard_edit(carrier.within.raw, edit, reasons) for edit in made]
 
 
 def _wishes(
@@ -298,7 +199,7 @@ def _wishes(
     examined: Examined,
     judged: Sequence[Judged],
     plan: _Plan,
-) -> Iterator[tuple[Readable, _Wish]]:
+) -> Iterator[tuple[Readable, Wish]]:
     """What shall change in these documents of the message."""
     gone = _removed_urls(judged, plan.remove)
     links = {link.url: link for link, _, _, _ in examined.links if link.cleaned is not None}
@@ -307,7 +208,7 @@ def _wishes(
             if plan.proxy is not None and plan.proxy(ref.url) == ref.url:
                 continue  # it is asked of our own proxy, and of nobody else
             if ref.url in gone:
-                yield readable, _Wish(ref.start, ref.end, _stand_in(ref, readable), ref.loader)
+                yield readable, Wish(ref.start, ref.end, _stand_in(ref, readable), ref.loader)
             elif (
                 plan.proxy is not None
                 and readable.kept is None
@@ -315,10 +216,10 @@ def _wishes(
             ):
                 yield readable, wish
         for repair in document.repairs:
-            yield readable, _Wish(repair.start, repair.end, repair.new, "ambiguous")
+            yield readable, Wish(repair.start, repair.end, repair.new, "ambiguous")
         for start, end in document.scripts if plan.remove is Remove.ALL else ():
             if readable.content.markup[start:end].strip():
-                yield readable, _Wish(start, end, "", "script")
+                yield readable, Wish(start, end, "", "script")
         if not links or not (
             readable.kind is Kind.HTML or (plan.text_links and readable.kind is Kind.TEXT)
         ):
@@ -326,7 +227,7 @@ def _wishes(
         for anchor in document.anchors:
             if (link := links.get(anchor.url)) is not None:
                 text = _link_text(link, readable.kind)
-                yield readable, _Wish(anchor.start, anchor.end, text, "link")
+                yield readable, Wish(anchor.start, anchor.end, text, "link")
 
 
 def _stand_in(ref: Reference, readable: Readable) -> str:
@@ -343,18 +244,16 @@ def _line_text(ref: Reference, text: str, readable: Readable) -> str:
     return folded(readable.content.markup, ref.start, ref.end, text)
 
 
-def _through(
-    ref: Reference, proxy: Callable[[str], str | None], readable: Readable
-) -> _Wish | None:
+def _through(ref: Reference, proxy: Callable[[str], str | None], readable: Readable) -> Wish | None:
     """What becomes of a reference that stays when a proxy stands in between."""
     if ref.when != "display" or ref.shows is Shows.INERT:
         return None
     there = proxy(ref.url) if ref.shows is Shows.PICTURE and not ref.is_text else None
     if there is None:
-        return _Wish(ref.start, ref.end, _stand_in(ref, readable), ref.loader)
+        return Wish(ref.start, ref.end, _stand_in(ref, readable), ref.loader)
     is_html = readable.kind is Kind.HTML or is_escaped(ref)
     text = escape(there) if is_html and not ref.is_css else there
-    return _Wish(ref.start, ref.end, _line_text(ref, text, readable), ref.loader, ref.url)
+    return Wish(ref.start, ref.end, _line_text(ref, text, readable), ref.loader, ref.url)
 
 
 def _removed_urls(judged: Iterable[Judged], remove: Remove) -> frozenset[str]:
@@ -384,83 +283,6 @@ def _shows_nothing(one: Judged) -> bool:
     if reference.shows in (Shows.SILENT, Shows.FRAME):
         return True
     return reference.shows is Shows.PICTURE and (reference.is_hidden or reference.box.is_invisible)
-
-
-def _part_edits(readable: Readable, wishes: list[_Wish], *, is_anew: bool) -> list[GuardEdit]:
-    """The edits of one part: in place where that can be, else the part is written anew."""
-    raw = readable.message.raw
-    if readable.kind is Kind.EXTERNAL:
-        return _field_edits(readable, wishes)
-    if not is_anew and readable.reading == 0:
-        # White space behind a value changes nothing in HTML; in running text it would.
-        room = (ROOM,) if readable.kind is Kind.HTML else ()
-        changes = [Change(w.start, w.end, (w.new, *room)) for w in wishes]
-        try:
-            return [
-                _guard_edit(raw, patch.edit(), [wishes[number].reason for number in patch.changes])
-                for patch in _patches(readable.content, changes)
-            ]
-        except NotEditable:
-            pass  # a line too long, an escape cut in two: the part is written anew
-    data, charset = readable.content.rewritten([(w.start, w.end, w.new) for w in wishes])
-    made = written_anew(
-        readable.message,
-        readable.part,
-        data,
-        content_type=readable.content_type or None,
-        charset=charset,
-    )
-    reasons = [wish.reason for wish in wishes]
-    return [_guard_edit(raw, edit, reasons) for edit in made]
-
-
-def _field_edits(readable: Readable, wishes: list[_Wish]) -> list[GuardEdit]:
-    """Header fields with the changes, each taken out as a whole and put back on one line: mail
-    servers are told of whole fields (the milter protocol).
-    """
-    message, part = readable.message, readable.part
-    edits: list[GuardEdit] = []
-    for header in part.fields:
-        here = [w for w in wishes if header.start <= w.start + part.start < header.end]
-        if not here:
-            continue
-        text = readable.content.markup[: header.end - part.start]
-        for wish in reversed(here):
-            text = text[: wish.start] + wish.new + text[wish.end :]
-        line = " ".join(text[header.start - part.start :].split()).encode("latin-1")
-        reasons = [wish.reason for wish in here]
-        new = Edit(offset=part.fields[0].start, length=0, new=line + message.line_end)
-        old = Edit(offset=header.start, length=header.end - header.start, new=b"")
-        edits += (_guard_edit(message.raw, edit, reasons) for edit in (new, old))
-    return edits
-
-
-def _guard_edit(raw: bytes, edit: Edit, reasons: Iterable[str]) -> GuardEdit:
-    return GuardEdit(
-        offset=edit.offset,
-        old=raw[edit.offset : edit.offset + edit.length],
-        new=edit.new,
-        reasons=tuple(reasons),
-    )
-
-
-def _patches(content: Content, changes: list[Change]) -> list[Patch]:
-    """The changes as patches; a part with over-long lines says so at the first attempt."""
-    try:
-        return content.patches(changes)
-    except NotEditable:
-        if not content.wants_room:
-            raise
-        return content.patches(changes)
-
-
-def _merge(wishes: list[_Wish]) -> list[_Wish]:
-    """In order, without those that fall into another's span: a value that goes takes all in it."""
-    found: list[_Wish] = []
-    for wish in sorted(wishes, key=lambda w: (w.start, -w.end)):
-        if not found or wish.start >= found[-1].end:
-            found.append(wish)
-    return found
 
 
 def _forged(message: Message, authentication: str | None) -> list[GuardEdit]:

@@ -130,8 +130,9 @@ def written_anew(
     name = "quoted-printable" if is_quoted else "base64"
     edits: list[Edit] = []
     new = b""
-    if charset is not None and (charset != part.charset or content_type != part.content_type):
-        value = _typed(content_type or part.content_type, charset, part)
+    content_type = content_type or part.content_type
+    if charset is not None and (charset, content_type) != (part.charset, part.content_type):
+        value = _typed(content_type, charset, part)
         new += _stated(message, part, "content-type", value, edits)
     if names != (name,):
         new += _stated(message, part, FIELD, name, edits)
