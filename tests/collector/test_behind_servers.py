@@ -17,7 +17,6 @@ import pytest
 
 from collector.running import RING, Answer, Running, receive, request_bytes, serve
 from collector.test_lifecycle import free_port, make_certificate
-from conftest import PROJECT
 from mailglass.journal import Attachments
 from mailglass.tokens import (
     Kind,
@@ -28,6 +27,7 @@ from mailglass.tokens import (
     link_url,
     unsubscribe_url,
 )
+from product import PROJECT
 
 pytestmark = pytest.mark.servers
 PAGE = PROJECT / "docs" / "howto" / "behind-nginx-or-caddy.md"

@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 
 from collector.running import RING, receive, request_bytes
-from conftest import PROJECT, environment
 from mailglass.journal import START, Poison, read
 from mailglass.model import Hit
 from mailglass.tokens import Kind, beacon_url
+from product import PROJECT, environment
 
 CLIENTS = 6
 

@@ -19,11 +19,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from collector.running import KEYS, RING, Answer, Running, receive, request_bytes, serve
-from conftest import environment
 from mailglass.collector import Certificate, Collector, Config
 from mailglass.errors import ConfigurationError, StorageUnavailable
 from mailglass.journal import START, Attachments, read
 from mailglass.tokens import Kind, Ring, attachment_bound, attachment_url, beacon_url
+from product import environment
 
 BEACON = beacon_url("", RING.mint(Kind.OPEN, 7, 1))
 
