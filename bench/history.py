@@ -196,11 +196,14 @@ def _generating(is_sqlite: bool, deliveries: int, hits_each: int) -> Iterator[st
     else:
         series = f"generate_series(0, {most - 1})"
         yield f"CREATE TEMPORARY TABLE numbers AS SELECT {series}::bigint AS n"
-    blob = (
-        "randomblob(20)"
-        if is_sqlite
-        else "decode(substr(md5(n::text) || md5(n::text), 1, 40), 'hex')"
-    )
+
+    def blob(what: str) -> str:
+        """20 bytes that are others for every number of the things of a kind."""
+        digest = f"md5('{what}' || n)"
+        return (
+            "randomblob(20)" if is_sqlite else f"decode(substr({digest} || {digest}, 1, 40), 'hex')"
+        )
+
     start, seconds = int(START.timestamp()), MESSAGE_DAYS * 86400
     bulk = deliveries * 9 // 10 // COPIES  # messages with many copies; then one message a copy
     messages = bulk + deliveries - bulk * COPIES
@@ -265,18 +268,19 @@ def _generating(is_sqlite: bool, deliveries: int, hits_each: int) -> Iterator[st
     )
     yield (
         "INSERT INTO wording (id, digest, text) SELECT n + 1,"
-        f' {blob}, \'["GET","1.1",{{"user-agent":"Mozilla/5.0 (Windows NT 10.0; Win64; x64)'
+        f' {blob("head")}, \'["GET","1.1",{{"user-agent":"Mozilla/5.0 (Windows NT 10.0; Win64; x64)'
         " AppleWebKit/537.36 (KHTML, like Gecko) Chrome/' || n || '.0.0.0 Safari/537.36\","
         '"accept":"image/avif,image/webp,*/*;q=0.8","accept-language":"de,en;q=0.7"}]\''
         " FROM numbers WHERE n < 4000"
     )
     yield (
         "INSERT INTO wording (id, digest, text) SELECT n + 4001,"
-        f" {blob}, '{{\"to\":\"https://example.org/page/' || n || '\"}}' FROM numbers WHERE n < 100"
+        f" {blob('rest')}, '{{\"to\":\"https://example.org/page/' || n || '\"}}'"
+        " FROM numbers WHERE n < 100"
     )
     yield (
         "INSERT INTO judgement (id, digest, actor, probability_human, rules_version, evidence)"
-        f" SELECT n + 1, {blob}, 1 + n % 11, (n % 1000) / 1000.0, '2026-11-22.1',"
+        f" SELECT n + 1, {blob('judgement')}, 1 + n % 11, (n % 1000) / 1000.0, '2026-11-22.1',"
         ' \'[["client.browser",1.386,"the user agent is that of a browser"],["network.unlisted_'
         'address",0.405,"the address is of no listed network"],["timing.hours",1.099,"{delay}'
         ' after delivery"],["prior",-1.2,"of 100 such loads about 23 are people\'\'s"]]\''

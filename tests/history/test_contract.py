@@ -25,6 +25,7 @@ from mailglass.history import (
     Who,
 )
 from mailglass.history.hits import pack_token, unpack_token
+from mailglass.history.schema.base import CODES
 from mailglass.model import (
     Actor,
     Delivery,
@@ -366,6 +367,51 @@ def test_the_sums_stay_and_identity_goes_when_hits_are_let_go(sent: History) -> 
         assert t.deliveries([100])[0].hits == {"beacon_human": 2}
         assert t.recount() == 0
         assert len([e for e in t.known_facts([100])[100].told if e.event.type.value == "opened"])
+
+
+@pytest.mark.parametrize(
+    ("dimension", "period", "where"),
+    [
+        (Dimension.ACCOUNT, Period.TOTAL, "account 1"),
+        (Dimension.ACCOUNT, Period.DAY, "account 1, 20"),
+        (Dimension.ACCOUNT, Period.HOUR, "account 1, 20"),
+        (Dimension.MESSAGE, Period.TOTAL, "message "),
+        (Dimension.MESSAGE, Period.HOUR, "message "),
+        (Dimension.CAMPAIGN, Period.HOUR, "campaign "),
+        (Dimension.TAG, Period.DAY, "tag "),
+        (Dimension.DOMAIN, Period.DAY, "domain "),
+    ],
+)
+def test_a_wrong_count_of_any_kind_and_time_is_named_by_reading_alone(
+    sent: History, dimension: Dimension, period: Period, where: str
+) -> None:
+    with sent.reading() as t:
+        assert list(t.miscounts()) == []
+    row = f"dimension = {CODES[Dimension][dimension]} AND period = {CODES[Period][period]}"
+    with sent.transaction() as t:
+        t._db.execute(sa.text(f"UPDATE rollup SET opened = opened + 3 WHERE {row}"))
+    with sent.reading() as t:
+        found = list(t.miscounts())
+    assert found
+    assert all(one.where.startswith(where) for one in found)
+    assert {(one.counter, one.kept - one.counted) for one in found} == {("opened", 3)}
+    with sent.transaction() as t:
+        t.rebuild_rollups()
+        assert list(t.miscounts()) == []
+
+
+def test_a_count_that_is_gone_and_numbers_given_twice_are_found_and_mended(sent: History) -> None:
+    with sent.transaction() as t:
+        t._db.execute(sa.text("DELETE FROM rollup WHERE dimension = 1"))
+        t._db.execute(sa.text("UPDATE counter SET value = 0 WHERE name IN ('hit', 'event')"))
+    with sent.reading() as t:
+        found = {(one.where, one.counter) for one in t.miscounts()}
+    assert ("account 1", "opened") in found
+    assert ("numbers given to each hit", "hit") in found
+    assert ("numbers given to each event", "event") in found
+    with sent.transaction() as t:
+        t.rebuild_rollups()
+        assert list(t.miscounts()) == []
 
 
 def test_a_recount_finds_and_mends_what_is_wrong(sent: History) -> None:

@@ -7,7 +7,7 @@ again.  Files, networks and clocks are the caller's.
 from .delivery import judge_delivery, surroundings_of
 from .judge import event_of, judge_hit, verdict_word
 from .lists import BadList, KeptList, ListSource, keep_list, kept_lists, list_sources
-from .neighbours import Neighbours
+from .neighbours import Neighbours, Trace
 from .networks import network_key
 from .priors import (
     Learned,
@@ -41,6 +41,7 @@ __all__ = [
     "Rules",
     "Signal",
     "Surroundings",
+    "Trace",
     "Weighed",
     "as_told",
     "change_of_hit",

@@ -7,15 +7,16 @@ the order of feeding does not matter while a key is held.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from typing import Any, TypeAlias
+from collections.abc import Hashable, Mapping
+from datetime import datetime
+from typing import Any, NamedTuple, TypeAlias
 
 from ..model import Hit
 from .networks import Network, network_key
 from .rules import Rules
 from .surroundings import ALONE, Crowd, DeliveryFacts
 
-__all__ = ["Neighbours"]
+__all__ = ["Neighbours", "Trace"]
 
 _SLOT_SECONDS = 20  # three of them make the minute that the rules speak of
 _LONG_SLOT_SECONDS = 3600  # domains and user agents are compared over three of these
@@ -75,6 +76,17 @@ class _Slots:
 _NO_VALUES: _Values = set()
 
 
+class Trace(NamedTuple):
+    """What neighbours take of a hit, for whoever walks through millions of kept ones."""
+
+    at: datetime
+    path_kind: str
+    token: str  # may be left empty where it verified
+    delivery_id: int | None
+    address: str
+    headers: Mapping[str, str]
+
+
 class Neighbours:
     """The sliding index over hits of all deliveries."""
 
@@ -96,7 +108,7 @@ class Neighbours:
         tables = (self._networks, self._hosters, self._domains, self._forgers)
         return sum(table.held for table in tables)
 
-    def add(self, hit: Hit, facts: DeliveryFacts) -> None:
+    def add(self, hit: Hit | Trace, facts: DeliveryFacts) -> None:
         """Take in one hit; the same hit again changes nothing.
 
         A hit whose token does not verify marks its address: who alters tokens is a scanner.
@@ -117,7 +129,7 @@ class Neighbours:
             if pattern is not None:
                 self._domains.add(time, pattern, hit.delivery_id)
 
-    def crowd(self, hit: Hit, facts: DeliveryFacts) -> Crowd:
+    def crowd(self, hit: Hit | Trace, facts: DeliveryFacts) -> Crowd:
         """What is known now of a hit's origin on other deliveries; `ALONE` when it is no remark."""
         time = hit.at.timestamp()
         network = self._owner_of(hit.address)
@@ -147,7 +159,7 @@ class Neighbours:
         )
 
 
-def _pattern(hit: Hit, facts: DeliveryFacts, network: Network | None) -> Hashable | None:
+def _pattern(hit: Hit | Trace, facts: DeliveryFacts, network: Network | None) -> Hashable | None:
     """The early kind of a hit, by which a whole domain's deliveries may look alike.
 
     One scanner's fleet has one owner; people of one domain come from many networks.

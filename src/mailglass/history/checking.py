@@ -12,11 +12,9 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from . import schema
-from .counting import hit_counter
+from .recounting import Miscount, RecountStatements
 from .schema.base import Dimension, Period, Who
 from .schema.mail import HIT_COUNTERS
-from .schema.rollups import COUNTERS, LEVEL_COUNTERS
-from .statements import Statements
 
 __all__ = ["CheckingStatements", "Miscount", "Orphans"]
 
@@ -32,17 +30,7 @@ class Orphans:
     count: int  # at most a thousand
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Miscount:
-    """A counter that is not what its facts add up to."""
-
-    where: str
-    counter: str
-    kept: int
-    counted: int
-
-
-class CheckingStatements(Statements):
+class CheckingStatements(RecountStatements):
     """What a transaction can say of the history as a whole."""
 
     def damage(self) -> list[str]:
@@ -83,49 +71,12 @@ class CheckingStatements(Statements):
         return found
 
     def miscounts(self) -> Iterator[Miscount]:
-        """Counters of messages, deliveries and targets against their events."""
+        """Every counter that is kept against the events and verdicts that it counts."""
         self._flush()
-        yield from self._miscounted_messages()
+        yield from self._miscounted_rollups()
         yield from self._miscounted_targets()
         yield from self._miscounted_deliveries()
-
-    def _miscounted_messages(self) -> Iterator[Miscount]:
-        e, d, r = schema.event.c, schema.delivery.c, schema.rollup.c
-        counted: dict[int, dict[str, int]] = {}
-        query = (
-            sa.select(d.message_id, e.type, e.path_kind, e.who, sa.func.count().label("number"))
-            .join(schema.delivery, d.id == e.delivery_id)
-            .group_by(d.message_id, e.type, e.path_kind, e.who)
-        )
-        for row in self._db.execute(query):
-            counts = counted.setdefault(row.message_id, {})
-            counts[row.type.value] = counts.get(row.type.value, 0) + row.number
-            name = None if row.path_kind is None else hit_counter(row.path_kind, row.who)
-            if name is not None:
-                counts[name] = counts.get(name, 0) + row.number
-        levels = (
-            sa.select(d.message_id, d.level, sa.func.count().label("number"))
-            .where(d.id != d.message_id)  # a crowd has no verdict
-            .group_by(d.message_id, d.level)
-        )
-        for row in self._db.execute(levels):
-            counted.setdefault(row.message_id, {})[LEVEL_COUNTERS[row.level]] = row.number
-        kept = sa.select(schema.rollup).where(
-            r.dimension == Dimension.MESSAGE, r.period == Period.TOTAL
-        )
-        for row in self._db.execute(kept):
-            values, counts = row._mapping, counted.pop(row.key, {})
-            for name in COUNTERS:
-                if values[name] != counts.get(name, 0):
-                    yield Miscount(
-                        where=f"message {row.key}",
-                        counter=name,
-                        kept=values[name],
-                        counted=counts.get(name, 0),
-                    )
-        for number, counts in counted.items():
-            for name, count in counts.items():
-                yield Miscount(where=f"message {number}", counter=name, kept=0, counted=count)
+        yield from self._numbers_behind()
 
     def _miscounted_targets(self) -> Iterator[Miscount]:
         e, d = schema.event.c, schema.delivery.c

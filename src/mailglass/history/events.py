@@ -20,7 +20,7 @@ from . import schema
 from .counting import hit_counter
 from .deliveries import DeliveryStatements
 from .hammered import IN_DETAIL, HammeredStatements
-from .hits import HitStatements, hit_columns
+from .hits import HIT_SQL, HitStatements, hit_columns
 from .records import JudgedDelivery, JudgedHit, KnownFacts, SeenHit, StoredEvent, StoredHit
 from .schema.base import CODES, Who
 from .statements import add_many, among, chunks, evidence_list, evidence_of, json_text, moment
@@ -105,16 +105,23 @@ class EventStatements(HammeredStatements, HitStatements, DeliveryStatements):
             return {}
         condition, values = among(self._db, ids)
         rows = self._db.exec_driver_sql(
-            "SELECT id, account_id, delivery_id, type, at, told, path_kind"
-            f" FROM event WHERE delivery_id {condition}",
+            "SELECT e.id, e.account_id, e.delivery_id, e.type, e.at, e.told, e.path_kind, e.who,"
+            f" e.judgement_id, {HIT_SQL} FROM event e LEFT JOIN hit h ON h.id = e.hit_id"
+            f" WHERE e.delivery_id {condition}",
             (values,),
         ).all()
         told: dict[int, list[StoredEvent]] = {}
         passed: dict[int, list[tuple[datetime, EventType]]] = {}
-        judged: set[int] = set()
-        for number, account_id, delivery_id, type_, at, text, path_kind in rows:
+        with_hits: list[Any] = []  # rows
+        judged_for_good: list[int] = []
+        for row in rows:
+            number, account_id, delivery_id, type_, at, text, path_kind = row[:7]
             if path_kind is not None:
-                judged.add(delivery_id)
+                # without its address a hit cannot be judged again as it was
+                if row.address:
+                    with_hits.append(row)
+                else:
+                    judged_for_good.append(number)
             elif type_ in _PASSING or (type_ == _QUEUED and text in _EMPTY):
                 passed.setdefault(delivery_id, []).append((moment(at), _TYPE_OF[type_]))
             else:
@@ -126,7 +133,11 @@ class EventStatements(HammeredStatements, HitStatements, DeliveryStatements):
                         event=_told_event(_TYPE_OF[type_], at, text),
                     )
                 )
-        seen = self._seen(judged, told) if judged else {}
+        for event in self._numbered(judged_for_good):
+            told.setdefault(event.delivery_id, []).append(event)
+        seen: dict[int, list[SeenHit]] = {}
+        for row, stored in zip(with_hits, self._stored_hits(with_hits), strict=True):
+            seen.setdefault(row[2], []).append(_seen(row, stored))
         return {
             number: KnownFacts(
                 told=told.get(number, ()),
@@ -136,23 +147,13 @@ class EventStatements(HammeredStatements, HitStatements, DeliveryStatements):
             for number in told.keys() | seen.keys() | passed.keys()
         }
 
-    def _seen(
-        self, delivery_ids: Iterable[int], told: dict[int, list[StoredEvent]]
-    ) -> dict[int, list[SeenHit]]:
-        """The judged hits of deliveries; events whose hit is gone join what was told."""
-        seen: dict[int, list[SeenHit]] = {}
-        c = schema.event.c
-        for some in chunks(delivery_ids):
-            query = select_events().where(c.delivery_id.in_(some), c.path_kind.is_not(None))
-            rows = self._db.execute(query).all()
-            # without its address a hit cannot be judged again as it was
-            with_hits = [row for row in rows if row.kept_hit_id is not None and row.address]
-            for row, stored in zip(with_hits, self._stored_hits(with_hits), strict=True):
-                seen.setdefault(row.delivery_id, []).append(_seen(row, stored))
-            judged_for_good = [row for row in rows if row.kept_hit_id is None or not row.address]
-            for event in self._events(judged_for_good):
-                told.setdefault(event.delivery_id, []).append(event)
-        return seen
+    def _numbered(self, event_ids: Iterable[int]) -> list[StoredEvent]:
+        """Events by number, in order."""
+        found: list[StoredEvent] = []
+        for some in chunks(event_ids):
+            query = select_events().where(schema.event.c.id.in_(some)).order_by(schema.event.c.id)
+            found += self._events(self._db.execute(query).all())
+        return found
 
     def events_of(
         self, delivery_ids: Iterable[int], *, told_only: bool = False, most: int | None = None
@@ -328,6 +329,7 @@ class EventStatements(HammeredStatements, HitStatements, DeliveryStatements):
 
 
 _TYPE_OF = {number: type_ for type_, number in _TYPES.items()}
+_WHO_OF = {number: who for who, number in _WHOS.items()}
 # Of these no more than type and time bears on a judgement.
 _PASSING = frozenset(
     _TYPES[type_]
@@ -372,13 +374,13 @@ def _first(events: Sequence[StoredEvent], most: int) -> list[StoredEvent]:
     return found
 
 
-def _seen(row: Any, stored: StoredHit) -> SeenHit:  # a row of a select, typed as Any
+def _seen(row: Any, stored: StoredHit) -> SeenHit:  # a row of the driver's, typed as Any
     return SeenHit(
         stored=stored,
-        event_id=row.id,
-        type=row.type,
-        who=row.who,
-        judgement_id=row.judgement_id,
+        event_id=row[0],
+        type=_TYPE_OF[row[3]],
+        who=_WHO_OF[row[7]],
+        judgement_id=row[8],
     )
 
 

@@ -21,7 +21,7 @@ from .dictionaries import DictionaryStatements
 from .records import StoredHit
 from .statements import add_many, chunks, moment
 
-__all__ = ["HitStatements", "hit_columns", "pack_token", "unpack_token"]
+__all__ = ["HIT_SQL", "HitStatements", "hit_columns", "pack_token", "unpack_token"]
 
 _COLUMNS = (
     "id",
@@ -34,6 +34,8 @@ _COLUMNS = (
     "rest_id",
     "token",
 )
+HIT_SQL = ", ".join(f"h.{name}" for name in _COLUMNS)  # `hit_columns` for the driver
+_NO_REST: Mapping[str, Any] = {}
 _RARE = ("to", "name", "bytes_sent", "completed", "action")
 
 
@@ -100,11 +102,11 @@ class HitStatements(DictionaryStatements):
         return self._stored_hits(self._db.execute(query).all())[::-1]
 
     def _stored_hits(self, rows: Sequence[Any]) -> list[StoredHit]:
-        """The hits of rows that hold `hit_columns`."""
-        numbers = {row.head_id for row in rows}
-        numbers.update(row.rest_id for row in rows if row.rest_id is not None)
+        """The hits of rows that end with `hit_columns`."""
+        numbers = {row[-3] for row in rows}
+        numbers.update(row[-2] for row in rows if row[-2] is not None)
         wordings = self._wordings(numbers)
-        return [_stored_hit(row, wordings) for row in rows]
+        return [_stored_hit(row[-len(_COLUMNS) :], wordings) for row in rows]
 
 
 def hit_columns() -> list[sa.ColumnElement[Any]]:  # Any: of several types
@@ -135,22 +137,23 @@ def _rest(hit: Hit) -> bytes | None:
     return orjson.dumps(rest) if rest else None
 
 
-def _stored_hit(row: Any, wordings: Mapping[int, Any]) -> StoredHit:  # Any: a row; JSON
-    method, http_version, headers = wordings[row.head_id]
-    rest = {} if row.rest_id is None else wordings[row.rest_id]
+def _stored_hit(row: Sequence[Any], wordings: Mapping[int, Any]) -> StoredHit:  # Any: JSON
+    number, delivery_id, at, path_kind, target, address, head_id, rest_id, token = row
+    method, http_version, headers = wordings[head_id]
+    rest = _NO_REST if rest_id is None else wordings[rest_id]
     hit = Hit(
-        at=moment(row.hit_at),
-        path_kind=row.hit_path_kind,
+        at=moment(at),
+        path_kind=path_kind,
         method=method,
-        token=unpack_token(row.token),
-        delivery_id=row.hit_delivery_id,
-        target=row.hit_target,
-        address=row.address,
+        token=unpack_token(token),
+        delivery_id=delivery_id,
+        target=target,
+        address=address,
         http_version=http_version,
         headers=headers,
         **rest,
     )
-    return StoredHit(id=row.kept_hit_id, delivery_id=row.hit_delivery_id, hit=hit)
+    return StoredHit(id=number, delivery_id=delivery_id, hit=hit)
 
 
 _IS_BASE32 = re.compile("[a-z2-7]+").fullmatch

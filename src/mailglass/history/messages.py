@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -14,7 +15,7 @@ from .counting import CountingStatements, Place
 from .records import StoredMessage
 from .schema.base import CODES
 from .schema.rollups import LEVEL_COUNTERS
-from .statements import add_many, chunks, moment, plain
+from .statements import add_many, among, chunks, moment, plain
 
 __all__ = ["MessageStatements", "NewMessage", "message_of", "select_messages"]
 
@@ -157,10 +158,20 @@ class MessageStatements(CountingStatements):
             known = self._memory.value_of("target-kinds", number)
             if known is not None:
                 found[number] = known
-        targets = self.targets_of(wanted - found.keys())
-        for number in wanted - found.keys():
-            found[number] = {one.number: one.kind for one in targets.get(number, ())}
-            self._memory.learn_value("target-kinds", number, found[number])
+        missing = wanted - found.keys()
+        if missing:
+            condition, values = among(self._db, missing)
+            rows = self._db.exec_driver_sql(
+                f"SELECT message_id, number, kind FROM target WHERE message_id {condition}"
+                " ORDER BY message_id, number",
+                (values,),
+            )
+            kinds: dict[int, list[tuple[int, str]]] = {number: [] for number in missing}
+            for message_id, number, kind in rows:
+                kinds[message_id].append((number, kind))
+            for message_id, some in kinds.items():
+                found[message_id] = _kinds(tuple(some))
+                self._memory.learn_value("target-kinds", message_id, found[message_id])
         return found
 
     def _tags_of(self, message_ids: Iterable[int]) -> dict[int, tuple[str, ...]]:
@@ -272,6 +283,12 @@ def _delivery_row(
         "",
         _kept(policy),
     )
+
+
+@lru_cache(1024)
+def _kinds(kinds: tuple[tuple[int, str], ...]) -> Mapping[int, TargetKind]:
+    """One mapping for all messages whose targets are of the same kinds."""
+    return {number: TargetKind(kind) for number, kind in kinds}
 
 
 def _target_row(target: Target, message_id: int) -> tuple[Any, ...]:

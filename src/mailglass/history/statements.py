@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 import sqlalchemy as sa
@@ -32,6 +32,7 @@ __all__ = [
 
 # SQLite takes 32,766 parameters in a statement; far fewer keep its parser quick.
 _CHUNK = 500
+_Value = TypeVar("_Value", int, str)
 
 
 class Statements:
@@ -88,7 +89,7 @@ def insert_new(db: sa.Connection, table: sa.Table) -> sqlite.Insert | postgresql
     return postgresql.insert(table).on_conflict_do_nothing()
 
 
-def among(db: sa.Connection, values: Iterable[int]) -> tuple[str, object]:
+def among(db: sa.Connection, values: Iterable[_Value]) -> tuple[str, object]:
     """The rest of a `WHERE column …` and its one parameter: any number of values, one statement."""
     ordered = sorted(set(values))
     if db.dialect.name == "sqlite":

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
+from ..evidence import Trace
 from . import schema
-from .hits import HitStatements, hit_columns
-from .records import StoredDelivery, StoredHit
-from .schema.base import Who
-from .statements import moment
+from .hits import HitStatements, unpack_token
+from .records import StoredDelivery
+from .schema.base import CODES, Who
+from .statements import among, moment
 
 __all__ = ["Visit", "VisitStatements", "Whereabouts"]
-
-_RECIPIENTS = 300  # asked for in one statement
 
 
 class Visit(NamedTuple):
@@ -37,29 +36,31 @@ class Whereabouts(NamedTuple):
 class VisitStatements(HitStatements):
     """What a transaction can do with hits of many deliveries."""
 
-    def hits_after(self, after: int, limit: int) -> list[tuple[StoredHit, Whereabouts | None]]:
-        """The next hits above the number `after`, in the order in which they were taken, each with
-        where its delivery went; None when it means none of ours."""
-        h, d = schema.hit.c, schema.delivery.c
-        query = (
-            sa.select(*hit_columns(), d.domain_id, d.delivered_at)
-            .join(schema.delivery, d.id == h.delivery_id, isouter=True)
-            .where(h.id > after)
-            .order_by(h.id)
-            .limit(limit)
-        )
-        rows = self._db.execute(query).all()
-        names = self._domain_names({r.domain_id for r in rows if r.domain_id is not None})
-        places = [
-            None
-            if row.domain_id is None
-            else Whereabouts(
-                names[row.domain_id],
-                None if row.delivered_at is None else moment(row.delivered_at),
-            )
-            for row in rows
-        ]
-        return list(zip(self._stored_hits(rows), places, strict=True))
+    def traces_after(self, after: int, limit: int) -> list[tuple[int, Trace, Whereabouts | None]]:
+        """The next hits above the number `after`, in the order in which they were taken: number,
+        what neighbours take of it, and where its delivery went; None when it means none of ours.
+        """
+        mark = "?" if self._db.dialect.name == "sqlite" else "%s"
+        rows = self._db.exec_driver_sql(
+            "SELECT h.id, h.at, h.path_kind, h.token, h.delivery_id, h.address, h.head_id,"
+            " d.domain_id, d.delivered_at"
+            " FROM hit h LEFT JOIN delivery d ON d.id = h.delivery_id"
+            f" WHERE h.id > {mark} ORDER BY h.id LIMIT {mark}",
+            (after, limit),
+        ).all()
+        heads = self._wordings(row[6] for row in rows)
+        names = self._domain_names({row[7] for row in rows if row[7] is not None})
+        found = []
+        for number, at, path, token, delivery_id, address, head_id, domain, delivered_at in rows:
+            text = "" if delivery_id is not None else unpack_token(token)
+            trace = Trace(moment(at), path, text, delivery_id, address, heads[head_id][2])
+            place = None
+            if domain is not None:
+                place = Whereabouts(
+                    names[domain], None if delivered_at is None else moment(delivered_at)
+                )
+            found.append((number, trace, place))
+        return found
 
     def first_hit_since(self, at: datetime) -> int:
         """The number before that of the first hit at or after a time."""
@@ -89,24 +90,17 @@ class VisitStatements(HitStatements):
         Recipients are compared as they were written.
         """
         wanted = {(d.account_id, d.recipient) for d in deliveries if d.recipient}
-        names = sorted({recipient.lower() for _, recipient in wanted})
-        d, e, h = schema.delivery.c, schema.event.c, schema.hit.c
-        rows: list[Any] = []  # of a select
-        for start in range(0, len(names), _RECIPIENTS):
-            some = self._with_a_past(names[start : start + _RECIPIENTS])
-            if not some:
-                continue
-            query = (
-                sa.select(d.account_id, d.recipient, d.id, h.address, h.head_id)
-                .join(schema.event, e.delivery_id == d.id)
-                .join(schema.hit, h.id == e.hit_id)
-                .where(
-                    d.person.in_(some),
-                    e.who == Who.HUMAN,
-                    e.at >= since.timestamp(),
-                )
-            )
-            rows += self._db.execute(query).all()
+        persons = self._with_a_past({recipient.lower() for _, recipient in wanted})
+        if not persons:
+            return {}
+        condition, names = among(self._db, persons)
+        mark = "?" if self._db.dialect.name == "sqlite" else "%s"
+        rows = self._db.exec_driver_sql(
+            "SELECT d.account_id, d.recipient, d.id, h.address, h.head_id FROM delivery d"
+            " JOIN event e ON e.delivery_id = d.id JOIN hit h ON h.id = e.hit_id"
+            f" WHERE d.person {condition} AND e.who = {CODES[Who][Who.HUMAN]} AND e.at >= {mark}",
+            (names, since.timestamp()),
+        ).all()
         heads = self._wordings(row.head_id for row in rows)
         found: dict[tuple[int, str], list[Visit]] = {}
         for row in rows:
@@ -117,13 +111,14 @@ class VisitStatements(HitStatements):
                 found.setdefault(key, []).append(visit)
         return found
 
-    def _with_a_past(self, persons: list[str]) -> list[str]:
+    def _with_a_past(self, persons: Collection[str]) -> list[str]:
         """Those to whom more than one delivery went; the index alone answers."""
-        c = schema.delivery.c
-        query = (
-            sa.select(c.person)
-            .where(c.person.in_(persons))
-            .group_by(c.person)
-            .having(sa.func.count() > 1)
+        if not persons:
+            return []
+        condition, names = among(self._db, persons)
+        rows = self._db.exec_driver_sql(
+            f"SELECT person FROM delivery WHERE person {condition}"
+            " GROUP BY person HAVING count(*) > 1",
+            (names,),
         )
-        return list(self._db.execute(query).scalars())
+        return [row[0] for row in rows]

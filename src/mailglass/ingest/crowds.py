@@ -11,13 +11,13 @@ from array import array
 from collections import deque
 from collections.abc import Callable
 
-from ..evidence import ALONE, Crowd, DeliveryFacts, Neighbours, Rules
-from ..history import History, StoredHit
+from ..evidence import ALONE, Crowd, DeliveryFacts, Neighbours, Rules, Trace
+from ..history import History, StoredHit, Whereabouts
 
 __all__ = ["Crowds"]
 
 _CHUNK = 2_000  # hits read at a time
-_MOST_WAITING = 20_000  # hits that wait to be asked about: some 20 MB
+_MOST_WAITING = 20_000  # hits that wait to be asked about: some 10 MB
 
 
 class Crowds:
@@ -37,14 +37,14 @@ class Crowds:
             return ALONE
         return self._crowds[self._numbers[place]]
 
-    def _note(self, hit: StoredHit, crowd: Crowd) -> None:
+    def _note(self, number: int, crowd: Crowd) -> None:
         if crowd is ALONE:
             return
-        number = self._known.get(crowd)
-        if number is None:
-            number = self._known[crowd] = len(self._crowds)
+        known = self._known.get(crowd)
+        if known is None:
+            known = self._known[crowd] = len(self._crowds)
             self._crowds.append(crowd)
-        self._numbers[hit.id - self._first] = number
+        self._numbers[number - self._first] = known
 
     @classmethod
     def read(
@@ -56,29 +56,36 @@ class Crowds:
         crowds = cls(after + 1, last)
         neighbours = Neighbours(rules)
         settle = rules.numbers["times"]["settle"]
-        waiting: deque[tuple[float, StoredHit, DeliveryFacts]] = deque()
+        waiting: deque[tuple[float, int, Trace, DeliveryFacts]] = deque()
         while after < last:
             with history.reading() as t:
-                hits = t.hits_after(after, _CHUNK)
-            if not hits:
+                traces = t.traces_after(after, _CHUNK)
+            if not traces:
                 break
-            for stored, place in hits:
-                if place is None and (stored.hit.delivery_id is not None or not stored.hit.token):
+            for number, trace, place in traces:
+                if place is None and (trace.delivery_id is not None or not trace.token):
                     continue  # it means nothing of ours, and its token is no altered one
-                facts = DeliveryFacts(
-                    delivery_id=stored.delivery_id or 0,
-                    recipient_domain=place.recipient_domain if place else None,
-                    delivered_at=place.delivered_at if place else None,
-                )
-                neighbours.add(stored.hit, facts)
-                time = stored.hit.at.timestamp()
+                facts = _NO_FACTS if place is None else _facts(trace, place)
+                neighbours.add(trace, facts)
+                time = trace.at.timestamp()
                 if place is not None:
-                    waiting.append((time, stored, facts))
+                    waiting.append((time, number, trace, facts))
                 while waiting and (waiting[0][0] < time - settle or len(waiting) > _MOST_WAITING):
-                    _, earlier, about = waiting.popleft()
-                    crowds._note(earlier, neighbours.crowd(earlier.hit, about))
-            after = hits[-1][0].id
-            progress(len(hits))
-        for _, stored, facts in waiting:
-            crowds._note(stored, neighbours.crowd(stored.hit, facts))
+                    _, earlier, about, its_facts = waiting.popleft()
+                    crowds._note(earlier, neighbours.crowd(about, its_facts))
+            after = traces[-1][0]
+            progress(len(traces))
+        for _, number, trace, facts in waiting:
+            crowds._note(number, neighbours.crowd(trace, facts))
         return crowds
+
+
+_NO_FACTS = DeliveryFacts()
+
+
+def _facts(trace: Trace, place: Whereabouts) -> DeliveryFacts:
+    return DeliveryFacts(
+        delivery_id=trace.delivery_id or 0,
+        recipient_domain=place.recipient_domain,
+        delivered_at=place.delivered_at,
+    )

@@ -107,11 +107,7 @@ def works(
     Their verdicts are those that stand; without the recipients' past only the levels of them. Of
     deliveries with very many hits all are taken when `whole`, however long that takes.
     """
-    if with_past:
-        found = t.deliveries(delivery_ids, with_reasons=False)
-    else:
-        found = _found(t, set(delivery_ids), known)
-    deliveries = [d for d in found if not d.is_crowd]
+    deliveries = [d for d in _found(t, set(delivery_ids), known) if not d.is_crowd]
     if not deliveries:
         return []
     facts = t.known_facts((d.id for d in deliveries), whole=whole)
