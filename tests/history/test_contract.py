@@ -261,44 +261,52 @@ def test_events_are_followed_in_order_and_by_account(sent: History) -> None:
 
 
 def test_what_was_rolled_back_is_not_remembered(sent: History) -> None:
-    """A number of a wording that was never committed must not be written later."""
+    """A number of a wording or judgement that was never committed must not be written later."""
 
     class Stop(Exception):
         pass
 
     strange = hit(headers={"user-agent": "strange"})
+    seldom = judgement(0.4)  # one object, as hits that are alike share it
 
     def write_and_stop() -> None:
         with sent.transaction() as t:
-            judge(t, t.add_hits([(100, strange)]))
+            judge(t, t.add_hits([(100, strange)]), made=seldom)
             raise Stop
 
     with pytest.raises(Stop):
         write_and_stop()
     with sent.transaction() as t:
-        judge(t, t.add_hits([(100, hit(headers={"user-agent": "another"}))]))
-        judge(t, t.add_hits([(100, strange)]))
+        judge(t, t.add_hits([(100, hit(headers={"user-agent": "another"}))]), made=judgement(0.6))
+        judge(t, t.add_hits([(100, strange)]), made=seldom)
     with sent.reading() as t:
-        agents = {s.hit.headers["user-agent"] for s in t.hits_of([100])}
-    assert agents == {"Gmail", "another", "strange"}
+        events = [e.event.raw for e in t.events_of([100]) if e.hit_id]
+    assert {(raw["user_agent"], raw["probability_human"]) for raw in events} == {
+        ("Gmail", 0.9),
+        ("another", 0.6),
+        ("strange", 0.4),
+    }
 
 
 def test_a_sweep_takes_what_nobody_uses_and_other_processes_notice(
     sent: History, history_address: str
 ) -> None:
     strange = hit(headers={"user-agent": "strange"})
+    seldom = judgement(0.7)
     with sent.transaction() as t:
-        judge(t, [*t.hits_of([100]), *t.add_hits([(100, strange)])], made=judgement(0.7))
+        judge(t, [*t.hits_of([100]), *t.add_hits([(100, strange)])], made=seldom)
     another = History(history_address)
     with another.transaction() as t:
         t.remove_hits([100], keep_events=False)
         assert t.sweep_dictionaries() == 4  # two wordings, two judgements
     another.close()
     with sent.transaction() as t:
-        judge(t, t.add_hits([(100, strange)]))
+        judge(t, t.add_hits([(100, strange)]), made=seldom)
     with sent.reading() as t:
         (stored,) = t.hits_of([100])
         assert stored.hit.headers == {"user-agent": "strange"}
+        (event,) = [e for e in t.events_of([100]) if e.hit_id]
+        assert event.event.raw["probability_human"] == 0.7
 
 
 def test_an_account_sees_nothing_of_another(sent: History) -> None:
