@@ -9,6 +9,7 @@ look-ups a hit.
 
 from __future__ import annotations
 
+import os
 import platform
 import resource
 import sys
@@ -261,7 +262,8 @@ def main() -> None:
     lines = [
         "# Judging hits",
         "",
-        f"Rules {rules.version}; {platform.platform()}, 2 shared cores, one used, Python "
+        f"Rules {rules.version}; {platform.platform()}, 2 shared cores, one used, load "
+        f"{os.getloadavg()[0]:.1f} at the beginning, Python "
         f"{platform.python_version()}, {datetime.now(UTC):%Y-%m-%d}. Command: "
         f"`python bench/evidence.py {deliveries} {again_hits}`.",
         "",

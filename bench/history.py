@@ -1,6 +1,6 @@
 """How fast ingest is with judging, and how fast pages are with a million deliveries stored.
 
-    python bench/history.py [deliveries] [hits a delivery] [databases]
+    python bench/history.py [deliveries] [hits a delivery] [databases] [ingested deliveries]
 
 `databases` is `sqlite`, `postgresql` or `sqlite,postgresql`. Ingest takes the hits of a simulated
 campaign (mailglass.world) out of a journal. The stored history is generated set-wise by the
@@ -68,12 +68,12 @@ class Rate:
 # ingest
 
 
-def fill_house(folder: Path) -> None:
+def fill_house(folder: Path, deliveries: int) -> None:
     """A spool and a journal as a simulated campaign leaves them."""
     (folder / "journal").mkdir(parents=True)
     messages: dict[int, list[SimulatedDelivery]] = {}
     hits: list[Hit] = []
-    for one in simulate(INGESTED, seed=5):
+    for one in simulate(deliveries, seed=5):
         messages.setdefault(one.delivery.message_id, []).append(one)
         hits += [request.hit for request in one.requests]
     spool = Spool(folder / "spool.db")
@@ -432,25 +432,26 @@ def main() -> None:
     deliveries = int(sys.argv[1]) if len(sys.argv) > 1 else STORED
     hits_each = int(sys.argv[2]) if len(sys.argv) > 2 else HITS_EACH
     names = (sys.argv[3] if len(sys.argv) > 3 else "sqlite,postgresql").split(",")
+    ingested = int(sys.argv[4]) if len(sys.argv) > 4 else INGESTED
     folder = Path(tempfile.mkdtemp(prefix="mailglass-bench-"))
     try:
         with databases(folder, names) as found:
-            text = _report(folder, found, deliveries, hits_each)
+            text = _report(folder, found, (deliveries, hits_each, ingested))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     print(text)
     (PROJECT / "bench" / "results" / "history.md").write_text(text)
 
 
-def _report(
-    folder: Path, found: dict[str, Callable[[], str]], deliveries: int, hits_each: int
-) -> str:
+def _report(folder: Path, found: dict[str, Callable[[], str]], sizes: tuple[int, int, int]) -> str:
+    deliveries, hits_each, ingested = sizes
+    names = ",".join("sqlite" if name == "SQLite" else "postgresql" for name in found)
     lines = [
         "# The history",
         "",
-        f"{platform.platform()}, 2 shared cores, Python {platform.python_version()}, "
-        f"{datetime.now(UTC):%Y-%m-%d}. Command: `python bench/history.py {deliveries} {hits_each} "
-        f"{','.join('sqlite' if name == 'SQLite' else 'postgresql' for name in found)}`.",
+        f"{platform.platform()}, 2 shared cores, load {os.getloadavg()[0]:.1f} at the beginning, "
+        f"Python {platform.python_version()}, {datetime.now(UTC):%Y-%m-%d}. Command: "
+        f"`python bench/history.py {deliveries} {hits_each} {names} {ingested}`.",
         "",
         "## Ingest with judging",
         "",
@@ -458,7 +459,7 @@ def _report(
         " ten million additions, s |",
         "|---|---|---|---|---|---|",
     ]
-    fill_house(folder / "house")
+    fill_house(folder / "house", ingested)
     for name, new_address in found.items():
         house = folder / f"house of {name}"
         shutil.copytree(folder / "house", house)
