@@ -113,7 +113,7 @@ def hit(delivery_id: int | None, minutes: float = 60, agent: str = FIREFOX, **fa
         "method": "GET",
         "token": "a" * 29,
         "delivery_id": delivery_id,
-        "target": 0,
+        "target": None if delivery_id is None else 0,  # what does not verify names no target
         "address": "203.0.113.9",
         "http_version": "1.1",
         "headers": {"user-agent": agent},

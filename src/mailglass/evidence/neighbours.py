@@ -22,6 +22,9 @@ _SLOT_SECONDS = 20  # three of them make the minute that the rules speak of
 _LONG_SLOT_SECONDS = 3600  # domains and user agents are compared over three of these
 _ENOUGH = 128  # values told apart for one key: above every threshold of the rules
 _MOST_SLOTS = 8  # kept for one key; the oldest goes
+# Before the newest hit; a restart is told of twice as much, so that all neighbours of a younger hit
+# are known then too. Neighbours of older ones may be forgotten: what was known of them stands.
+_LATELY_SECONDS = 2.0 * _LONG_SLOT_SECONDS
 _SOON_SECONDS = 60.0  # a pattern of a whole domain counts while people have not come yet
 
 # Any: a visit is (address, delivery, domain), everything else is told apart and no more.
@@ -83,6 +86,7 @@ class Trace(NamedTuple):
     path_kind: str
     token: str  # may be left empty where it verified
     delivery_id: int | None
+    target: int | None
     address: str
     headers: Mapping[str, str]
 
@@ -101,6 +105,7 @@ class Neighbours:
         self._hosters = _Slots(_LONG_SLOT_SECONDS, most_keys)
         self._domains = _Slots(_LONG_SLOT_SECONDS, most_keys)
         self._forgers = _Slots(_LONG_SLOT_SECONDS, most_keys)
+        self._newest = 0.0  # the time of the latest hit
 
     @property
     def held(self) -> int:
@@ -111,11 +116,14 @@ class Neighbours:
     def add(self, hit: Hit | Trace, facts: DeliveryFacts) -> None:
         """Take in one hit; the same hit again changes nothing.
 
-        A hit whose token does not verify marks its address: who alters tokens is a scanner.
+        A hit whose token does not verify, and so names no target, marks its address: who alters
+        tokens is a scanner. Other hits without a delivery of ours say nothing.
         """
         time = hit.at.timestamp()
+        self._newest = max(self._newest, time)
         if hit.delivery_id is None:
-            self._forgers.add(time, hit.address, hit.token)
+            if hit.target is None and hit.token:
+                self._forgers.add(time, hit.address, hit.token)
             return
         domain = facts.recipient_domain
         visit = (hit.address, hit.delivery_id, domain)
@@ -128,6 +136,12 @@ class Neighbours:
             pattern = _pattern(hit, facts, network)
             if pattern is not None:
                 self._domains.add(time, pattern, hit.delivery_id)
+
+    def crowd_again(self, hit: Hit | Trace, facts: DeliveryFacts, before: Crowd) -> Crowd:
+        """The crowd of a hit whose crowd was once known: it grows while the hit is young."""
+        if hit.at.timestamp() < self._newest - _LATELY_SECONDS:
+            return before
+        return self.crowd(hit, facts).at_least(before)
 
     def crowd(self, hit: Hit | Trace, facts: DeliveryFacts) -> Crowd:
         """What is known now of a hit's origin on other deliveries; `ALONE` when it is no remark."""

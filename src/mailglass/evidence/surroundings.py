@@ -7,7 +7,7 @@ A record of facts, all optional; what was not looked at stays at its default and
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from datetime import datetime
 
 from ..model import TargetKind
@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Crowd:
     """What the hit's origin did on other deliveries about the same time."""
 
@@ -34,6 +34,16 @@ class Crowd:
     deliveries_of_domain: int = 0  # deliveries of this recipient domain seen within 2 hours
     same_pattern_of_domain: int = 0  # those with the same early kind of hit
     altered_tokens_of_address: int = 0  # tokens that no key of ours made, within 2 hours
+
+    def at_least(self, other: Crowd) -> Crowd:
+        """Of each count the greater: neighbours that are forgotten were there."""
+        if other is ALONE or other == self:
+            return self
+        return Crowd(*(max(pair) for pair in zip(self.counts(), other.counts(), strict=True)))
+
+    def counts(self) -> tuple[int, ...]:
+        """The counts in the order of the fields, from which `Crowd(*counts)` makes it anew."""
+        return astuple(self)
 
 
 ALONE = Crowd()

@@ -15,6 +15,7 @@ import orjson
 import sqlalchemy as sa
 
 from ..evidence.delays import duration
+from ..evidence.surroundings import ALONE, Crowd
 from ..model import Actor, Event, EventType, Evidence, Judgement
 from . import schema
 from .counting import hit_counter
@@ -39,6 +40,7 @@ EVENT_COLUMNS = (
     "who",
     "judgement_id",
     "told",
+    "crowd",
 )
 _TYPES, _WHOS = CODES[EventType], CODES[Who]
 
@@ -68,6 +70,7 @@ class EventStatements(HammeredStatements, HitStatements, DeliveryStatements):
                     at,
                     *(None,) * 5,
                     json_text({name: value for name, value in told.items() if value}),
+                    None,
                 )
             )
         add_many(self._db, schema.event, EVENT_COLUMNS, rows)
@@ -96,7 +99,17 @@ class EventStatements(HammeredStatements, HitStatements, DeliveryStatements):
         return KnownFacts(
             told=self._events(self._db.execute(told).all()),
             standing=self._events(rows),
-            near=self._stored_hits(with_hits),
+            near=[
+                SeenHit(
+                    stored=stored,
+                    event_id=row.id,
+                    type=row.type,
+                    who=row.who,
+                    judgement_id=row.judgement_id,
+                    crowd=_crowd_of(row.crowd),
+                )
+                for row, stored in zip(with_hits, self._stored_hits(with_hits), strict=True)
+            ],
             further=max(0, counted - sum(row.who is not Who.SENDER for row in rows)),
         )
 
@@ -106,7 +119,7 @@ class EventStatements(HammeredStatements, HitStatements, DeliveryStatements):
         condition, values = among(self._db, ids)
         rows = self._db.exec_driver_sql(
             "SELECT e.id, e.account_id, e.delivery_id, e.type, e.at, e.told, e.path_kind, e.who,"
-            f" e.judgement_id, {HIT_SQL} FROM event e LEFT JOIN hit h ON h.id = e.hit_id"
+            f" e.judgement_id, e.crowd, {HIT_SQL} FROM event e LEFT JOIN hit h ON h.id = e.hit_id"
             f" WHERE e.delivery_id {condition}",
             (values,),
         ).all()
@@ -211,7 +224,7 @@ class EventStatements(HammeredStatements, HitStatements, DeliveryStatements):
         )
         new: list[tuple[JudgedDelivery, JudgedHit, int | None]] = []
         gone: list[int] = []
-        finer: list[tuple[int | None, int]] = []
+        finer: list[tuple[int | None, str | None, int]] = []
         for one in judged:
             for hit in one.hits:
                 made = hit.judgement
@@ -223,8 +236,8 @@ class EventStatements(HammeredStatements, HitStatements, DeliveryStatements):
                         gone.append(before.event_id)
                         self._count_judged(one, hit, before.type, before.who, -1)
                     self._count_judged(one, hit, hit.type, hit.who, 1)
-                elif before.judgement_id != number:
-                    finer.append((number, before.event_id))
+                elif before.judgement_id != number or before.crowd != hit.crowd:
+                    finer.append((number, _crowd_text(hit.crowd), before.event_id))
         self._remove(gone)
         self._judge_finer(finer)
         self._add_judged(new)
@@ -244,7 +257,7 @@ class EventStatements(HammeredStatements, HitStatements, DeliveryStatements):
         for some in chunks(event_ids):
             self._db.execute(schema.event.delete().where(schema.event.c.id.in_(some)))
 
-    def _judge_finer(self, rows: list[tuple[int | None, int]]) -> None:
+    def _judge_finer(self, rows: list[tuple[int | None, str | None, int]]) -> None:
         if rows:
             self._db.exec_driver_sql(_JUDGE_FINER[self._db.dialect.name], rows)
 
@@ -265,6 +278,7 @@ class EventStatements(HammeredStatements, HitStatements, DeliveryStatements):
                 _WHOS[hit.who],
                 judgement_id,
                 None,
+                _crowd_text(hit.crowd),
             )
             for number, (one, hit, judgement_id) in enumerate(new, first)
         ]
@@ -343,8 +357,8 @@ _PASSING = frozenset(
 )
 _QUEUED, _EMPTY = _TYPES[EventType.QUEUED], (None, "{}")  # it may say who sent it
 _JUDGE_FINER = {
-    "sqlite": "UPDATE event SET judgement_id = ? WHERE id = ?",
-    "postgresql": "UPDATE event SET judgement_id = %s WHERE id = %s",
+    "sqlite": "UPDATE event SET judgement_id = ?, crowd = ? WHERE id = ?",
+    "postgresql": "UPDATE event SET judgement_id = %s, crowd = %s WHERE id = %s",
 }
 _NOTHING_TOLD: tuple[tuple[Evidence, ...], dict[str, Any]] = ((), {})
 _COUNTER_NAMES = schema.mail.HIT_COUNTERS
@@ -381,7 +395,16 @@ def _seen(row: Any, stored: StoredHit) -> SeenHit:  # a row of the driver's, typ
         type=_TYPE_OF[row[3]],
         who=_WHO_OF[row[7]],
         judgement_id=row[8],
+        crowd=_crowd_of(row[9]),
     )
+
+
+def _crowd_of(text: str | None) -> Crowd:
+    return ALONE if text is None else Crowd(*orjson.loads(text))
+
+
+def _crowd_text(crowd: Crowd) -> str | None:
+    return None if crowd == ALONE else json_text(list(crowd.counts()))
 
 
 def _counters(one: JudgedDelivery) -> dict[str, int]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 import orjson
@@ -89,17 +88,6 @@ class HitStatements(DictionaryStatements):
             rows = self._db.execute(sa.select(*hit_columns()).where(h.id.in_(some))).all()
             found += self._stored_hits(rows)
         return sorted(found, key=lambda s: (s.hit.at, s.id))
-
-    def hits_since(self, at: datetime, limit: int) -> list[StoredHit]:
-        """The latest hits since then that mean a delivery of ours, by time, at most `limit`."""
-        h = schema.hit.c
-        query = (
-            sa.select(*hit_columns())
-            .where(h.at >= at.timestamp(), h.delivery_id.is_not(None))
-            .order_by(h.at.desc())
-            .limit(limit)
-        )
-        return self._stored_hits(self._db.execute(query).all())[::-1]
 
     def _stored_hits(self, rows: Sequence[Any]) -> list[StoredHit]:
         """The hits of rows that end with `hit_columns`."""

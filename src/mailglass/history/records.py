@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from ..evidence.surroundings import ALONE, Crowd
 from ..model import Event, EventType, Hit, Judgement, Target, TrackingPolicy, Verdict, VerdictLevel
 from .schema.base import Who
 
@@ -162,6 +163,7 @@ class SeenHit:
     type: EventType
     who: Who
     judgement_id: int | None
+    crowd: Crowd = ALONE  # as it was known when the hit was judged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +176,7 @@ class KnownFacts:
     seen: Sequence[SeenHit] = ()
     # of a delivery with very many hits, instead of `seen`: some of them, whose judgement stays
     standing: Sequence[StoredEvent] = ()
-    near: Sequence[StoredHit] = ()  # the hits of those, as far as they are kept
+    near: Sequence[SeenHit] = ()  # the hits of those, as far as they are kept
     further: int = 0  # hits that are counted and not among those
 
 
@@ -188,6 +190,7 @@ class JudgedHit:
     # None when judging failed; the delay is left open in its sentence, as `{delay}`
     judgement: Judgement | None
     before: SeenHit | None = None
+    crowd: Crowd = ALONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

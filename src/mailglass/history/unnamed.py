@@ -141,6 +141,7 @@ class UnnamedStatements(EventStatements):
                 "who": CODES[Who][who],
                 "judgement_id": None,
                 "told": None,
+                "crowd": None,
             }
             for number, (account_id, crowd, at, path_kind, target, type_, who) in enumerate(
                 rows, first

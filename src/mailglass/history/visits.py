@@ -42,18 +42,20 @@ class VisitStatements(HitStatements):
         """
         mark = "?" if self._db.dialect.name == "sqlite" else "%s"
         rows = self._db.exec_driver_sql(
-            "SELECT h.id, h.at, h.path_kind, h.token, h.delivery_id, h.address, h.head_id,"
-            " d.domain_id, d.delivered_at"
+            "SELECT h.id, h.at, h.path_kind, h.token, h.delivery_id, h.target, h.address,"
+            " h.head_id, d.domain_id, d.delivered_at"
             " FROM hit h LEFT JOIN delivery d ON d.id = h.delivery_id"
             f" WHERE h.id > {mark} ORDER BY h.id LIMIT {mark}",
             (after, limit),
         ).all()
-        heads = self._wordings(row[6] for row in rows)
-        names = self._domain_names({row[7] for row in rows if row[7] is not None})
+        heads = self._wordings(row[7] for row in rows)
+        names = self._domain_names({row[8] for row in rows if row[8] is not None})
         found = []
-        for number, at, path, token, delivery_id, address, head_id, domain, delivered_at in rows:
+        for number, at, path, token, delivery_id, target, address, *more in rows:
+            head_id, domain, delivered_at = more
             text = "" if delivery_id is not None else unpack_token(token)
-            trace = Trace(moment(at), path, text, delivery_id, address, heads[head_id][2])
+            headers = heads[head_id][2]
+            trace = Trace(moment(at), path, text, delivery_id, target, address, headers)
             place = None
             if domain is not None:
                 place = Whereabouts(

@@ -10,11 +10,13 @@ from __future__ import annotations
 from array import array
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 
 from ..evidence import ALONE, Crowd, DeliveryFacts, Neighbours, Rules, Trace
-from ..history import History, StoredHit, Whereabouts
+from ..history import History, SeenHit, StoredHit, Transaction, Whereabouts
 
-__all__ = ["Crowds"]
+__all__ = ["Crowds", "remember"]
 
 _CHUNK = 2_000  # hits read at a time
 _MOST_WAITING = 20_000  # hits that wait to be asked about: some 10 MB
@@ -30,12 +32,20 @@ class Crowds:
         self._crowds: list[Crowd] = [ALONE]
         self._known: dict[Crowd, int] = {ALONE: 0}
 
-    def __call__(self, hit: StoredHit, facts: DeliveryFacts) -> Crowd:
-        """The crowd of a hit; alone when it came later than those that were read."""
+    def __call__(self, hit: StoredHit, facts: DeliveryFacts, before: SeenHit | None) -> Crowd:
+        """The crowd of a hit; as it was known before when it came later than those that were read.
+
+        Neighbours that are kept no longer go on counting, but for what the rules' tables of
+        networks have a say in.
+        """
         place = hit.id - self._first
+        known = ALONE if before is None else before.crowd
         if not 0 <= place < len(self._numbers):
-            return ALONE
-        return self._crowds[self._numbers[place]]
+            return known
+        found = self._crowds[self._numbers[place]]
+        if known is ALONE:
+            return found
+        return found.at_least(replace(known, hosters_of_agent=0, same_pattern_of_domain=0))
 
     def _note(self, number: int, crowd: Crowd) -> None:
         if crowd is ALONE:
@@ -63,8 +73,6 @@ class Crowds:
             if not traces:
                 break
             for number, trace, place in traces:
-                if place is None and (trace.delivery_id is not None or not trace.token):
-                    continue  # it means nothing of ours, and its token is no altered one
                 facts = _NO_FACTS if place is None else _facts(trace, place)
                 neighbours.add(trace, facts)
                 time = trace.at.timestamp()
@@ -78,6 +86,22 @@ class Crowds:
         for _, number, trace, facts in waiting:
             crowds._note(number, neighbours.crowd(trace, facts))
         return crowds
+
+
+def remember(t: Transaction, neighbours: Neighbours, lately: timedelta, most: int) -> None:
+    """Tell a new index the hits of lately, at most so many, so that a restart changes no judgement.
+
+    Lately is before the newest hit, whatever the clock says: after a long rest ingest goes on where
+    it was. All hits are told in the order in which they were taken, also those that mean no
+    delivery of ours: an altered token is the gravest sign that an address can give.
+    """
+    last = t.last_hit_id()
+    for _, newest, _ in t.traces_after(last - 1, 1):
+        after = max(t.first_hit_since(newest.at - lately), last - most)
+        while traces := t.traces_after(after, _CHUNK):
+            for _, trace, place in traces:
+                neighbours.add(trace, _NO_FACTS if place is None else _facts(trace, place))
+            after = traces[-1][0]
 
 
 _NO_FACTS = DeliveryFacts()

@@ -31,8 +31,9 @@ from ..model import Delivery, Event, EventType, Hit, Target, TargetKind, Trackin
 from ..spool import Spool, SpoolEvent
 from ..tokens import Ring
 from .acts import acts_among, carry_out
+from .crowds import remember
 from .holding import tracking_policies
-from .judging import judge_again, remember
+from .judging import judge_again
 from .learning import count_some, learn
 from .own import is_mark, take_mark, take_networks
 from .place import JournalPlace
@@ -141,13 +142,13 @@ class Ingest:
         those behind it. Raises StorageUnavailable, and then the batch was not taken.
         """
         try:
-            return self._take(_BATCH)
+            return self._take_whole(_BATCH)
         except (RetryLater, CorruptRecord):
             raise
         except Exception:
             _log.exception("a batch failed; taking it singly", extra={"action": "batch-failed"})
         try:
-            return self._take(1)
+            return self._take_whole(1)
         except (RetryLater, CorruptRecord):
             raise
         except Exception as error:
@@ -171,8 +172,17 @@ class Ingest:
         self._reached = None
         _log.error("set %s aside: %s", place, reason, extra={"action": "poison"})
 
+    def _take_whole(self, most: int) -> int:
+        """As `_take`; what was rolled back is no neighbour of anything."""
+        try:
+            return self._take(most)
+        except Exception:
+            self._neighbours = None
+            raise
+
     def _take(self, most: int) -> int:
         with self._history.transaction() as t:
+            near = self._known_neighbours(t)  # before the batch: those that stand before it
             # Journal, returned mail and log are read first: whatever delivery they name was queued
             # earlier, so that its spool event is in what is read next.
             news = new_returned(t) if self._ring is not None else []
@@ -191,6 +201,7 @@ class Ingest:
             standing: dict[int, StoredDelivery] = {}  # as they were read, until one may change
             if items and len(told) < most:
                 seen, asked, standing = self._take_seen(t, items)
+                near = self._known_neighbours(t)  # anew, when a no took hits away
                 touched |= {h.delivery_id for h in seen if h.delivery_id is not None} | asked
                 t.set_cursor(_JOURNAL, str(items[-1][0]))
             else:
@@ -204,7 +215,7 @@ class Ingest:
                 came_back += lines.count(b"\n")
             if came_back:
                 standing = {}
-            near, now = self._known_neighbours(t), self._clock()
+            now = self._clock()
             judge_again(t, touched, self._rules, near, now, new_hits=seen, known=standing)
         if told:
             self._spool.forget_events(told[-1].seq)
@@ -275,7 +286,7 @@ class Ingest:
             self._is_learned = True
         if self._neighbours is None:
             self._neighbours = Neighbours(self._rules)
-            remember(t, self._clock() - _NEIGHBOUR_TIME, self._neighbours, _NEIGHBOURS)
+            remember(t, self._neighbours, _NEIGHBOUR_TIME, _NEIGHBOURS)
         return self._neighbours
 
     def _take_seen(
@@ -295,6 +306,9 @@ class Ingest:
         acts = acts_among(plain, known)
         if acts:
             asked = carry_out(t, self._spool, acts, self._clock())
+            if any(hit.action == "object" for _, hit in acts):
+                self._neighbours = None  # those whose hits were taken away are neighbours no more
+                self._known_neighbours(t)
             known |= {d.id: d for d in t.to_judge(asked & named)}
         for cursor, item in items:
             if isinstance(item, Poison):

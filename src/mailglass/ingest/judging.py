@@ -9,8 +9,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import TypeAlias
 
 from ..evidence import (
+    ALONE,
     Crowd,
     DeliveryFacts,
     Neighbours,
@@ -36,7 +38,7 @@ from ..history import (
 from ..model import EventType, TargetKind
 from .around import Around, look_around
 
-__all__ = ["WHO_OF_WORD", "Work", "delivery_facts", "judge_again", "remember", "works"]
+__all__ = ["WHO_OF_WORD", "Work", "delivery_facts", "judge_again", "works"]
 
 _log = logging.getLogger("mailglass.ingest")
 
@@ -47,6 +49,8 @@ WHO_OF_WORD = {
     "unknown": Who.UNDETERMINED,
     "sender": Who.SENDER,
 }
+# A hit's crowd, from its delivery's facts and what was made of it before.
+CrowdOf: TypeAlias = Callable[[StoredHit, DeliveryFacts, SeenHit | None], Crowd]
 _LINK, _REPLIED = TargetKind.LINK, EventType.REPLIED
 _NOTHING = KnownFacts()
 _NOBODY = Around()
@@ -74,19 +78,26 @@ def judge_again(
     settling time, which every delivery reaches.
     """
     t.be_the_writer()
+    new = list(new_hits)
     fresh: dict[int, list[StoredHit]] = {}
-    for hit in new_hits:
+    for hit in new:
         if hit.delivery_id is not None:
             fresh.setdefault(hit.delivery_id, []).append(hit)
-        elif hit.hit.delivery_id is None and hit.hit.token:
-            neighbours.add(hit.hit, _NO_FACTS)  # a token that no key of ours made
     work = works(t, delivery_ids, rules, now, fresh, known=known, with_past=with_past)
+    facts = {one.delivery.id: one.facts for one in work}
+    for hit in new:  # in the order in which they were taken, as after a restart
+        if hit.delivery_id is None or hit.delivery_id in facts:
+            neighbours.add(hit.hit, facts.get(hit.delivery_id or 0, _NO_FACTS))
     for one in work:
-        for stored in (*one.near, *one.hits):
+        for stored in one.hits:
             neighbours.add(stored.hit, one.facts)
+        for seen in one.near:
+            neighbours.add(seen.stored.hit, one.facts)
 
-    def crowd_of(stored: StoredHit, facts: DeliveryFacts) -> Crowd:
-        return neighbours.crowd(stored.hit, facts)
+    def crowd_of(stored: StoredHit, facts: DeliveryFacts, before: SeenHit | None) -> Crowd:
+        if before is None:
+            return neighbours.crowd(stored.hit, facts)
+        return neighbours.crowd_again(stored.hit, facts, before.crowd)
 
     t.set_judged([one.judged(rules, crowd_of, now) for one in work])
 
@@ -166,9 +177,7 @@ class Work:
         self.hits = [stored for stored, _ in both]
         self._before = [seen for _, seen in both]
 
-    def judged(
-        self, rules: Rules, crowd_of: Callable[[StoredHit, DeliveryFacts], Crowd], now: datetime
-    ) -> JudgedDelivery:
+    def judged(self, rules: Rules, crowd_of: CrowdOf, now: datetime) -> JudgedDelivery:
         """What is made of it now."""
         try:
             hits, events = self._judge(rules, crowd_of)
@@ -191,18 +200,19 @@ class Work:
             kept=[e for e in self.told if "who" in e.event.raw],
         )
 
-    def _judge(
-        self, rules: Rules, crowd_of: Callable[[StoredHit, DeliveryFacts], Crowd]
-    ) -> tuple[list[JudgedHit], list[Weighed]]:
+    def _judge(self, rules: Rules, crowd_of: CrowdOf) -> tuple[list[JudgedHit], list[Weighed]]:
         if not self.hits:
             return [], []
-        among = [*self.hits, *self.near]
-        crowds = [crowd_of(stored, self.facts) for stored in among]
+        among = [*self.hits, *(seen.stored for seen in self.near)]
+        known = [*self._before, *self.near]
+        crowds = [crowd_of(s, self.facts, b) for s, b in zip(among, known, strict=True)]
         judged = judge_delivery(
             self.facts, [stored.hit for stored in among], rules=rules, crowds=crowds, told=False
         )
         events, hits = [], []
-        for stored, judgement, before in zip(self.hits, judged, self._before, strict=False):
+        for stored, judgement, before, crowd in zip(
+            self.hits, judged, self._before, crowds, strict=False
+        ):
             event = weighed_from(stored.hit, judgement)
             events.append(event)
             hits.append(
@@ -212,6 +222,7 @@ class Work:
                     who=WHO_OF_WORD[verdict_word(judgement, rules)],
                     judgement=judgement,
                     before=before,
+                    crowd=crowd,
                 )
             )
         return hits, events
@@ -224,21 +235,10 @@ class Work:
                 who=Who.UNDETERMINED,
                 judgement=None,
                 before=before,
+                crowd=ALONE if before is None else before.crowd,
             )
             for stored, before in zip(self.hits, self._before, strict=True)
         ]
-
-
-def remember(t: Transaction, since: datetime, neighbours: Neighbours, most: int) -> None:
-    """Tell a new index what was seen lately, so that a restart changes no judgement."""
-    hits: dict[int, list[StoredHit]] = {}
-    for stored in t.hits_since(since, most):
-        if stored.delivery_id is not None:
-            hits.setdefault(stored.delivery_id, []).append(stored)
-    for delivery in t.to_judge(hits):
-        about = delivery_facts(delivery, {})
-        for stored in hits[delivery.id]:
-            neighbours.add(stored.hit, about)
 
 
 def delivery_facts(

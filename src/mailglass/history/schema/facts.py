@@ -80,5 +80,6 @@ event = Table(
     Column("who", Word(Who)),
     Column("judgement_id", Integer),
     Column("told", Text),  # JSON: evidence and raw of what was told; NULL for a hit's
+    Column("crowd", Text),  # JSON: the fields of the hit's `Crowd` in order; NULL when it was alone
     Index(None, "delivery_id", "path_kind", "who", "at"),  # see `hammered`
 )

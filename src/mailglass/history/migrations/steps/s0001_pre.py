@@ -49,6 +49,7 @@ def upgrade() -> None:
         sa.Column("who", sa.SmallInteger(), nullable=True),
         sa.Column("judgement_id", sa.Integer(), nullable=True),
         sa.Column("told", sa.Text(), nullable=True),
+        sa.Column("crowd", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_event")),
     )
     op.create_index(
