@@ -29,7 +29,7 @@ _NAMING = re.compile(r"(?:class|id)\s*+=")
 # What stands at a hint that may hide something.
 _HIDING = frozenset(":h&\\")
 # What runs at an event.
-_HANDLER = re.compile(r"[\s\"'/]on[a-z]++\s*+=")
+_HANDLER = re.compile(r"on(?<=[\s\"'/]on)[a-z]++\s*+=")
 
 
 class Hints:

@@ -183,11 +183,12 @@ class _Finder:
         self._read_style_rules(lowered)
         self._hints = Hints(lowered, self._selectors)
         self._ends = None if self._hints.may_hide else frozenset()
-        self._in_doubt = self._is_xml or is_doubtful(lowered)
+        tags = set(_TAG_NAMES.findall(lowered))
+        self._in_doubt = self._is_xml or is_doubtful(tags)
         if self._in_doubt:
             self._read_in_doubt()
         else:
-            self._pass(0, len(self._markup), None if self._is_rare(lowered) else _COMMON)
+            self._pass(0, len(self._markup), None if self._is_rare(tags) else _COMMON)
         for element, name, attribute in self._set_aside:
             if name in self._css_attributes:
                 value = Value(self._markup, attribute)
@@ -248,11 +249,11 @@ class _Finder:
         self._style_end = end if end >= 0 else len(self._markup)
         self._css(self._markup[doubt.start : self._style_end], doubt.start, "css")
 
-    def _is_rare(self, lowered: str) -> bool:
+    def _is_rare(self, tags: set[str]) -> bool:
         """Whether references may stand in other elements than the common ones."""
         if self._css_attributes:
             return True
-        others = set(_TAG_NAMES.findall(lowered)) - _COMMON
+        others = tags - _COMMON
         return any(":" in n or n.startswith("amp-") or n in _elements() for n in others)
 
     def _find_base(self) -> str | None:

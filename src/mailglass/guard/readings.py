@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from html import unescape
 from typing import NamedTuple
 
@@ -22,7 +23,7 @@ from ..mime import Token, TokenKind, tokenize
 __all__ = ["Doubt", "Subset", "doubts", "is_doubtful", "shadow_style", "subset_of"]
 
 # What makes raw text doubtful.
-_CAUSES = ("<svg", "<math", "<select", "<frameset", "<noscript")
+_CAUSES = frozenset(("svg", "math", "select", "frameset", "noscript"))
 _FOREIGN = frozenset(("svg", "math", "frameset"))  # from there on, for no end of them is certain
 _RAW = frozenset(
     ("script", "style", "title", "textarea", "xmp", "iframe", "noembed", "noframes", "plaintext")
@@ -52,9 +53,9 @@ class Doubt(NamedTuple):
     is_read: bool  # False when there was too much to follow, so that `tokens` is not all
 
 
-def is_doubtful(lowered: str) -> bool:
-    """Whether a document (in lower case) holds anything that programs read in different ways."""
-    return any(cause in lowered for cause in _CAUSES)
+def is_doubtful(names: AbstractSet[str]) -> bool:
+    """Whether programs may read a document in different ways that has tags of these names."""
+    return not _CAUSES.isdisjoint(names)
 
 
 def doubts(markup: str, tokens: list[Token], *, is_xml: bool = False) -> Iterator[Doubt]:
