@@ -88,3 +88,14 @@ def test_the_pieces_of_a_part_are_its_whole_source() -> None:
     (part,) = look(TRACKED).parts
     assert "".join(text for text, _ in part.pieces).encode() == TRACKED.split(b"\r\n\r\n", 1)[1]
     assert [mark.about for _, mark in part.pieces if mark] == ["img-src"]
+
+
+def test_what_could_not_be_read_or_is_read_in_two_ways_is_said(browser: Browser) -> None:
+    head = "From: a@shop.test\r\nContent-Type: text/html\r\n"
+    two = f"{head}\r\n<svg></p><style><a id=\"</style><img src='https://t.test/o'>\">\r\n"
+    assert (
+        "different ways; the clean copy reads the same in all: 0"
+        in drop(browser, two.encode()).text
+    )
+    cut = f"{head}Content-Transfer-Encoding: base64\r\n\r\n!\r\n"
+    assert "Could not be looked into, and is left as it is: 0" in drop(browser, cut.encode()).text
