@@ -453,21 +453,21 @@ class Spool:
         """Up to `limit` events whose `seq` is above `after`, in order."""
         with self._transaction(write=False) as db:
             rows = db.execute(
-                "SELECT seq, type, at, message_id, delivery_id, body FROM event"
-                " WHERE seq > ? ORDER BY seq LIMIT ?",
-                (after, limit),
+                f"SELECT {_EVENT} FROM event WHERE seq > ? ORDER BY seq LIMIT ?", (after, limit)
             ).fetchall()
-        return [
-            SpoolEvent(
-                seq=row[0],
-                type=EventType(row[1]),
-                at=_time(row[2]),
-                message_id=row[3],
-                delivery_id=row[4],
-                body=orjson.loads(row[5]),
-            )
-            for row in rows
-        ]
+        return [_event(row) for row in rows]
+
+    def events_about(self, number: int) -> list[SpoolEvent]:
+        """The events about a message, named by its number or by that of a delivery, in order: those
+        that the history has not taken yet."""
+        with self._transaction(write=False) as db:
+            rows = db.execute(
+                f"SELECT {_EVENT} FROM event WHERE message_id = ?1 OR message_id IN"
+                " (SELECT message_id FROM delivery WHERE id = ?1"
+                " UNION SELECT message_id FROM event WHERE delivery_id = ?1) ORDER BY seq",
+                (number,),
+            ).fetchall()
+        return [_event(row) for row in rows]
 
     def forget_events(self, up_to: int) -> None:
         """Drop the events that the history has; AUTOINCREMENT never gives their numbers again."""
@@ -639,6 +639,20 @@ def _add_event(
     db.execute(
         "INSERT INTO event (type, at, message_id, delivery_id, body) VALUES (?, ?, ?, ?, ?)",
         (type_, at.timestamp(), message_id, delivery_id, _dump(body)),
+    )
+
+
+_EVENT = "seq, type, at, message_id, delivery_id, body"
+
+
+def _event(row: Sequence[Any]) -> SpoolEvent:
+    return SpoolEvent(
+        seq=row[0],
+        type=EventType(row[1]),
+        at=_time(row[2]),
+        message_id=row[3],
+        delivery_id=row[4],
+        body=orjson.loads(row[5]),
     )
 
 

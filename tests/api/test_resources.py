@@ -15,6 +15,8 @@ from starlette.testclient import TestClient
 
 from happenings import add_account, add_message, tell
 from mailglass.errors import StorageUnavailable
+from mailglass.evidence import load_rules
+from mailglass.ingest import Ingest
 from mailglass.instrument import read_plan, restore
 from mailglass.model import EventType
 from mailglass.spool import Spool
@@ -151,6 +153,75 @@ def test_a_message_for_later_waits_and_can_be_withdrawn(
     again = client.delete(f"/messages/{number}")
     assert (again.status_code, again.json()["id"]) == (409, "conflict")
     assert Spool(house.spool._path).due(later, 10) == []
+
+
+def test_a_message_can_be_taken_back_before_the_history_knows_it(
+    house: ApiHouse, client: TestClient
+) -> None:
+    later = house.now + timedelta(hours=3)
+    answer = client.post("/messages", json={**FIELDS, "send_at": later.isoformat()}).json()
+    number, copy = answer["id"], answer["deliveries"][0]["id"]
+    stranger = house.client(house.key(account_id=add_account(house.history, "other")))
+    for path in (f"/messages/{number}", f"/deliveries/{copy}"):
+        assert stranger.get(path).status_code == 404
+    assert stranger.delete(f"/messages/{number}").status_code == 404
+    assert client.delete(f"/messages/{number}").json() == {"withdrawn": 3}
+    assert house.spool.waiting() == []
+    take_all(house)
+    story = client.get(f"/messages/{number}/timeline").json()
+    assert [[e["type"] for e in d["events"]] for d in story["deliveries"]] == [
+        ["queued", "rejected"]
+    ] * 3
+    assert client.delete(f"/messages/{number}").status_code == 409
+
+
+def test_every_number_in_the_answer_leads_somewhere_at_once(
+    house: ApiHouse, client: TestClient
+) -> None:
+    """The same before and after the history has taken the message, but for what came since."""
+    answer = client.post("/messages", json={**FIELDS, "tags": ["x"], "campaign": "c"}).json()
+    number = answer["id"]
+    paths = [f"/messages/{number}", f"/messages/{number}/timeline?limit=2"]
+    for copy in answer["deliveries"]:
+        paths += [f"/deliveries/{copy['id']}{more}" for more in ("", "/verdict", "/timeline")]
+        paths.append(f"/deliveries/{copy['id']}")
+    before = [client.get(path).json() for path in paths]
+    take_all(house)
+    after = [client.get(path).json() for path in paths]
+    for early, known in zip(before, after, strict=True):
+        assert _lasting(early) == _lasting(known)
+
+
+def _lasting(answer: Any) -> Any:
+    """An answer without what comes with time."""
+    if isinstance(answer, dict):
+        fleeting = (
+            "events",
+            "items",
+            "last_event_at",
+            "verdict",
+            "rules_version",
+            "is_final",
+            "evidence",
+            "probability",
+        )
+        return {k: _lasting(v) for k, v in answer.items() if k not in fleeting}
+    if isinstance(answer, list):
+        return [_lasting(one) for one in answer]
+    return answer
+
+
+def take_all(house: ApiHouse) -> None:
+    """What ingest does with the spool."""
+    ingest = Ingest(
+        history=house.history,
+        spool=house.spool,
+        journal_directory=house.spool._path.parent / "journal",
+        rules=load_rules(),
+        clock=lambda: house.now,
+    )
+    while ingest.step():
+        pass
 
 
 def test_tracking_is_as_the_client_says(house: ApiHouse, client: TestClient) -> None:

@@ -31,7 +31,7 @@ from ..instrument import (
     under_policy,
 )
 from ..model import Delivery, Target, TrackingPolicy
-from ..spool import Earlier, Once, Spool, Submission
+from ..spool import Earlier, Once, Spool, SpoolEvent, Submission
 from ..tokens import Ring
 from .compose import without_bcc
 
@@ -280,6 +280,10 @@ class Intake:
     def withdraw(self, message_id: int) -> int:
         """Do not send what still waits for its time; returns how many deliveries that were."""
         return self._spool.withdraw(message_id, self._clock(), "withdrawn by its sender")
+
+    def told_about(self, number: int) -> list[SpoolEvent]:
+        """What the history does not know yet of a message, by its number or a delivery's."""
+        return self._spool.events_about(number)
 
     def stop_tracking(self, account_id: int, recipient: str) -> int:
         """Mail of an account that still waits goes to a recipient untracked: they said no."""

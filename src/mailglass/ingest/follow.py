@@ -23,13 +23,13 @@ from ..history import (
     StoredDelivery,
     StoredEvent,
     StoredHit,
-    StoredMessage,
     Transaction,
 )
 from ..journal import START, Cursor, Poison, expire, published_end, read
-from ..model import Delivery, Event, EventType, Hit, Target, TargetKind, TrackingPolicy
+from ..model import Event, EventType, Hit, TrackingPolicy
 from ..spool import Spool, SpoolEvent
 from ..tokens import Ring
+from .accepted import copies_of, message_of
 from .acts import acts_among, carry_out
 from .crowds import remember
 from .holding import tracking_policies
@@ -340,9 +340,9 @@ class Ingest:
         # reports of ours, which nobody tracks, have no account
         new = [e for e in told if e.type is EventType.QUEUED and "account_id" in e.body]
         now = self._clock()
-        copies = {e.seq: _deliveries(e) for e in new}
+        copies = {e.seq: copies_of(e) for e in new}
         t.add_messages(
-            [(_message(e), copies[e.seq], tracking_policies(t, self._spool, e, now)) for e in new]
+            [(message_of(e), copies[e.seq], tracking_policies(t, self._spool, e, now)) for e in new]
         )
         known = {d.id for some in copies.values() for d in some}
         named = {e.delivery_id for e in told if e.delivery_id is not None}
@@ -363,28 +363,3 @@ class Ingest:
         t.set_delivered(delivered)
         t.add_events(events)
         return {e.delivery_id for e in events}
-
-
-def _deliveries(told: SpoolEvent) -> list[Delivery]:
-    return [
-        Delivery(id=i, message_id=told.message_id, recipient=r) for i, r in told.body["deliveries"]
-    ]
-
-
-def _message(told: SpoolEvent) -> StoredMessage:
-    body = told.body
-    return StoredMessage(
-        id=told.message_id,
-        account_id=body["account_id"],
-        accepted_at=told.at,
-        return_path=body["return_path"],
-        author=body["author"],
-        subject=body["subject"],
-        message_id_field=body["message_id_field"],
-        tags=tuple(body["tags"]) if "tags" in body else (body["tag"],) if body["tag"] else (),
-        campaign=body["campaign"],
-        submitter=body.get("submitter"),
-        targets=tuple(
-            Target(**{**target, "kind": TargetKind(target["kind"])}) for target in body["targets"]
-        ),
-    )

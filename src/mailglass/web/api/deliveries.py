@@ -6,10 +6,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from ...history import EVENTS_OF_COPY, DeliveryFilters, Scope, StoredDelivery, further_hits
+from ...history import EVENTS_OF_COPY, DeliveryFilters, Scope, further_hits
 from ...model import VerdictLevel
 from .access import Caller, permit
-from .problems import NotThere
+from .finding import delivery_of
 from .words import (
     Address,
     Cursor,
@@ -73,13 +73,13 @@ def deliveries(
 @router.get("/deliveries/{delivery_id}")
 def delivery(caller: _Reader, delivery_id: NumberInPath) -> DeliveryOut:
     """One delivery with its verdict and the evidence for it."""
-    return delivery_out(_delivery_of(caller, delivery_id))
+    return delivery_out(delivery_of(caller, delivery_id))
 
 
 @router.get("/deliveries/{delivery_id}/verdict")
 def verdict(caller: _Reader, delivery_id: NumberInPath) -> VerdictOut:
     """What all events of a delivery mean together, with the evidence."""
-    return verdict_out(_delivery_of(caller, delivery_id).verdict)
+    return verdict_out(delivery_of(caller, delivery_id).verdict)
 
 
 class EventsOut(Out):
@@ -92,7 +92,7 @@ class EventsOut(Out):
 @router.get("/deliveries/{delivery_id}/timeline")
 def timeline(caller: _Reader, delivery_id: NumberInPath) -> EventsOut:
     """What happened to a delivery, by time, with the evidence of every judgement."""
-    found = _delivery_of(caller, delivery_id)
+    found = delivery_of(caller, delivery_id)
     with caller.desk.history.reading() as t:
         targets = t.targets_of([found.message_id]).get(found.message_id, ())
         events = t.events_of([found.id], most=EVENTS_OF_COPY)
@@ -113,18 +113,10 @@ def hits(caller: _HitReader, delivery_id: NumberInPath) -> HitsOut:
     They are about people, so they need a scope of their own (`hits:read`), which no key has unless
     it was made with it.
     """
-    found = _delivery_of(caller, delivery_id)
+    found = delivery_of(caller, delivery_id)
     with caller.desk.history.reading() as t:
         events = t.events_of([found.id], most=EVENTS_OF_COPY)
         seen = t.hits_numbered(e.hit_id for e in events if e.hit_id is not None)
     return HitsOut(
         items=[hit_out(stored) for stored in seen], further_hits=further_hits(found, events)
     )
-
-
-def _delivery_of(caller: Caller, delivery_id: str) -> StoredDelivery:
-    with caller.desk.history.reading() as t:
-        found = t.deliveries([number_of(delivery_id)])
-    if not found or found[0].account_id != caller.account_id:
-        raise NotThere(f"there is no delivery {delivery_id}")
-    return found[0]

@@ -20,13 +20,13 @@ from ...history import (
     Scope,
     StoredDelivery,
     StoredEvent,
-    StoredMessage,
     further_hits,
 )
+from ...ingest import Accepted
 from ...instrument import write_plan
 from ...model import Target, VerdictLevel
 from .access import Caller, permit
-from .problems import NotThere
+from .finding import message_of
 from .submitting import MessageIn, Prepared, prepare, prepare_raw
 from .words import (
     Address,
@@ -91,7 +91,8 @@ def submit(caller: _Writer, message: MessageIn, key: _Key = None) -> SubmittedOu
     """Submit a message of fields, or a whole one as `raw`.
 
     When this answers, the message is on stable storage; it is delivered one copy a recipient, each
-    with its own tokens. It appears in the history within a second.
+    with its own tokens. Its number can be asked about at once; lists have it, and its timeline what
+    happens to it, within a second.
     """
     return _submitted(_take(caller, prepare(caller, message, key)))
 
@@ -264,7 +265,8 @@ def messages(
 @router.get("/messages/{message_id}")
 def message(caller: _Reader, message_id: NumberInPath) -> MessageOut:
     """One message with its targets."""
-    return message_out(_message_of(caller, message_id), with_targets=True)
+    found = message_of(caller, message_id)
+    return message_out(found.message if isinstance(found, Accepted) else found, with_targets=True)
 
 
 class WithdrawnOut(Out):
@@ -276,8 +278,8 @@ class WithdrawnOut(Out):
 @router.delete("/messages/{message_id}")
 def withdraw(caller: _Writer, message_id: NumberInPath) -> WithdrawnOut:
     """Withdraw a message whose `send_at` has not come; what is due already cannot be withdrawn."""
-    found = _message_of(caller, message_id)
-    count = caller.desk.intake.withdraw(found.id)
+    message_of(caller, message_id)  # or it is not theirs
+    count = caller.desk.intake.withdraw(number_of(message_id))
     if not count:
         raise Conflict("nothing of the message waits for its time any more")
     return WithdrawnOut(withdrawn=count)
@@ -304,11 +306,11 @@ def timeline(
     caller: _Reader, message_id: NumberInPath, cursor: Cursor = None, limit: Limit = 50
 ) -> TimelineOut:
     """What happened to each copy of a message, with the evidence of every judgement."""
-    found = _message_of(caller, message_id)
+    found, after = message_of(caller, message_id), read_number_cursor(cursor) or 0
+    if isinstance(found, Accepted):
+        return _begun(found, after, limit)
     with caller.desk.history.reading() as t:
-        deliveries = t.deliveries_of(
-            [found.id], after=read_number_cursor(cursor) or 0, limit=limit + 1
-        )
+        deliveries = t.deliveries_of([found.id], after=after, limit=limit + 1)
         items, following = cut(deliveries, limit, lambda d: d.id)
         events = t.events_of((d.id for d in items), most=EVENTS_OF_COPY)
     return TimelineOut(
@@ -316,6 +318,17 @@ def timeline(
         deliveries=[
             _story(d, [e for e in events if e.delivery_id == d.id], found.targets) for d in items
         ],
+        next=following,
+    )
+
+
+def _begun(taken: Accepted, after: int, limit: int) -> TimelineOut:
+    """The story of a message that the history does not know yet: its copies wait."""
+    waiting = sorted((d for d in taken.deliveries if d.id > after), key=lambda d: d.id)
+    items, following = cut(waiting[: limit + 1], limit, lambda d: d.id)
+    return TimelineOut(
+        message=message_out(taken.message, with_targets=True),
+        deliveries=[_story(d, [], taken.message.targets) for d in items],
         next=following,
     )
 
@@ -328,11 +341,3 @@ def _story(
         events=event_outs(events, targets),
         further_hits=further_hits(copy, events),
     )
-
-
-def _message_of(caller: Caller, message_id: str) -> StoredMessage:
-    with caller.desk.history.reading() as t:
-        found = t.messages_numbered([number_of(message_id)])
-    if not found or found[0].account_id != caller.account_id:
-        raise NotThere(f"there is no message {message_id}")
-    return found[0]
