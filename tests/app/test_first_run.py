@@ -111,6 +111,22 @@ def test_config_shows_values_and_origins(run_cli: RunCli, tmp_path: Path) -> Non
     assert "default" in readable
 
 
+@pytest.mark.parametrize("columns", [{}, {"COLUMNS": "20"}])
+def test_a_program_that_reads_the_settings_gets_them_whole(
+    run_cli: RunCli, columns: dict[str, str]
+) -> None:
+    address = f"https://{'long.' * 40}example"
+    wanted = ("--set", f"tracking.url={address}")
+    told = json.loads(run_cli(*wanted, "config", "--json").stdout)
+    shown = run_cli(*wanted, "config", **columns).stdout.decode()
+    assert len(shown.splitlines()) == len(told) + 1
+    for line, (name, setting) in zip(shown.splitlines()[1:], told.items(), strict=True):
+        assert line.split()[0] == name
+        assert setting["value"] in line
+        assert setting["about"] in line
+    assert "…" not in shown
+
+
 def test_wrong_settings_stop_every_command_with_all_faults_and_a_status(run_cli: RunCli) -> None:
     done = run_cli("--set", "web.port=x", "--set", "gateway.port=y", "serve")
     assert done.returncode == 78

@@ -279,3 +279,10 @@ def test_the_index_of_neighbours_stays_within_its_bound(rules: Rules) -> None:
         one = replace(hit(number, 0, address=address), delivery_id=number)
         neighbours.add(one, of(number, f"{number}.example"))
     assert 0 < neighbours.held <= 4 * 101
+
+
+def test_the_page_behind_a_beacon_is_no_image_that_was_loaded(rules: Rules) -> None:
+    page = replace(hit(400, 0), path_kind="n")
+    alone, link = judge_delivery(FACTS, [page, hit(900, 1)], rules=rules)
+    assert "behaviour.click_without_open" in signals(alone)
+    assert "behaviour.click_without_open" in signals(link)

@@ -226,6 +226,20 @@ def new_address(request: pytest.FixtureRequest) -> Iterator[Callable[[], str]]:
         yield lambda: f"sqlite:///{tempfile.mkdtemp(dir=folder)}/history.db"
 
 
+@pytest.mark.parametrize("path", "ocaun")
+def test_a_target_counts_the_requests_for_itself(new_address: Callable[[], str], path: str) -> None:
+    history, world = History(new_address()), World()
+    with history.transaction() as t:
+        t.add_account("one", START)
+        world.send(t, 1, 1, None, (), 0)
+        world.see(t, 0, path, 1, 0)
+        counted = t.target_counts(1).get(1, {}).get("undetermined", 0)
+        assert counted == (path in "oca")  # a notice page may bear the token of a beacon
+        assert t.recount() == 0
+        assert list(t.miscounts()) == []
+    history.close()
+
+
 @settings(
     max_examples=12,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

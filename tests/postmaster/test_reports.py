@@ -13,6 +13,7 @@ import pytest
 
 from mailglass.errors import ConfigurationError, CorruptRecord
 from mailglass.postmaster import BadReport, ReportFile, ReportRow, read_report, summarise
+from mailglass.postmaster.reports import _tls
 
 AGGREGATE = """<?xml version="1.0"?>
 <feedback><report_metadata><org_name>mx.test</org_name><email>d@mx.test</email>
@@ -83,6 +84,40 @@ def test_a_tls_report_becomes_rows() -> None:
         ("", 7, True),
         ("mx.shop.test", 3, False),
     ]
+
+
+@pytest.mark.parametrize(
+    ("failed", "details", "rows"),
+    [
+        (303, [60, 40], [(5326, True), (60, False), (40, False), (203, False)]),
+        (100, [60, 40], [(5326, True), (60, False), (40, False)]),
+        (90, [60, 40], [(5326, True), (60, False), (40, False)]),  # the details are what was seen
+        (9, [], [(5326, True), (9, False)]),
+    ],
+)
+def test_failures_that_a_tls_report_only_sums_up_count(
+    failed: int, details: list[int], rows: list[tuple[int, bool]]
+) -> None:
+    policy = {
+        "policy_domain": "shop.test",
+        "policy_type": "sts",
+        "successful_session_count": 5326,
+        "failed_session_count": failed,
+        "failure_details": [
+            {"result_type": "certificate-expired", "failed_session_count": n} for n in details
+        ],
+    }
+    report = {
+        "organization_name": "mx.test",
+        "report_id": "8",
+        "begin_date": "2026-11-20T00:00:00Z",
+        "end_date": "2026-11-20T23:59:59Z",
+        "policies": [policy],
+    }
+    found = list(_tls(report))
+    assert [(row.count, row.passed) for row in found] == rows
+    (summary,) = summarise(found)
+    assert (summary.count, summary.passed) == (5326 + max(failed, sum(details)), 5326)
 
 
 @pytest.mark.usefixtures("parsedmarc")

@@ -8,7 +8,9 @@ import sys
 from collections.abc import Callable
 
 import pytest
+from click.testing import CliRunner
 
+from mailglass.cli.explain import command
 from mailglass.replies import ReplyClass, explain_reply, find_codes, provider_codes
 from product import environment
 
@@ -84,6 +86,45 @@ REPLIES = [
     ("554 No", "undetermined", False),
     ("", "undetermined", False),
 ]
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "status"),
+    [
+        ("250 ok", 250, None),
+        ("250 2.1.5 User unknown", 250, "2.1.5"),
+        ("250-8BITMIME", 250, None),
+        ("250", 250, None),
+        ("354 End data with <CR><LF>.<CR><LF>", 354, None),
+        ("2.0.0 accepted", None, "2.0.0"),
+    ],
+)
+def test_a_reply_that_refuses_nothing_is_no_trouble(
+    text: str, code: int | None, status: str | None
+) -> None:
+    found = explain_reply(text)
+    assert (found.reply_code, found.enhanced_status) == (code, status)
+    assert not found.permanent
+    assert not found.suppress
+    assert found.class_ is ReplyClass.ACCEPTED
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("250 ok", "class 2 or 3"),
+        ("354 go on", "class 2 or 3"),
+        ("450 later", "class 4"),
+        ("4.2.0 later", "class 4"),
+        ("550 no", "class 5"),
+        ("no such user", "class 5"),
+        ("connection timed out", "without a code"),
+        ("2500 bytes were refused", "without a code"),
+    ],
+)
+def test_the_class_that_is_told_is_the_replys_own(text: str, says: str) -> None:
+    told = CliRunner().invoke(command, ["--language", "en", text])
+    assert says in told.output
 
 
 @pytest.mark.parametrize(("text", "class_", "suppress"), REPLIES)

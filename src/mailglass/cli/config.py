@@ -6,9 +6,9 @@ import json
 from dataclasses import asdict
 
 import click
-from rich.console import Console
 from rich.table import Table
 
+from ._console import console
 from ._source import SettingsSource
 
 
@@ -21,7 +21,9 @@ def command(source: SettingsSource, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({o.name: asdict(o) for o in origins}, indent=2))
         return
-    table = Table("setting", "value", "from", "meaning", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for heading in ("setting", "value", "from", "meaning"):
+        table.add_column(heading, overflow="fold")
     for origin in origins:
         table.add_row(origin.name, origin.value, origin.origin, origin.about)
-    Console().print(table)
+    console().print(table)

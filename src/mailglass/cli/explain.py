@@ -83,13 +83,24 @@ def _fields(explanation: Explanation) -> dict[str, object]:
     return {name.rstrip("_"): value for name, value in fields.items()}
 
 
+def _lasting(explanation: Explanation, spoken: Speech) -> str:
+    """What the reply's class says, where it has one."""
+    say = spoken.say
+    first = str(explanation.reply_code or explanation.enhanced_status or "")[:1]
+    if explanation.permanent:
+        return say("class 5: the server asks for no retry of this attempt")
+    match first:
+        case "2" | "3":
+            return say("class 2 or 3: nothing was refused")
+        case "4":
+            return say("class 4: it may pass")
+        case _:
+            return say("without a code: the words alone do not say whether it may pass")
+
+
 def _page(explanation: Explanation, spoken: Speech) -> str:
     say = spoken.say
-    lasting = (
-        say("class 5: the server asks for no retry of this attempt")
-        if explanation.permanent
-        else say("class 4: it may pass")
-    )
+    lasting = _lasting(explanation, spoken)
     address = (
         say("dead: write to it no more")
         if explanation.suppress

@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 import orjson
-from rich.console import Console
 from rich.table import Table
 
 from ..evidence import FAMILIES, Learned, Rules, Signal, expected_share, load_rules
 from ..history import History
+from ._console import console
 from ._source import settings_of
 
 
@@ -41,9 +41,9 @@ def command(
     elif table == "learned":
         _print_learned(learned, rules)
     elif table is not None:
-        Console().print(_rows(rules, table))
+        console().print(_rows(rules, table))
     else:
-        Console().print(_signals(rules, signals))
+        console().print(_signals(rules, signals))
         click.echo(_about(learned))
 
 
@@ -84,7 +84,7 @@ def _print_learned(learned: Learned | None, rules: Rules) -> None:
         table.add_row(
             s.domain, s.kind, f"{s.people:.0f}", f"{s.machines:.0f}", f"{expected * 100:.0f}"
         )
-    Console().print(table)
+    console().print(table)
 
 
 def _learned_as_mapping(learned: Learned | None, rules: Rules) -> dict[str, Any] | None:

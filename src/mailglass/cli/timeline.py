@@ -11,6 +11,7 @@ from rich.text import Text
 from ..errors import InputError
 from ..evidence import as_told
 from ..history import DeliveryTimeline, History, StoredDelivery, Timeline, timeline
+from ._console import console
 from ._source import settings_of
 
 
@@ -32,7 +33,7 @@ def command(ctx: click.Context, message_id: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(story.as_json(), ensure_ascii=False, indent=2))
     else:
-        _print(Console(), story)
+        _print(console(), story)
 
 
 def _safe(text: str) -> str:

@@ -41,6 +41,7 @@ _KIND_OF_PATH = {
     "u": TargetKind.UNSUBSCRIBE,
     "n": TargetKind.NOTICE,
 }
+_NOTICE_PATH = "n"
 _FEW_LINKS = 2  # a message with no more may have all of them followed by a person
 
 
@@ -135,7 +136,9 @@ def _places(
 def _place(
     facts: DeliveryFacts, hit: Hit, origin: Origin, rules: Rules, fields: dict[str, Any]
 ) -> _Place:
-    kind = facts.targets.get(hit.target) if hit.target is not None else None
+    kind = None
+    if hit.target is not None and hit.path_kind != _NOTICE_PATH:  # which may name a beacon's target
+        kind = facts.targets.get(hit.target)
     kind = kind or _KIND_OF_PATH.get(hit.path_kind, _LINK)
     is_followed = kind in _FOLLOWED
     seen = look(hit, origin, rules, is_click=is_followed)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from . import schema
+from .counting import TARGET_PATHS
 from .recounting import Miscount, RecountStatements
 from .schema.base import Dimension, Period, Who
 from .schema.mail import HIT_COUNTERS
@@ -83,7 +84,8 @@ class CheckingStatements(RecountStatements):
         query = (
             sa.select(d.message_id, e.target, e.who, sa.func.count().label("number"))
             .join(schema.delivery, d.id == e.delivery_id)
-            .where(e.target.is_not(None), e.who.is_not(None), e.who != Who.SENDER)
+            .where(e.target.is_not(None), e.path_kind.in_(TARGET_PATHS))
+            .where(e.who.is_not(None), e.who != Who.SENDER)
             .group_by(d.message_id, e.target, e.who)
         )
         counted: dict[tuple[int, int], dict[str, int]] = {}

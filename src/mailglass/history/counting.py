@@ -23,7 +23,7 @@ from .schema.base import CODES, Dimension, Period, Who
 from .schema.rollups import COUNTERS
 from .statements import chunks
 
-__all__ = ["PERIODS", "CountingStatements", "Counts", "Place", "hit_counter"]
+__all__ = ["PERIODS", "TARGET_PATHS", "CountingStatements", "Counts", "Place", "hit_counter"]
 
 _HOUR, _DAY = 3600, 86400
 
@@ -37,6 +37,9 @@ PERIODS: Mapping[Dimension, tuple[Period, ...]] = {
     Dimension.DOMAIN: (Period.TOTAL, Period.DAY),
 }
 _WHAT = {"o": "beacon", "c": "link", "a": "attachment"}
+# Paths on which a target itself is asked for. A notice page may bear the token of a beacon, and who
+# reads it has loaded no image.
+TARGET_PATHS = tuple(_WHAT)
 _KEY_COLUMNS = ("account_id", "dimension", "period", "key", "start")
 _Key = tuple[int, int, int, int, int]
 _KEY = itemgetter(0)
@@ -108,7 +111,7 @@ class CountingStatements(DictionaryStatements):
         if counter is None:
             return
         counts[counter] = counts.get(counter, 0) + number
-        if target is not None:
+        if target is not None and path_kind in _WHAT:
             key = (place.message_id, target)
             targets = self._targets_counted.get(key)
             if targets is None:

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from ..model import EventType
 from . import schema
-from .counting import PERIODS
+from .counting import PERIODS, TARGET_PATHS
 from .dictionaries import DictionaryStatements
 from .schema.base import CODES, Dimension, Period, Who
 from .schema.mail import HIT_COUNTERS
@@ -31,6 +31,7 @@ MESSAGES_LET_GO = "messages-let-go"  # a counter: above nought once retention re
 _MOST_WRONG = 2000  # rows that are told; more of them say nothing new
 _KEY = ("account_id", "dimension", "period", "key", "start")
 _NAMING = ("id", "message_id", "number", *_KEY)  # columns that say what a row counts
+_TARGET_PATHS = ",".join(f"'{path}'" for path in TARGET_PATHS)
 _PATHS = {"beacon": "= 'o'", "link": "= 'c'", "attachment": "= 'a'", "page": "NOT IN ('o','c','a')"}
 _LEVELS = tuple(LEVEL_COUNTERS.values())
 _STARTS = {
@@ -186,7 +187,7 @@ def _statements(is_sqlite: bool) -> list[str]:
         "CREATE TEMPORARY TABLE recounted_target AS"
         f" SELECT d.message_id, e.target AS number, {', '.join(_who_counters())}"
         " FROM event e JOIN delivery d ON d.id = e.delivery_id"
-        " WHERE e.target IS NOT NULL GROUP BY 1, 2",
+        f" WHERE e.target IS NOT NULL AND e.path_kind IN ({_TARGET_PATHS}) GROUP BY 1, 2",
         "CREATE TEMPORARY TABLE recounted_delivery AS"
         f" SELECT delivery_id AS id, {', '.join(_hit_counters())}"
         " FROM event e WHERE path_kind IS NOT NULL GROUP BY 1",

@@ -2,7 +2,8 @@
 
 A message is composed and compiled once. The places stand in it on lines of their own between soft
 breaks (RFC 2045 section 6.7), so that a value of any length is put in without looking at the rest
-of the message; a value is escaped for where it stands, and can add no markup and no header field.
+of the message; a value is escaped for where it stands, and can add no markup, no header field and
+no parameter of a URL.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import html
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 from ..mime import encode_quoted
 
@@ -19,8 +21,19 @@ __all__ = ["fill", "mark", "placeholders", "substitute"]
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_]{0,63}"
 _PLACEHOLDER = re.compile(r"\{\{[ \t]*(" + _NAME + r")[ \t]*\}\}")
-# What a placeholder becomes in a body: `t` stands in plain text, `h` in HTML.
-_MARK = re.compile(rb"\{\{([th])\.(" + _NAME.encode() + rb")\}\}")
+# What a placeholder becomes in a body: `t` stands in plain text, `h` in HTML; in a URL of either
+# `p` before its query, `q` in the query or fragment, `o` in one without a host (mailto:, tel:).
+_MARK = re.compile(rb"\{\{([thpqo])\.(" + _NAME.encode() + rb")\}\}")
+# Signs that stay as they are in a URL beside the unreserved ones (RFC 3986 section 2).
+_SAFE = {b"p": "/", b"q": "", b"o": "@+"}
+# The beginning of a URL before a placeholder. A placeholder that begins one is the URL itself.
+_URL_IN_TEXT = re.compile(r"(?:https?://|mailto:|tel:)[^\s<>\"]*\Z", re.IGNORECASE)
+_URL_IN_HTML = re.compile(
+    r"<[a-z][^<>]*\s(?:href|src|action|formaction|background|poster|cite|data)\s*=\s*"
+    r"(?:\"([^\"<>]+)|'([^'<>]+)|([^\s\"'<>]+))\Z",
+    re.IGNORECASE,
+)
+_MOST_BEFORE = 8192  # characters that are looked at for the beginning of a URL: none is longer
 _LINE = 74  # characters: the library counts a continuation's space apart
 _FIELD = re.compile(rb"^(subject|to):[^\n]*\n(?:[ \t][^\n]*\n)*", re.IGNORECASE | re.MULTILINE)
 
@@ -37,14 +50,32 @@ def substitute(text: str, values: Mapping[str, str]) -> str:
 
 def mark(text: str, *, is_html: bool) -> bytes:
     """A body in UTF-8 and quoted-printable in which every placeholder can be filled later."""
-    letter = b"h" if is_html else b"t"
     pieces: list[bytes] = []
+    before = ""  # the end of what stands there already, a word for each value
     for number, piece in enumerate(_PLACEHOLDER.split(text)):
         if number % 2:
-            pieces.append(b"{{" + letter + b"." + piece.encode() + b"}}")
+            pieces.append(b"{{" + _place(before, is_html) + b"." + piece.encode() + b"}}")
+            before += "value"
         else:
             pieces.append(_quoted(piece))
+            before = (before + piece)[-_MOST_BEFORE:]
     return b"=\r\n".join(pieces)
+
+
+def _place(before: str, is_html: bool) -> bytes:
+    """Where a placeholder stands, by what stands before it; see `_MARK`."""
+    if is_html:
+        found = _URL_IN_HTML.match(before, max(0, before.rfind("<")))
+        url = next(filter(None, found.groups()), "") if found else ""
+    else:
+        word = re.split(r"[\s<>\"]", before)[-1]
+        found = _URL_IN_TEXT.search(word)
+        url = found[0] if found else ""
+    if not url:
+        return b"h" if is_html else b"t"
+    if re.match(r"[a-z][a-z0-9+.-]*:(?!//)", url, re.IGNORECASE):
+        return b"o"
+    return b"q" if "?" in url or "#" in url else b"p"
 
 
 def fill(message: bytes, filling: Mapping[str, Any]) -> bytes:
@@ -65,9 +96,16 @@ def fill(message: bytes, filling: Mapping[str, Any]) -> bytes:
         text = values.get(found[2].decode())
         if text is None:
             return found[0]
-        return _quoted(html.escape(text) if found[1] == b"h" else text)
+        return _quoted(_written(text, found[1]))
 
     return _FIELD.sub(field, header) + _MARK.sub(value, body)
+
+
+def _written(text: str, place: bytes) -> str:
+    """A value as it is written where it stands, so that it is a part there and never a boundary."""
+    if place in _SAFE:
+        return quote(text, safe=_SAFE[place])
+    return html.escape(text) if place == b"h" else text
 
 
 def _subject(field: bytes, values: Mapping[str, str]) -> bytes:

@@ -116,6 +116,11 @@ def _tls(report: Mapping[str, Any]) -> Iterator[ReportRow]:
             )
             for each in policy.get("failure_details", ())
         ]
+        # The details are optional and may name less than the summary counts (RFC 8460 section 4.4).
+        named = sum(count for _, count, passed, _ in outcomes if not passed)
+        unnamed = int(policy.get("failed_session_count", 0)) - named
+        if unnamed > 0:
+            outcomes.append(("", unnamed, False, "failed, and the report does not say why"))
         for source, count, passed, detail in outcomes:
             yield ReportRow(
                 kind="tls",

@@ -8,6 +8,7 @@ addresses full of misleading ones (NetEase's has "spam" in its path).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -35,6 +36,7 @@ from .knowledge import (
 
 __all__ = ["Explanation", "explain_reply", "sentences"]
 
+_ACCEPTS = re.compile(r"\s*(?:([23]\d\d)(?=[\s-]|\Z)[\s-]*)?(2\.\d{1,3}\.\d{1,3}(?=\s|\Z))?")
 _MAX_TEXT = 4096  # characters read; RFC 5321 section 4.5.3.1.5 allows 512 octets a reply line
 # Where a notice quotes more than the reply, the reply stands first: words of a header behind it
 # ("X-Virus-Scanned: ClamAV") are believed only when these characters say nothing.
@@ -88,6 +90,9 @@ def explain_reply(
     lowered = _plain(text)
     provider = provider or _provider(text, lowered, mx, recipient)
     enhanced = codes.enhanced_status or status
+    accepted = None if codes.reply_code or enhanced else _ACCEPTS.match(text)
+    if accepted and any(accepted.groups()):
+        return _accepted(provider, accepted)
     row = _provider_row(provider, codes, enhanced, lowered)
     if row and not provider:
         provider = row.provider
@@ -104,6 +109,23 @@ def explain_reply(
         meaning=judged.meaning,
         advice=judged.advice,
         source=judged.source,
+    )
+
+
+def _accepted(provider: str | None, found: re.Match[str]) -> Explanation:
+    """A reply of class 2 or 3 (RFC 5321 section 4.2.1): nothing was refused, whatever it says."""
+    meaning, name = class_meanings()[ReplyClass.ACCEPTED]
+    return Explanation(
+        provider=provider,
+        reply_code=int(found[1]) if found[1] else None,
+        enhanced_status=found[2],
+        code=None,
+        class_=ReplyClass.ACCEPTED,
+        permanent=False,
+        suppress=False,
+        meaning=meaning,
+        advice=_advise(name),
+        source="RFC 5321 4.2.1",
     )
 
 

@@ -61,6 +61,7 @@ class ReplyClass(StrEnum):
     TLS = "tls"
     SYSTEM = "system"
     EXPIRED = "expired"
+    ACCEPTED = "accepted"  # no trouble: nothing was refused
     UNDETERMINED = "undetermined"
 
 
