@@ -235,7 +235,7 @@ def rejudged(work: Work, rules: Rules, hits: int) -> list[str]:
         ):
             clock, cpu, so_far = again(history, some, dry_run=dry)
             rows.append(
-                f"| {name} | {so_far.hits:,} | {so_far.hits_changed:,} | {clock:.0f} | {cpu:.0f} |"
+                f"| {name} | {so_far.hits:,} | {so_far.hits_changed:,} | {clock:.1f} | {cpu:.1f} |"
             )
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
         rows.append(
