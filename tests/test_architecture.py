@@ -13,7 +13,7 @@ ROOT = Path(mailglass.__file__).parent
 
 LAYERS = [
     {"errors", "model"},
-    {"mime", "tokens", "ids", "languages", "replies", "lookup"},
+    {"addresses", "mime", "tokens", "ids", "languages", "replies", "lookup"},
     {"instrument", "evidence", "postmaster", "inbound", "guard"},
     {"journal", "history", "spool"},
     {"collector", "ingest", "gateway", "delivery", "notify", "proxy"},
@@ -21,7 +21,7 @@ LAYERS = [
     {"settings", "app", "cli", "__main__", "__init__"},
 ]
 LAYER = {room: number for number, layer in enumerate(LAYERS) for room in layer}
-ONLY = {"collector": {"tokens", "ids", "journal", "errors", "model", "__init__"}}
+ONLY = {"collector": {"tokens", "ids", "journal", "errors", "model", "addresses", "__init__"}}
 SETTINGS_READERS = {"app", "cli"}
 
 

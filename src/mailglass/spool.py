@@ -23,6 +23,7 @@ from typing import Any
 
 import orjson
 
+from .addresses import canonical_address, spellings
 from .errors import StorageUnavailable
 from .model import Delivery, EventType, TrackingPolicy
 
@@ -189,6 +190,8 @@ class Spool:
             self._db = sqlite3.connect(
                 path, timeout=_BUSY_SECONDS, check_same_thread=False, isolation_level=None
             )
+            # SQLite's own lower() knows ASCII alone, and nothing of a domain's two spellings
+            self._db.create_function("canonical", 1, canonical_address, deterministic=True)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.executescript(_SCHEMA)
@@ -315,19 +318,19 @@ class Spool:
         limit: int | None = None,
     ) -> list[Waiting]:
         """The deliveries still to be made, the next ones first: all, or those of the message or
-        delivery `number`, to `recipient` (compared without case), of one account."""
+        delivery `number`, to `recipient` however it is spelt, of one account."""
         with self._transaction(write=False) as db:
             rows = db.execute(
                 "SELECT d.id, d.message_id, d.recipient, m.return_path, m.accepted_at,"
                 " d.next_attempt_at, d.attempts, d.policy, d.held, d.said, length(m.raw)"
                 " FROM delivery d JOIN message m ON m.id = d.message_id"
                 " WHERE (?1 IS NULL OR ?1 IN (d.id, d.message_id))"
-                " AND (?2 IS NULL OR lower(d.recipient) = ?2)"
+                " AND (?2 IS NULL OR canonical(d.recipient) = ?2)"
                 " AND (?3 IS NULL OR m.account_id = ?3)"
                 " ORDER BY d.next_attempt_at, d.id LIMIT ?4",
                 (
                     number,
-                    recipient and recipient.lower(),
+                    recipient and canonical_address(recipient),
                     account_id,
                     -1 if limit is None else limit,
                 ),
@@ -411,10 +414,10 @@ class Spool:
         looser = [p.value for p in TrackingPolicy if p.strictness < policy.strictness]
         with self._transaction() as db:
             return db.execute(
-                "UPDATE delivery SET policy = ?1 WHERE lower(recipient) = ?2"
+                "UPDATE delivery SET policy = ?1 WHERE canonical(recipient) = ?2"
                 " AND policy IN (SELECT value FROM json_each(?3))"
                 " AND message_id IN (SELECT id FROM message WHERE account_id = ?4)",
-                (policy.value, recipient.lower(), _dump(looser), account_id),
+                (policy.value, canonical_address(recipient), _dump(looser), account_id),
             ).rowcount
 
     def forget_recipient(self, recipient: str, account_id: int | None, at: datetime) -> int:
@@ -425,24 +428,19 @@ class Spool:
         """
         waiting = self.waiting(recipient=recipient, account_id=account_id)
         done = self.cancel((w.delivery.id for w in waiting), at, "the recipient was erased")
-        wanted = recipient.lower()
+        wanted = canonical_address(recipient)
         with self._transaction() as db:
-            rows = db.execute(
-                "SELECT seq, type, body FROM event WHERE instr(lower(body), ?)", (wanted,)
-            ).fetchall()
-            for seq, type_, text in rows:
+            for seq, type_, text in _naming(db, "SELECT seq, type, body FROM event", wanted):
                 body = orjson.loads(text)
                 if type_ != EventType.QUEUED:
                     body = {}
                 elif account_id in (None, body.get("account_id")):
                     body["deliveries"] = _without(wanted, body["deliveries"])
                 db.execute("UPDATE event SET body = ? WHERE seq = ?", (_dump(body), seq))
-            rows = db.execute(
-                "SELECT account_id, key, deliveries FROM submitted_once"
-                " WHERE instr(lower(deliveries), ?1) AND (?2 IS NULL OR account_id = ?2)",
-                (wanted, account_id),
-            ).fetchall()
-            for owner, key, text in rows:
+            query = "SELECT account_id, key, deliveries FROM submitted_once"
+            for owner, key, text in _naming(db, query, wanted):
+                if account_id not in (None, owner):
+                    continue
                 db.execute(
                     "UPDATE submitted_once SET deliveries = ? WHERE account_id = ? AND key = ?",
                     (_dump(_without(wanted, orjson.loads(text))), owner, key),
@@ -562,7 +560,26 @@ def _forget_done(db: sqlite3.Connection, message_id: int) -> None:
 
 def _without(recipient: str, deliveries: list[list[Any]]) -> list[tuple[int, str]]:
     """Deliveries by number and recipient, of which one person is named no more."""
-    return [(i, "" if r.lower() == recipient else r) for i, r in deliveries]
+    return [(i, "" if canonical_address(r) == recipient else r) for i, r in deliveries]
+
+
+def _naming(db: sqlite3.Connection, query: str, recipient: str) -> list[tuple[Any, ...]]:
+    """The rows whose text, in the last column, names a person as they or a server may spell them.
+
+    Who is spelt in yet another way stands among a message's deliveries, which are read.
+    """
+    forms = spellings(recipient)
+    return [
+        row
+        for row in db.execute(query).fetchall()
+        if any(form in row[-1].lower() for form in forms) or _is_listed(row[-1], recipient)
+    ]
+
+
+def _is_listed(text: str, recipient: str) -> bool:
+    found = orjson.loads(text)
+    deliveries = found.get("deliveries", ()) if isinstance(found, dict) else found
+    return any(canonical_address(r) == recipient for _, r in deliveries)
 
 
 def _said(body: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from mailglass.addresses import canonical_address
 from mailglass.errors import StorageUnavailable
 from mailglass.gateway import (
     Intake,
@@ -76,7 +77,9 @@ class Desk:
             raise StorageUnavailable("the history cannot be used")
         self.asked = account_id, author_domain, campaign
         return Permissions(
-            suppressed={r: "complaint" for r in recipients if "no@" in r},
+            suppressed={
+                canonical_address(r): "complaint" for r in recipients if "no@" in r.lower()
+            },
             policies={r: POLICIES[r] for r in recipients if r in POLICIES},
         )
 
@@ -236,6 +239,12 @@ def test_mail_is_taken_and_held_while_nobody_can_be_asked(desk: Desk) -> None:
     assert desk.spool.due(NOW, 10) == []
     (waiting,) = desk.spool.waiting()
     assert (waiting.delivery, waiting.is_held) == (receipt.deliveries[0], True)
+
+
+def test_one_domain_in_two_spellings_is_one_recipient_and_has_its_refusal(desk: Desk) -> None:
+    receipt = desk.accept("no@例子.cn", "no@xn--fsqu00a.cn", "NO@例子.cn")
+    assert [d.recipient for d in receipt.deliveries] == ["no@例子.cn", "NO@例子.cn"]
+    assert list(receipt.suppressed.values()) == ["complaint", "complaint"]
 
 
 @pytest.mark.parametrize("own", ["me@home.test", "ME@home.test", "bounces@home.test"])

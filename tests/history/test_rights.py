@@ -12,12 +12,15 @@ import sqlalchemy as sa
 
 from mailglass.history import (
     Account,
+    Attempt,
     Consent,
     ConsentState,
     Dimension,
+    Filters,
     History,
     JudgedDelivery,
     JudgedHit,
+    NoticeState,
     OnWithdrawal,
     Policy,
     PolicyScope,
@@ -39,6 +42,7 @@ from mailglass.model import (
     Verdict,
     VerdictLevel,
 )
+from mailglass.notify.notices import owe_notices
 
 NOW = datetime(2026, 11, 28, 12, 34, 56, tzinfo=UTC)
 HOUR = NOW.replace(minute=0, second=0)
@@ -323,6 +327,87 @@ def suppression(house: House, recipient: str) -> Suppression:
         evidence=f"{recipient} said so",
         since=NOW,
     )
+
+
+def owe_notices_of_all(house: House) -> int:
+    """An endpoint that is owed, and was told, everything that happened so far."""
+    with house.history.transaction() as t:
+        endpoint = t.add_endpoint(
+            house.account.id,
+            "https://hook.test/",
+            "whsec_x",
+            filters=Filters(),
+            description="",
+            last_event_id=0,
+            at=NOW,
+        )
+        owe_notices(t, NOW)
+        for notice in t.notices(endpoint.id):
+            attempt = Attempt(at=NOW, seconds=0.1, status_code=200, problem=None)
+            t.settle_notice(notice, attempt, NoticeState.TAKEN, None)
+    return endpoint.id
+
+
+def told_of(house: House, endpoint: int) -> list[Any]:
+    with house.history.reading() as t:
+        return [json.loads(n.body) for n in t.notices(endpoint)]
+
+
+def test_an_erased_person_stands_in_no_webhook_notice(house: House) -> None:
+    house.send(1, "Anna@family.test", *CROWD)
+    house.send(2, "anna@family.test")
+    house.open(101, 102, 201)
+    endpoint = owe_notices_of_all(house)
+    before = house.dump()
+    assert "192.0.2.77" in before
+    assert "Anna@family.test" in before
+    # one hit is judged otherwise later: its event goes, and a notice of it stays behind
+    with house.history.transaction() as t:
+        t._db.execute(schema.event.delete().where(schema.event.c.delivery_id == 201))
+        erased = t.erase(None, "anna@family.test", NOW)
+    assert erased.counts["webhook notices"] == 4
+    assert "anna@" not in house.dump().lower()
+    assert {one["data"]["delivery_id"] for one in told_of(house, endpoint)} == {
+        str(number) for number in range(102, 108)
+    }
+
+
+def test_after_a_no_webhook_notices_are_as_anonymous_as_the_hits(house: House) -> None:
+    house.send(1, "anna@family.test", *CROWD)
+    house.send(2, "anna@family.test")  # nobody else: the hit's event goes too
+    house.open(101, 201)
+    endpoint = owe_notices_of_all(house)
+    house.withdraw("anna@family.test")
+    assert "192.0.2.77" not in house.dump()
+    assert "Thunderbird" not in json.dumps(told_of(house, endpoint))
+    (left,) = (one for one in told_of(house, endpoint) if one["type"] == "opened")
+    assert left["timestamp"] == left["data"]["at"] == "2026-11-28T12:00:00.000Z"
+    assert (left["data"]["recipient"], left["data"]["delivery_id"]) == ("", "1")
+    assert left["data"]["hit_id"] is None
+    assert left["data"]["raw"] == {"path_kind": "o", "target": 0, "who": "human"}
+    # what servers said of the mail stays theirs
+    named = [one["type"] for one in told_of(house, endpoint) if "anna@" in json.dumps(one)]
+    assert named == ["delivered", "delivered"]
+
+
+def test_after_a_no_a_notice_of_a_hit_that_was_judged_otherwise_is_gone(house: House) -> None:
+    house.send(1, "anna@family.test", *CROWD)
+    house.open(101)
+    endpoint = owe_notices_of_all(house)
+    with house.history.transaction() as t:
+        opened = schema.event.c.path_kind.is_not(None)
+        t._db.execute(schema.event.delete().where(opened))
+    house.withdraw("anna@family.test")
+    assert "opened" not in [one["type"] for one in told_of(house, endpoint)]
+
+
+def test_forgetting_somebody_unknown_says_so_and_lets_nobody_track_them(house: House) -> None:
+    for _ in range(2):
+        with house.history.transaction() as t:
+            assert t.erase(None, "nobody@x.test", NOW).counts == {}
+    with house.history.reading() as t:
+        assert asked(t, house, "nobody@x.test") == {"nobody@x.test": OFF}
+        assert len(t.consents(None)) == 1
 
 
 def test_an_erased_person_is_named_nowhere_and_still_refused(house: House) -> None:

@@ -154,3 +154,23 @@ def test_an_erased_recipient_is_neither_written_to_nor_named(tmp_path: Path) -> 
     assert "a@x.test" not in repr(told).lower()
     assert told[0].body["deliveries"] == [[100, ""], [101, "b@x.test"]]
     assert told[0].body["account_id"] == 1
+
+
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        ("x@例子.cn", "x@xn--fsqu00a.cn"),
+        ("X@XN--FSQU00A.cn", "x@例子.cn"),
+        ("Ä@x.test", "ä@x.test"),
+    ],
+)
+def test_a_recipient_is_found_however_the_address_is_spelt(
+    tmp_path: Path, sent: str, said: str
+) -> None:
+    spool = Spool(tmp_path / "spool.db")
+    spool.accept(submission(1, sent, "b@x.test"))
+    assert [w.delivery.id for w in spool.waiting(recipient=said)] == [100]
+    assert spool.tighten(said, 1, TrackingPolicy.OFF) == 1
+    assert spool.forget_recipient(said, None, NOW) == 1
+    assert [w.delivery.id for w in spool.waiting()] == [101]
+    assert spool.events(0, 9)[0].body["deliveries"] == [[100, ""], [101, "b@x.test"]]

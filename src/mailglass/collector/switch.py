@@ -28,6 +28,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from ..addresses import canonical_domain
 from ..errors import ConfigurationError
 from .answer import safe_location
 
@@ -154,25 +155,13 @@ def _respell(match: re.Match[str]) -> str:
 
 def _canonical_host(host: str) -> str:
     """The name or address that a browser connects to: lower case, A-labels, no dot at the end."""
-    host = unquote(host.strip("[]"))
-    if not host.isascii():
-        import idna  # 20 ms of a start that mostly has no such rule
-
-        with suppress(idna.IDNAError):  # no browser goes there
-            host = idna.uts46_remap(host, std3_rules=False, transitional=False)
-        host = ".".join(map(_a_label, host.split(".")))
-    host = host.lower().rstrip(".")
+    host = canonical_domain(unquote(host.strip("[]")))
     with suppress(OSError, ValueError):  # no address after all
         if ":" in host:
             return str(ip_address(host))
         if _NUMBER.fullmatch(host.rpartition(".")[2]):
             return socket.inet_ntoa(socket.inet_aton(host))
     return host
-
-
-def _a_label(label: str) -> str:
-    # Not idna.encode: it refuses signs that browsers and some registries take.
-    return label if label.isascii() else f"xn--{label.encode('punycode').decode('ascii')}"
 
 
 def _merged(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -24,8 +24,7 @@ from email.parser import BytesHeaderParser
 from email.policy import compat32
 from typing import Any
 
-import idna
-
+from ..addresses import BadAddress, canonical_domain, check_address
 from ..errors import InputError
 from ..instrument import mark, placeholders
 from ..mime import encode_quoted
@@ -43,7 +42,6 @@ __all__ = [
     "without_bcc",
 ]
 
-_ADDRESS = re.compile(r"[^\s<>\"(),:;\\\[\]\x00-\x1f\x7f]{1,64}@[^\s<>@,;:\x00-\x1f\x7f]{1,255}")
 _FIELD_NAME = re.compile(r"[!-9;-~]{1,76}")
 _CONTENT_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,64}/[a-z0-9!#$&^_.+-]{1,64}", re.IGNORECASE)
 _CONTENT_ID = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.@-]{1,200}")
@@ -139,11 +137,14 @@ def read_address(text: str) -> NamedAddress:
         raise InputError(f"{text!r} holds a control character and is no address")
     found = email.utils.getaddresses([text])
     name, address = found[0] if len(found) == 1 else ("", "")
-    if not address and _ADDRESS.fullmatch(text.strip()):  # an older parser minds other scripts
+    if not address:  # an older parser minds other scripts
         address = text.strip()
-    if not _ADDRESS.fullmatch(address):
-        raise InputError(f"{text[:320]!r} is not of the form name@domain or Name <name@domain>")
-    return NamedAddress(address=_ascii_domain(address), name=_decoded(name))
+    try:
+        return NamedAddress(address=_ascii_domain(address), name=_decoded(name))
+    except BadAddress as error:
+        raise BadAddress(
+            f"{text[:320]!r} is not of the form name@domain or Name <name@domain>"
+        ) from error
 
 
 def read_addresses(fields: Iterable[str]) -> tuple[NamedAddress, ...]:
@@ -157,15 +158,8 @@ def read_addresses(fields: Iterable[str]) -> tuple[NamedAddress, ...]:
 
 
 def _ascii_domain(address: str) -> str:
-    local, _, domain = address.rpartition("@")
-    if not _ADDRESS.fullmatch(address):
-        raise InputError(f"{address[:320]!r} is not of the form name@domain")
-    if domain.isascii():
-        return address
-    try:
-        return f"{local}@{idna.encode(domain, uts46=True).decode('ascii')}"
-    except (idna.IDNAError, UnicodeError) as error:
-        raise InputError(f"{domain[:255]!r} is no domain name: {error}") from error
+    local, _, domain = check_address(address).rpartition("@")
+    return address if domain.isascii() else f"{local}@{canonical_domain(domain)}"
 
 
 def _decoded(text: str) -> str:

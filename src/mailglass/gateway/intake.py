@@ -19,6 +19,7 @@ from email.parser import BytesHeaderParser
 from email.policy import compat32
 from typing import Any, Literal, TypeVar
 
+from ..addresses import canonical_address, canonical_domain, domain_of
 from ..errors import InputError, NotAMessage, RetryLater
 from ..evidence import network_key
 from ..ids import Ids
@@ -122,7 +123,7 @@ _NO_WISHES = Wishes()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permissions:
-    """What may be sent to the recipients of a message, by their address in lower case."""
+    """What may be sent to the recipients of a message, by address in the form for comparing."""
 
     suppressed: Mapping[str, str] = field(default_factory=dict)  # nothing: the reason
     policies: Mapping[str, TrackingPolicy] = field(default_factory=dict)  # else identified
@@ -341,18 +342,18 @@ def _receipt_again(earlier: Earlier, wishes: Wishes) -> Receipt:
 
 def _by_id(deliveries: Iterable[Delivery], by_recipient: Mapping[str, _T]) -> dict[int, _T]:
     return {
-        d.id: by_recipient[d.recipient.lower()]
+        d.id: by_recipient[name]
         for d in deliveries
-        if d.recipient.lower() in by_recipient
+        if (name := canonical_address(d.recipient)) in by_recipient
     }
 
 
 def _distinct(recipients: Iterable[str]) -> tuple[str, ...]:
-    """Each address once: the domain compared without case (RFC 5321 2.4), the local part with."""
+    """Each address once: however its domain is spelt, the local part as it is (RFC 5321 2.4)."""
     seen: dict[tuple[str, str], str] = {}
     for recipient in recipients:
         local, _, domain = recipient.rpartition("@")
-        seen.setdefault((local, domain.lower()), recipient)
+        seen.setdefault((local, canonical_domain(domain)), recipient)
     return tuple(seen.values())
 
 
@@ -405,13 +406,13 @@ def _own_copies(
     """The copies that go to their own author, who would be taken for a recipient: no beacon."""
     fields = BytesHeaderParser(policy=compat32).parsebytes(header)
     named = email.utils.getaddresses([str(fields.get(n, "")) for n in ("From", "Sender")])
-    own = {address.lower() for _, address in named} | {return_path.lower()}
-    return {d.id: TrackingPolicy.OFF for d in deliveries if d.recipient.lower() in own}
+    own = {canonical_address(address) for address in (*(a for _, a in named), return_path)}
+    return {d.id: TrackingPolicy.OFF for d in deliveries if canonical_address(d.recipient) in own}
 
 
 def _author_domain(fields: EmailMessage) -> str:
-    """The domain of From, lower case; empty when there is none."""
-    return email.utils.parseaddr(str(fields.get("From", "")))[1].rpartition("@")[2].lower()
+    """The domain of From, in the form for comparing; empty when there is none."""
+    return domain_of(email.utils.parseaddr(str(fields.get("From", "")))[1])
 
 
 def _target(target: Target) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from typing import Any
 from aiosmtpd.lmtp import LMTP
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from ..addresses import domain_of
 from ..errors import RetryLater
 from .listening import Listening
 
@@ -129,7 +130,7 @@ class _Handler:
     ) -> str:
         if envelope.rcpt_tos:
             return "452 4.5.3 One recipient a transaction; send the others in one of their own"
-        if address.rpartition("@")[2].lower() not in self._config.domains:
+        if domain_of(address) not in self._config.domains:
             return "550 5.7.1 Mail for this domain is not taken here"
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 Go on"

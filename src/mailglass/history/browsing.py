@@ -13,6 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ..addresses import domain_spellings, spellings
 from ..model import EventType, VerdictLevel
 from . import schema
 from .counting import Counts
@@ -73,9 +74,9 @@ class BrowsingStatements(EventStatements, MessageStatements):
                 return True
         if search.domain is not None:
             c = schema.recipient_domain.c
-            name = search.domain.lower()
-            number = self._db.execute(sa.select(c.id).where(c.name == name)).scalar()
-            if number is None or not self.counts(account_id, Dimension.DOMAIN, keys=[number]):
+            named = sa.select(c.id).where(c.name.in_(domain_spellings(search.domain)))
+            keys = list(self._db.execute(named).scalars())
+            if not keys or not self.counts(account_id, Dimension.DOMAIN, keys=keys):
                 return True
         return False
 
@@ -134,7 +135,7 @@ def _conditions(account_id: int, search: MessageSearch) -> Iterable[sa.ColumnEle
     m, d = schema.message.c, schema.delivery.c
     if words := search.words.strip():
         to_them = sa.select(d.message_id).where(
-            d.person == words.lower(), d.account_id == account_id
+            d.person.in_(spellings(words)), d.account_id == account_id
         )
         yield sa.or_(
             m.subject.icontains(words, autoescape=True),
@@ -146,10 +147,10 @@ def _conditions(account_id: int, search: MessageSearch) -> Iterable[sa.ColumnEle
     if search.level is not None:
         yield of_message.where(d.level == search.level).exists()
     if search.domain is not None:
-        number = sa.select(schema.recipient_domain.c.id).where(
-            schema.recipient_domain.c.name == search.domain.lower()
+        numbers = sa.select(schema.recipient_domain.c.id).where(
+            schema.recipient_domain.c.name.in_(domain_spellings(search.domain))
         )
-        yield of_message.where(d.domain_id == number.scalar_subquery()).exists()
+        yield of_message.where(d.domain_id.in_(numbers)).exists()
     if search.campaign is not None:
         c = schema.campaign.c
         number = sa.select(c.id).where(c.name == search.campaign, c.account_id == account_id)

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
+from ..addresses import spellings
 from ..model import TrackingPolicy, Verdict, VerdictLevel
 from . import schema
 from .counting import CountingStatements
@@ -127,9 +128,9 @@ class DeliveryStatements(CountingStatements):
         ]
 
     def deliveries_to(self, account_id: int | None, recipient: str) -> list[StoredDelivery]:
-        """All copies to a recipient, whatever the case of its letters, of one account or all."""
+        """All copies to a recipient, however it is spelt, of one account or all."""
         c = schema.delivery.c
-        query = sa.select(schema.delivery).where(c.person == recipient.lower())
+        query = sa.select(schema.delivery).where(c.person.in_(spellings(recipient)))
         if account_id is not None:
             query = query.where(c.account_id == account_id)
         return self._read(query.order_by(c.id))

@@ -12,6 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ..addresses import domain_spellings, spellings
 from ..ids import first_id_at
 from ..model import VerdictLevel
 from . import schema
@@ -55,11 +56,11 @@ class ListingStatements(BrowsingStatements):
         if filters.message_id is not None:
             query = query.where(d.message_id == filters.message_id)
         if filters.recipient is not None:
-            query = query.where(sa.func.lower(d.recipient) == filters.recipient.lower())
+            query = query.where(d.person.in_(spellings(filters.recipient)))
         if filters.recipient_domain is not None:
             name = schema.recipient_domain.c
-            number = sa.select(name.id).where(name.name == filters.recipient_domain.lower())
-            query = query.where(d.domain_id == number.scalar_subquery())
+            wanted = name.name.in_(domain_spellings(filters.recipient_domain))
+            query = query.where(d.domain_id.in_(sa.select(name.id).where(wanted)))
         if filters.level is not None:
             query = query.where(d.level == filters.level)
         query = _between(query, d.id, before, filters.since, filters.until)

@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ..addresses import canonical_address, domain_of
 from ..model import Delivery, Target, TargetKind, TrackingPolicy, VerdictLevel
 from . import schema
 from .counting import CountingStatements, Place
@@ -40,7 +41,7 @@ class MessageStatements(CountingStatements):
     def add_messages(self, messages: Sequence[NewMessage]) -> None:
         """Messages as `add_message` takes one."""
         names = {plain(d.recipient) for _, deliveries, _ in messages for d in deliveries}
-        domains = self._domain_numbers({_domain(name) for name in names})
+        domains = self._domain_numbers({domain_of(name) for name in names})
         rows, targets, tags = [], [], []
         copies: list[tuple[Any, ...]] = []  # Any: values of several types
         for message, deliveries, policies in messages:
@@ -53,7 +54,7 @@ class MessageStatements(CountingStatements):
                 place = Place(
                     account_id=message.account_id,
                     message_id=message.id,
-                    domain_id=domains[_domain(recipient)],
+                    domain_id=domains[domain_of(recipient)],
                     campaign_id=campaign_id,
                     tag_ids=tag_ids,
                     accepted_hour=int(message.accepted_at.timestamp() // 3600),
@@ -245,10 +246,6 @@ _DELIVERY_COLUMNS = (
 )
 
 
-def _domain(recipient: str) -> str:
-    return recipient.rpartition("@")[2].lower()
-
-
 def _message_row(
     message: StoredMessage, campaign_id: int | None, copies: int
 ) -> tuple[Any, ...]:  # Any: values of several types, here and below
@@ -274,7 +271,7 @@ def _delivery_row(
         place.message_id,
         place.account_id,
         recipient,
-        recipient.lower(),
+        canonical_address(recipient),
         place.domain_id,
         CODES[VerdictLevel][VerdictLevel.PENDING],
         0.0,

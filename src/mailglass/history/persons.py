@@ -1,7 +1,6 @@
 """The named statements that act on one person: their no, what is known of them, and forgetting it.
 
-A person is an address, whatever the case of its letters (RFC 5321 would let a server tell cases of
-the local part apart; none that we know does, and a no must not miss for that).
+A person is an address, however it is spelt (`addresses.canonical_address`).
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
+from ..addresses import canonical_address, spellings
 from ..model import TrackingPolicy
 from . import schema
 from .accounts import AccountStatements
@@ -87,6 +87,10 @@ class PersonStatements(
                 proof=proof or {},
             )
         )
+        return self._let_go(account_id, recipient)
+
+    def _let_go(self, account_id: int, recipient: str) -> Withdrawn:
+        """Know of a recipient's hits no more whose they are, of those to come neither."""
         ids = tuple(d.id for d in self.deliveries_to(account_id, recipient))
         what = self.on_withdrawal(account_id, recipient)
         self.set_tracking(ids, TrackingPolicy.ANONYMOUS)
@@ -170,7 +174,8 @@ class PersonStatements(
                 found[row.id] = row
         if account_id is None:
             for row in self._apart():
-                if _names_them(row.raw, address) or row.envelope_recipient.lower() == address:
+                came_to = canonical_address(row.envelope_recipient)
+                if _names_them(row.raw, address) or came_to == canonical_address(address):
                     found[row.id] = row
         return [found[number] for number in sorted(found)]
 
@@ -194,7 +199,7 @@ class PersonStatements(
         clears the spool (`Spool.forget_recipient`).
         """
         self.make_veil()
-        address = address.lower()
+        address = canonical_address(address)
         accounts = [a.id for a in self.accounts() if account_id in (None, a.id)]
         counts: dict[str, int] = {}
         for number in accounts:
@@ -208,13 +213,32 @@ class PersonStatements(
         deliveries = self.deliveries_to(account_id, address)
         returned = [row.id for row in self._returned_about(None, address, deliveries)]
         counts = {"deliveries": len(deliveries), "returned mail": len(returned)}
-        counts["events of hits"] = self.withdraw(account_id, address, at, how="erasure").events
+        # before their events go elsewhere, by which the notices are found
+        counts["webhook notices"] = self.erase_notices(account_id, deliveries)
+        counts["events of hits"] = self._let_go(account_id, address).events
+        counts |= self._veil_rights(account_id, address)
+        self._refuse_for_good(account_id, address, at)
         for some in chunks(returned):
             self._db.execute(schema.returned.delete().where(schema.returned.c.id.in_(some)))
-        counts["webhook notices"] = self._erase_notices(deliveries, address)
         self._unaddress(deliveries)
-        counts |= self._veil_rights(account_id, address)
         return counts
+
+    def _refuse_for_good(self, account_id: int, address: str, at: datetime) -> None:
+        """Whoever is forgotten is not tracked either, unless they agree to it anew."""
+        said = self.consent_states(account_id, [address]).get(address)
+        veiled = self.veiled(address)
+        assert veiled is not None
+        if said in (None, ConsentState.GIVEN):
+            self.add_consent(
+                Consent(
+                    account_id=account_id,
+                    recipient=veiled,
+                    state=ConsentState.WITHDRAWN,
+                    at=at,
+                    how="erasure",
+                    shown="",
+                )
+            )
 
     def _unaddress(self, deliveries: list[StoredDelivery]) -> None:
         """Take the recipient, their domain and the servers' words from deliveries."""
@@ -245,6 +269,7 @@ class PersonStatements(
         return [(r.id, self._places[r.id].accepted_hour, LEVEL_COUNTERS[r.level]) for r in rows]
 
     def _veil_rights(self, account_id: int, address: str) -> dict[str, int]:
+        self._respell(account_id, address)
         veiled = self.veiled(address)
         assert veiled is not None
         s, p, c = schema.suppression.c, schema.policy.c, schema.consent.c
@@ -281,24 +306,32 @@ class PersonStatements(
             "consents": consents.rowcount,
         }
 
+    def _respell(self, account_id: int, address: str) -> None:
+        """Bring what an earlier version wrote down under U-labels to the form for comparing."""
+        s, p, c = schema.suppression.c, schema.policy.c, schema.consent.c
+        recipients = p.scope == PolicyScope.RECIPIENT.value
+        for old in spellings(address)[1:]:
+            self._db.execute(
+                schema.consent.update()
+                .where(c.account_id == account_id, c.recipient == old)
+                .values(recipient=address)
+            )
+            for table, name, mine in (
+                (schema.suppression, s.recipient, s.account_id == account_id),
+                (schema.policy, p.subject, sa.and_(p.account_id == account_id, recipients)),
+            ):
+                if self._db.execute(sa.select(name).where(mine, name == address)).first():
+                    self._db.execute(table.delete().where(mine, name == old))
+                else:
+                    change = table.update().where(mine, name == old)
+                    self._db.execute(change.values({name: address}))
+
     def remove_policy_of_both(self, account_id: int, address: str, veiled: str) -> None:
         """Let go of a veiled policy that a newer one, under the address, is to replace."""
         p = schema.policy.c
         mine = (p.account_id == account_id, p.scope == PolicyScope.RECIPIENT.value)
         if self._db.execute(sa.select(p.id).where(*mine, p.subject == address)).first():
             self._db.execute(schema.policy.delete().where(*mine, p.subject == veiled))
-
-    def _erase_notices(self, deliveries: Iterable[StoredDelivery], address: str) -> int:
-        """Remove what was or is to be told to webhooks about a person."""
-        n, a, e = schema.webhook_notice.c, schema.webhook_attempt.c, schema.event.c
-        done = 0
-        for some in chunks(d.id for d in deliveries):
-            about = sa.select(n.id).where(
-                n.event_id.in_(sa.select(e.id).where(e.delivery_id.in_(some)))
-            )
-            self._db.execute(schema.webhook_attempt.delete().where(a.notice_id.in_(about)))
-            done += self._db.execute(schema.webhook_notice.delete().where(n.id.in_(about))).rowcount
-        return done
 
     def _erase_poison(self, address: str) -> int:
         p = schema.poison.c
@@ -310,7 +343,8 @@ class PersonStatements(
 
 
 def _names_them(raw: bytes, address: str) -> bool:
-    return address.lower().encode() in bytes(raw).lower()
+    text = bytes(raw).decode("utf-8", "replace").lower()
+    return any(form in text for form in spellings(address))
 
 
 def _by_delivery(items: Iterable[Any]) -> dict[int, list[Any]]:

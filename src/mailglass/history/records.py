@@ -223,7 +223,7 @@ class Suppression:
     """A recipient to whom an account sends nothing more, and why."""
 
     account_id: int
-    recipient: str  # lower case
+    recipient: str  # in the form for comparing
     reason: str  # unknown-user, complaint, unsubscribed, ...
     evidence: str  # the words that were the cause
     since: datetime

@@ -21,6 +21,7 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
+from ..addresses import canonical_address, canonical_domain, domain_of, domain_spellings, spellings
 from ..model import TrackingPolicy
 from . import schema
 from .statements import Statements, insert_new, json_text, moment
@@ -69,7 +70,7 @@ class Policy:
 
     account_id: int
     scope: PolicyScope
-    subject: str  # lower case; empty for the account itself
+    subject: str  # in the form for comparing; empty for the account itself
     mode: TrackingPolicy
     without_consent: TrackingPolicy | None = None  # for whoever has not consented; None: as `mode`
     on_withdrawal: OnWithdrawal | None = None  # None: anonymise, unless another policy says erase
@@ -82,7 +83,7 @@ class Consent:
     """What a recipient said, when, how, and what they were shown: the proof of it."""
 
     account_id: int
-    recipient: str  # lower case
+    recipient: str  # in the form for comparing
     state: ConsentState
     at: datetime
     how: str  # form, notice page, mail, import, ...
@@ -102,7 +103,7 @@ class RightsStatements(Statements):
             schema.policy.insert().values(
                 account_id=policy.account_id,
                 scope=policy.scope.value,
-                subject=policy.subject.lower(),
+                subject=_subject(policy.scope, policy.subject),
                 mode=policy.mode.value,
                 without_consent=without.value if without else None,
                 on_withdrawal=policy.on_withdrawal.value if policy.on_withdrawal else None,
@@ -118,10 +119,17 @@ class RightsStatements(Statements):
             schema.policy.delete().where(
                 c.account_id == account_id,
                 c.scope == scope.value,
-                c.subject.in_(list(self._names([subject]))),
+                c.subject.in_(self._subjects(scope, subject)),
             )
         )
         return bool(done.rowcount)
+
+    def _subjects(self, scope: PolicyScope, subject: str) -> list[str]:
+        """The names under which a policy's subject may stand here."""
+        if scope is PolicyScope.DOMAIN:
+            # and as it was given: an earlier version took what is no domain
+            return [*domain_spellings(subject), subject.lower()]
+        return list(self._names([subject]))
 
     def policies(self, account_id: int | None) -> list[Policy]:
         """All policies of an account (of all with None)."""
@@ -134,11 +142,11 @@ class RightsStatements(Statements):
     def policies_for(
         self, account_id: int, author_domain: str, campaign: str | None, recipients: Sequence[str]
     ) -> dict[str, TrackingPolicy]:
-        """How closely each recipient may be tracked, by address in lower case.
+        """How closely each recipient may be tracked, by address in the form for comparing.
 
         Those who may be identified are left out.
         """
-        addresses = sorted({r.lower() for r in recipients})
+        addresses = sorted({canonical_address(r) for r in recipients})
         by_subject = self._applying(account_id, author_domain, campaign, addresses)
         said = self.consent_states(account_id, addresses)
         found: dict[str, TrackingPolicy] = {}
@@ -151,9 +159,8 @@ class RightsStatements(Statements):
 
     def on_withdrawal(self, account_id: int, recipient: str) -> OnWithdrawal:
         """What becomes of a recipient's earlier hits: the strictest of what the policies say."""
-        address = recipient.lower()
         c = schema.policy.c
-        subjects = ["", address.rpartition("@")[2], *self._names([address])]
+        subjects = ["", *domain_spellings(domain_of(recipient)), *self._names([recipient])]
         erasing = sa.select(c.id).where(
             c.account_id == account_id,
             c.on_withdrawal == OnWithdrawal.ERASE.value,
@@ -164,19 +171,23 @@ class RightsStatements(Statements):
 
     def _applying(
         self, account_id: int, author_domain: str, campaign: str | None, addresses: Sequence[str]
-    ) -> dict[tuple[PolicyScope, str], Policy]:
+    ) -> dict[tuple[PolicyScope, str], list[Policy]]:
         c = schema.policy.c
-        domains = {author_domain.lower(), *(a.rpartition("@")[2] for a in addresses)}
+        domains = {canonical_domain(author_domain), *map(domain_of, addresses)}
         names = self._names(addresses)
-        subjects = sorted({"", (campaign or "").lower(), *domains, *names})
-        found: dict[tuple[PolicyScope, str], Policy] = {}
+        names |= {name: domain for domain in domains for name in domain_spellings(domain)}
+        subjects = sorted({"", (campaign or "").lower(), *names})
+        found: dict[tuple[PolicyScope, str], list[Policy]] = {}
         for start in range(0, len(subjects), _CHUNK):
             query = sa.select(schema.policy).where(
                 c.account_id == account_id, c.subject.in_(subjects[start : start + _CHUNK])
             )
             for row in self._db.execute(query):
                 policy = _policy(row)
-                found[policy.scope, names.get(policy.subject, policy.subject)] = policy
+                subject = policy.subject
+                if policy.scope is not PolicyScope.CAMPAIGN:
+                    subject = names.get(subject, subject)
+                found.setdefault((policy.scope, subject), []).append(policy)
         return found
 
     # consents
@@ -186,7 +197,7 @@ class RightsStatements(Statements):
         row = self._db.execute(
             schema.consent.insert().values(
                 account_id=consent.account_id,
-                recipient=consent.recipient.lower(),
+                recipient=canonical_address(consent.recipient),
                 state=consent.state.value,
                 at=consent.at.timestamp(),
                 how=consent.how,
@@ -216,7 +227,8 @@ class RightsStatements(Statements):
         return [_consent(row) for row in self._db.execute(query)]
 
     def consent_states(self, account_id: int, recipients: Sequence[str]) -> dict[str, ConsentState]:
-        """What each recipient said last; those who said nothing are left out."""
+        """What each recipient said last, by address in the form for comparing; those who said
+        nothing are left out."""
         addresses = self._names(recipients)
         c = schema.consent.c
         last: dict[str, tuple[float, int, ConsentState]] = {}
@@ -244,14 +256,15 @@ class RightsStatements(Statements):
         None when nothing was ever erased.
         """
         key = self._veil_key()
-        return None if key is None else _veil(address.lower(), key)
+        return None if key is None else _veil(canonical_address(address), key)
 
     def _names(self, addresses: Iterable[str]) -> dict[str, str]:
-        """The names under which addresses may stand here, each with its address in lower case."""
-        found = {a.lower(): a.lower() for a in addresses}
+        """The names under which addresses may stand here, each with its address in the form for
+        comparing."""
+        found = {name: forms[0] for forms in map(spellings, addresses) for name in forms}
         key = self._veil_key()
         if key is not None:
-            found |= {_veil(address, key): address for address in list(found)}
+            found |= {_veil(name, key): address for name, address in list(found.items())}
         return found
 
     def _veil_key(self) -> bytes | None:
@@ -262,6 +275,12 @@ class RightsStatements(Statements):
             if known is not None:
                 self._memory.learn_value(_VEIL, 0, bytes(known))
         return None if known is None else bytes(known)
+
+
+def _subject(scope: PolicyScope, subject: str) -> str:
+    if scope is PolicyScope.DOMAIN:
+        return canonical_domain(subject)
+    return canonical_address(subject) if scope is PolicyScope.RECIPIENT else subject.lower()
 
 
 def _veil(address: str, key: bytes) -> str:
@@ -295,19 +314,19 @@ def _consent(row: Any) -> Consent:  # as above
 
 
 def _of(
-    by_subject: Mapping[tuple[PolicyScope, str], Policy],
+    by_subject: Mapping[tuple[PolicyScope, str], list[Policy]],
     address: str,
     author_domain: str,
     campaign: str | None,
 ) -> list[Policy]:
     keys = [
         (PolicyScope.ACCOUNT, ""),
-        (PolicyScope.DOMAIN, author_domain.lower()),
-        (PolicyScope.DOMAIN, address.rpartition("@")[2]),
+        (PolicyScope.DOMAIN, canonical_domain(author_domain)),
+        (PolicyScope.DOMAIN, domain_of(address)),
         (PolicyScope.CAMPAIGN, (campaign or "").lower()),
         (PolicyScope.RECIPIENT, address),
     ]
-    return [by_subject[key] for key in keys if key in by_subject]
+    return [policy for key in keys for policy in by_subject.get(key, ())]
 
 
 def _modes(applying: Sequence[Policy], said: ConsentState | None) -> list[TrackingPolicy]:

@@ -32,7 +32,6 @@ from .sessions import SessionStatements
 from .trouble import unavailable
 from .versions import make_or_refuse
 from .visits import VisitStatements
-from .webhooks import WebhookStatements
 
 __all__ = ["History", "Transaction"]
 
@@ -49,7 +48,6 @@ class Transaction(
     LearningStatements,
     VisitStatements,
     KeyStatements,
-    WebhookStatements,
     DomainStatements,
     RecountStatements,
 ):

@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ..addresses import canonical_address
 from . import schema
 from .records import Suppression
 from .rights import RightsStatements
@@ -24,7 +25,7 @@ class SuppressionStatements(RightsStatements):
         self._db.execute(
             schema.suppression.insert().values(
                 account_id=entry.account_id,
-                recipient=entry.recipient.lower(),
+                recipient=canonical_address(entry.recipient),
                 reason=entry.reason,
                 evidence=entry.evidence,
                 since=entry.since.timestamp(),

@@ -27,6 +27,7 @@ from .schema.base import CODES, Who
 from .schema.mail import HIT_COUNTERS
 from .schema.rollups import LEVEL_COUNTERS
 from .statements import add_many, chunks, moment
+from .webhooks import Retold, WebhookStatements
 
 __all__ = ["SMALLEST_CROWD", "UnnamedHit", "UnnamedStatements"]
 
@@ -57,7 +58,7 @@ class UnnamedHit:
     who: Who
 
 
-class UnnamedStatements(EventStatements):
+class UnnamedStatements(EventStatements, WebhookStatements):
     """What a transaction can do with hits of recipients who are not told apart."""
 
     def set_tracking(self, delivery_ids: Iterable[int], policy: TrackingPolicy) -> None:
@@ -202,12 +203,28 @@ class UnnamedStatements(EventStatements):
             _add(counted, crowd.id, row.path_kind, row.who, 1)
             moved.append({"event": row.id, "owner": crowd.id, "moment": _hour(row.at)})
         self._remove_hits([row.hit_id for row in rows if row.hit_id is not None])
+        self._unname_notices(deliveries, moved)
         self._remove(gone)
         self._move(moved)
         self._add_counters(counted)
         self.add_hits(bare)
         self._forget_looks(list(deliveries.values()), places)
         return len(rows)
+
+    def _unname_notices(
+        self, deliveries: Mapping[int, StoredDelivery], moved: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Notices of hits say no more than their event will; where none is left, they go."""
+        retold = {
+            one["event"]: Retold(
+                delivery_id=one["owner"],
+                is_named=one["owner"] in deliveries,
+                at=moment(one["moment"]),
+            )
+            for one in moved
+        }
+        self.retell_notices(retold)
+        self.erase_notices_of_hits(deliveries.values(), but=retold)
 
     def _remove_hits(self, hit_ids: Iterable[int]) -> None:
         for some in chunks(hit_ids):

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
+from ..addresses import canonical_address
 from ..evidence import Trace
 from . import schema
 from .hits import HitStatements, unpack_token
@@ -92,7 +93,7 @@ class VisitStatements(HitStatements):
         Recipients are compared as they were written.
         """
         wanted = {(d.account_id, d.recipient) for d in deliveries if d.recipient}
-        persons = self._with_a_past({recipient.lower() for _, recipient in wanted})
+        persons = self._with_a_past({canonical_address(recipient) for _, recipient in wanted})
         if not persons:
             return {}
         condition, names = among(self._db, persons)

@@ -6,7 +6,7 @@ often the events are looked through.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -17,7 +17,8 @@ import sqlalchemy as sa
 
 from ..model import EventType
 from . import schema
-from .statements import Statements, insert_new, json_text, moment, seconds
+from .records import StoredDelivery
+from .statements import Statements, chunks, insert_new, json_text, moment, seconds
 
 __all__ = [
     "Attempt",
@@ -26,9 +27,14 @@ __all__ = [
     "Filters",
     "Notice",
     "NoticeState",
+    "Retold",
     "Secret",
     "WebhookStatements",
 ]
+
+
+_CHUNK = 400  # names in a statement
+_NOBODYS = ("path_kind", "target", "who")  # of a hit's facts, those that tell nobody apart
 
 
 class EndpointState(StrEnum):
@@ -113,6 +119,15 @@ class Attempt:
     seconds: float
     status_code: int | None  # None when there was no answer
     problem: str | None  # None when it was taken
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retold:
+    """What a notice of a hit may still say, once nobody is to know whose it was."""
+
+    delivery_id: int  # to which its event belongs now
+    is_named: bool  # whether that is the recipient's own: they asked for something
+    at: datetime
 
 
 class WebhookStatements(Statements):
@@ -355,6 +370,77 @@ class WebhookStatements(Statements):
         )
         return int(done.rowcount)
 
+    # notices about a person
+
+    def retell_notices(self, retold: Mapping[int, Retold]) -> None:
+        """Take from notices, by event number, what says whose hit it was: address, user agent and
+        the evidence drawn from them, and the recipient where the event is not theirs any more."""
+        n = schema.webhook_notice.c
+        change = (
+            schema.webhook_notice.update()
+            .where(n.id == sa.bindparam("notice"))
+            .values(body=sa.bindparam("text"))
+        )
+        for some in chunks(retold):
+            query = sa.select(n.id, n.event_id, n.body).where(n.event_id.in_(some))
+            rows = self._db.execute(query).all()
+            if rows:
+                self._db.execute(
+                    change,
+                    [{"notice": r.id, "text": _retold(r.body, retold[r.event_id])} for r in rows],
+                )
+
+    def erase_notices(self, account_id: int, deliveries: Iterable[StoredDelivery]) -> int:
+        """Remove what was or is to be told to an account's webhooks about deliveries."""
+        found: set[str] = set()
+        n, e = schema.webhook_notice.c, schema.event.c
+        for some in chunks(d.id for d in deliveries):
+            events = sa.select(e.id).where(e.delivery_id.in_(some))
+            query = sa.select(n.id).where(n.event_id.in_(events))
+            found |= set(self._db.execute(query).scalars())
+        found |= {
+            row.id
+            for account, recipient in {(account_id, d.recipient) for d in deliveries}
+            for row in self._notices_naming(account, recipient)
+        }
+        return self._remove_notices(found)
+
+    def erase_notices_of_hits(
+        self, deliveries: Iterable[StoredDelivery], *, but: Collection[int]
+    ) -> None:
+        """Remove notices of hits that name the recipients of deliveries, except of some events.
+
+        Also of events that are gone: one that was judged otherwise came again under a new number.
+        """
+        ids = {str(d.id) for d in deliveries}
+        found = [
+            row.id
+            for account_id, recipient in {(d.account_id, d.recipient) for d in deliveries}
+            for row in self._notices_naming(account_id, recipient)
+            if row.event_id not in but and _is_of_hit(row.body, ids)
+        ]
+        self._remove_notices(found)
+
+    def _notices_naming(self, account_id: int, recipient: str) -> list[Any]:  # Any: rows
+        """The notices of an account that say a recipient, as the body says it."""
+        if not recipient:
+            return []
+        n, p = schema.webhook_notice.c, schema.webhook_endpoint.c
+        query = sa.select(n.id, n.event_id, n.body).where(
+            n.endpoint_id.in_(sa.select(p.id).where(p.account_id == account_id)),
+            n.body.contains(f'"recipient":{json_text(recipient)}', autoescape=True),
+        )
+        return list(self._db.execute(query).all())
+
+    def _remove_notices(self, numbers: Iterable[str]) -> int:
+        n, a = schema.webhook_notice.c, schema.webhook_attempt.c
+        ordered = sorted(numbers)
+        for start in range(0, len(ordered), _CHUNK):
+            some = ordered[start : start + _CHUNK]
+            self._db.execute(schema.webhook_attempt.delete().where(a.notice_id.in_(some)))
+            self._db.execute(schema.webhook_notice.delete().where(n.id.in_(some)))
+        return len(ordered)
+
     def forget_notices(self, state: NoticeState, created_before: datetime, limit: int) -> int:
         """Remove notices in a state from before then with their attempts; returns how many."""
         n, a = schema.webhook_notice.c, schema.webhook_attempt.c
@@ -365,6 +451,27 @@ class WebhookStatements(Statements):
         self._db.execute(schema.webhook_attempt.delete().where(a.notice_id.in_(old)))
         self._db.execute(schema.webhook_notice.delete().where(n.id.in_(old)))
         return len(old)
+
+
+def _retold(body: str, retold: Retold) -> str:
+    told = orjson.loads(body)
+    data = told["data"]
+    stamp = retold.at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    data |= {
+        "at": stamp,
+        "delivery_id": str(retold.delivery_id),
+        "hit_id": None,
+        "evidence": [],
+        "raw": {name: data["raw"].get(name) for name in _NOBODYS},
+    }
+    if not retold.is_named:
+        data["recipient"] = ""
+    return json_text({**told, "timestamp": stamp, "data": data})
+
+
+def _is_of_hit(body: str, delivery_ids: Collection[str]) -> bool:
+    data = orjson.loads(body)["data"]
+    return data["delivery_id"] in delivery_ids and "path_kind" in data["raw"]
 
 
 def _secrets_text(secrets: Sequence[Secret]) -> str:

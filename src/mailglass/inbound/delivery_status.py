@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ..addresses import domain_of
 from ..replies import is_status
 from .addresses import clean_address
 from .parts import Fields, read_fields
@@ -137,7 +138,7 @@ def _recipient(fields: Fields, original: str | None) -> str | None:
     final = next(iter(found), None)
     if original is None or final is None:
         return final or original
-    home, place = original.rpartition("@")[2].lower(), final.rpartition("@")[2].lower()
+    home, place = domain_of(original), domain_of(final)
     return original if "." not in place or f".{place}".endswith(f".{home}") else final
 
 

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from email.utils import parseaddr
 from typing import Any
 
+from ..addresses import domain_of
 from ..evidence import Rules, network_key
 from ..history import StoredDelivery, StoredEvent, Transaction, Visit
 from ..model import EventType
@@ -93,7 +94,7 @@ def _providers(
     """The providers of both, when they are known and differ."""
     recipients = rules.mailboxes.get(delivery.recipient_domain)
     message = t.message(None, str(delivery.message_id)) if recipients else None
-    domain = parseaddr(message.author)[1].rpartition("@")[2].lower() if message else ""
+    domain = domain_of(parseaddr(message.author)[1]) if message else ""
     senders = rules.mailboxes.get(domain)
     if senders is None or senders == recipients:
         return {}

@@ -59,7 +59,7 @@ def suppress(
     t.suppress(
         Suppression(
             account_id=account_id,
-            recipient=recipient.lower(),
+            recipient=recipient,
             reason=reason,
             evidence=evidence.replace("\0", "")[:1000],  # PostgreSQL takes no NUL
             since=now,

@@ -13,6 +13,7 @@ import logging
 from collections.abc import Mapping
 from datetime import datetime
 
+from ..addresses import canonical_address
 from ..history import ConsentState, Transaction
 from ..model import TrackingPolicy
 from ..spool import Spool, SpoolEvent
@@ -29,7 +30,9 @@ def tracking_policies(
 
     A held message is let go: before the history commits, and harmless when repeated.
     """
-    by_id = {number: recipient.lower() for number, recipient in queued.body["deliveries"]}
+    by_id = {
+        number: canonical_address(recipient) for number, recipient in queued.body["deliveries"]
+    }
     if queued.body.get("is_held"):
         return _release(t, spool, queued, by_id, now)
     frozen = {int(i): TrackingPolicy(p) for i, p in queued.body.get("policies", {}).items()}

@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 
 import orjson
 
+from ..addresses import canonical_address
 from ..history import StoredDelivery, StoredEvent, Transaction
 from ..inbound import LogEntry, PostfixLog, delivery_of_address
 from ..model import Event, EventType, Evidence
@@ -140,10 +141,10 @@ class RelayLog:
         message = t.message(None, entry.message_id) if entry.message_id else None
         if message is None or not entry.sender:
             return None
-        if entry.sender.lower() != message.return_path.lower():
+        if canonical_address(entry.sender) != canonical_address(message.return_path):
             return None
-        names = {(n or "").lower() for n in (entry.record.recipient, _original(entry))}
-        mine = [d for d in t.deliveries_of([message.id]) if d.recipient.lower() in names]
+        names = {canonical_address(n or "") for n in (entry.record.recipient, _original(entry))}
+        mine = [d for d in t.deliveries_of([message.id]) if canonical_address(d.recipient) in names]
         return mine[0] if len(mine) == 1 else None
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parseaddr
 
+from ..addresses import canonical_address
 from ..history import (
     Returned,
     StoredDelivery,
@@ -64,7 +65,7 @@ class _Match:
 
     def names(self, record: Record) -> bool:
         """Whether the record speaks of this recipient by name."""
-        return self.delivery.recipient.lower() in _names(record)
+        return canonical_address(self.delivery.recipient) in _names(record)
 
 
 def new_returned(t: Transaction) -> list[Returned]:
@@ -121,7 +122,9 @@ def _match(
     named = {name for record in report.records for name in _names(record)}
     for way in ways:
         found = _deliveries(t, way, report, at)
-        mine = [d for d in found if d.recipient.lower() in named] if len(found) > 1 else found
+        mine = found
+        if len(found) > 1:
+            mine = [d for d in found if canonical_address(d.recipient) in named]
         if len(mine) == 1:
             message = t.message(None, str(mine[0].message_id))
             if message is not None:
@@ -136,7 +139,7 @@ def _match(
 
 def _names(record: Record) -> set[str]:
     named = [name for name in (record.recipient, record.original_recipient) if name]
-    return {form.lower() for name in named for form in (name, plain_address(name))}
+    return {canonical_address(form) for name in named for form in (name, plain_address(name))}
 
 
 def _deliveries(
@@ -249,8 +252,9 @@ def _is_answer(report: Report, match: _Match) -> bool:
 
 
 def _is_by_author(report: Report, match: _Match) -> bool:
-    author = parseaddr(match.message.author)[1].lower()
-    return (report.author or "").lower() == author != match.delivery.recipient.lower()
+    author = canonical_address(parseaddr(match.message.author)[1])
+    recipient = canonical_address(match.delivery.recipient)
+    return canonical_address(report.author or "") == author != recipient
 
 
 def _is_by_another(report: Report, match: _Match) -> bool:
@@ -271,11 +275,11 @@ def _records_about(report: Report, delivery: StoredDelivery) -> list[Record]:
 
     Of several records that name others, none is about this delivery.
     """
-    wanted = delivery.recipient.lower()
+    wanted = canonical_address(delivery.recipient)
     mine = [
         r
         for r in report.records
-        if wanted in ((r.recipient or "").lower(), (r.original_recipient or "").lower())
+        if wanted in map(canonical_address, (r.recipient or "", r.original_recipient or ""))
     ]
     return mine or (list(report.records) if len(report.records) == 1 else [])
 

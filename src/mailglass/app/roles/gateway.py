@@ -7,6 +7,7 @@ import ssl
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ...addresses import canonical_domain
 from ...errors import ConfigurationError
 from ...gateway import Config, ReturnServer, ReturnServerConfig, SubmissionServer
 from ...history import History, PasswordCheck, check_password
@@ -94,7 +95,7 @@ def _return_server(settings: Settings, history: History) -> ReturnServer:
             host=settings.returns_host,
             port=settings.returns_port,
             hostname=settings.gateway_hostname,
-            domains=frozenset(domain.lower() for domain in settings.returns_domains),
+            domains=frozenset(map(canonical_domain, settings.returns_domains)),
             lmtp=settings.returns_protocol == "lmtp",
             tls=_server_context(settings.gateway_certificate, settings.gateway_private_key),
         ),

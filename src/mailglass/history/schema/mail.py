@@ -60,7 +60,7 @@ recipient_domain = Table(
     "recipient_domain",
     metadata,
     Column("id", AutoId, primary_key=True),
-    Column("name", Text, nullable=False, unique=True),  # lower case
+    Column("name", Text, nullable=False, unique=True),  # in the form for comparing
 )
 
 message = Table(
@@ -110,7 +110,7 @@ delivery = Table(
     Column("message_id", ForeignKey("message.id"), nullable=False),
     Column("account_id", ForeignKey("account.id"), nullable=False),  # of the message
     Column("recipient", Text, nullable=False),  # empty: erased, or the crowd of the message
-    Column("person", Text, nullable=False, index=True),  # the same in lower case
+    Column("person", Text, nullable=False, index=True),  # the same in the form for comparing
     Column("domain_id", ForeignKey("recipient_domain.id"), nullable=False),
     Column("policy", Text),  # how closely it is tracked now; NULL: identified
     Column("delivered_at", Float),  # the receiving server's 250

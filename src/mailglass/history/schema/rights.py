@@ -22,7 +22,7 @@ suppression = Table(
     "suppression",
     metadata,
     Column("account_id", ForeignKey("account.id"), primary_key=True),
-    Column("recipient", Text, primary_key=True),  # lower case
+    Column("recipient", Text, primary_key=True),  # in the form for comparing
     Column("reason", Text, nullable=False),
     Column("evidence", Text, nullable=False),  # the words that were the cause
     Column("since", Float, nullable=False),
@@ -35,7 +35,7 @@ policy = Table(
     Column("id", AutoId, primary_key=True),
     Column("account_id", ForeignKey("account.id"), nullable=False),
     Column("scope", Text, nullable=False),  # account, domain, campaign, recipient
-    Column("subject", Text, nullable=False),  # its name, lower case; empty for the account
+    Column("subject", Text, nullable=False),  # its name, in that form; empty for the account
     Column("mode", Text, nullable=False),  # off, anonymous, identified
     Column("without_consent", Text),  # the mode for whoever has not consented; NULL: the same
     Column("on_withdrawal", Text),  # erase, anonymise: what becomes of earlier hits
@@ -49,7 +49,7 @@ consent = Table(
     metadata,
     Column("id", AutoId, primary_key=True),
     Column("account_id", ForeignKey("account.id"), nullable=False),
-    Column("recipient", Text, nullable=False),  # lower case
+    Column("recipient", Text, nullable=False),  # in the form for comparing
     Column("state", Text, nullable=False),  # given, refused, withdrawn
     Column("at", Float, nullable=False),
     Column("how", Text, nullable=False),  # form, notice page, mail, import, ...

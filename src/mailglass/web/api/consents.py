@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import Field, StringConstraints
 
+from ...addresses import canonical_address
 from ...errors import InputError
 from ...history import Consent, ConsentState, OnWithdrawal, Scope
 from .access import Caller, permit
@@ -115,11 +116,11 @@ def record(caller: _Writer, said: ConsentIn) -> RecordedOut:
         raise InputError("at: nobody has said anything in the future")
     if said.state is not ConsentState.GIVEN:
         return RecordedOut(
-            recipient=said.recipient.lower(), state=said.state, no=_no(caller, said, at)
+            recipient=canonical_address(said.recipient), state=said.state, no=_no(caller, said, at)
         )
     consent = Consent(
         account_id=caller.account_id,
-        recipient=said.recipient.lower(),
+        recipient=canonical_address(said.recipient),
         state=said.state,
         at=at,
         how=said.how,
@@ -155,7 +156,8 @@ def state(caller: _Reader, recipient: Annotated[Address, Path()]) -> StateOut:
     """What a recipient said last."""
     with caller.desk.history.reading() as t:
         said = t.consent_states(caller.account_id, [recipient])
-    return StateOut(recipient=recipient.lower(), state=said.get(recipient.lower()))
+    name = canonical_address(recipient)
+    return StateOut(recipient=name, state=said.get(name))
 
 
 def _out(consent: Consent) -> ConsentOut:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
+from ...addresses import domain_spellings
 from ...errors import InputError
 from ...history import PERIODS, Counts, Dimension, Period, Scope, Transaction
 from .access import Caller, permit
@@ -112,7 +113,7 @@ def _keys(t: Transaction, account_id: int, dimension: Dimension, names: list[str
     if dimension is Dimension.MESSAGE:
         return [int(n) for n in names if n.isascii() and n.isdecimal() and int(n) < 2**63]
     if dimension is Dimension.DOMAIN:
-        names = [n.lower() for n in names]
+        names = [form for n in names for form in domain_spellings(n)]
     return list(t.dimension_keys(account_id, dimension, names))
 
 

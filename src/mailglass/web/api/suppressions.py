@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Response
 from pydantic import StringConstraints
 
+from ...addresses import canonical_address
 from ...history import Scope, Suppression
 from .access import Caller, permit
 from .problems import NotThere
@@ -69,7 +70,7 @@ def suppress(caller: _Writer, recipient: _Recipient, entry: SuppressionIn) -> Su
     """Send a recipient nothing more; a newer reason replaces an older one."""
     made = Suppression(
         account_id=caller.account_id,
-        recipient=recipient.lower(),
+        recipient=canonical_address(recipient),
         reason=entry.reason,
         evidence=entry.evidence,
         since=caller.desk.clock(),

@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import Response
 
+from ...addresses import canonical_domain
 from ...errors import CorruptRecord, InputError
 from ...history import StoredDelivery, StoredEvent, Transaction
 from ...lookup import domain_name, network, own_name
@@ -159,4 +160,4 @@ def _reports(
     except CorruptRecord as error:
         return (), str(error)
     shown = set(own)
-    return summarise(r for r in rows if is_alone or r.domain.lower() in shown), ""
+    return summarise(r for r in rows if is_alone or canonical_domain(r.domain) in shown), ""
