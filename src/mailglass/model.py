@@ -71,7 +71,7 @@ class EventType(StrEnum):
     AUTORESPONDED = "autoresponded"  # a program answered
     REPLIED = "replied"  # a person answered
     UNSUBSCRIBED = "unsubscribed"
-    OBJECTED = "objected"  # the recipient refused to be tracked, on the notice page
+    OBJECTED = "objected"  # tracking was refused, on the notice page
     DISPLAYED = "displayed"  # a disposition notification says so
     OPENED = "opened"  # the beacon was fetched and a person is behind it
     CLICKED = "clicked"

@@ -52,6 +52,8 @@ SENT_EVENT = event("delivered")
         ([SENT_EVENT, event("displayed", 400, action="manual-action")], "opened"),
         ([SENT_EVENT, event("complained", 400)], "opened"),
         ([SENT_EVENT, event("objected", 400)], "opened"),
+        ([SENT_EVENT, event("objected", 400, 0.01)], "delivered"),
+        ([SENT_EVENT, event("objected", 400, 0.5)], "maybe_opened"),
         ([SENT_EVENT, event("unsubscribed", 400, 0.01)], "delivered"),
         ([SENT_EVENT, event("clicked", 400, 0.95, path_kind="c")], "engaged"),
         ([SENT_EVENT, event("clicked", 400, 0.95, path_kind="u")], "opened"),

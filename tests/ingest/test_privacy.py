@@ -10,6 +10,7 @@ import pytest
 
 from mailglass.evidence import load_rules
 from mailglass.history import (
+    ConsentState,
     Dimension,
     History,
     Policy,
@@ -166,6 +167,98 @@ def test_an_anonymous_hit_of_a_message_to_one_is_kept_and_leads_to_nobody(house:
     assert house.opened() == 0
     with house.history.reading() as t:
         assert [(s.delivery_id, s.token) for _, s, _ in t.traces_after(0, 10)] == [(None, "")]
+
+
+BROWSER = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:150.0) Gecko/20100101 Firefox/150.0"
+
+
+def act(action: str, agent: str, minutes: float = 70, **facts: object) -> Hit:
+    """Somebody presses the button of a page of delivery 100, by some program."""
+    return hit(
+        100,
+        minutes,
+        path_kind="n" if action == "object" else "u",
+        method="POST",
+        action=action,
+        headers={"user-agent": agent, "accept-language": "ko", "accept": "text/html"},
+        **{"address": "203.0.113.9", **facts},
+    )
+
+
+@pytest.mark.parametrize("action", ["object", "unsubscribe"])
+@pytest.mark.parametrize("policy", [IDENTIFIED, ANONYMOUS])
+@pytest.mark.parametrize(
+    ("agent", "address", "levels"),
+    [
+        ("curl/7.88.1", "203.0.113.9", {"delivered", "machine_only"}),
+        ("python-requests/2.32", "34.80.0.3", {"delivered", "machine_only"}),
+        (BROWSER, "203.0.113.9", {"maybe_opened", "opened"}),
+    ],
+)
+def test_whoever_presses_is_heeded_and_counts_as_far_as_the_evidence_goes(
+    house: House,
+    action: str,
+    policy: TrackingPolicy,
+    agent: str,
+    address: str,
+    levels: set[str],
+) -> None:
+    house.send(1, *MANY, policies={100: policy})
+    house.run()
+    house.see(act(action, agent, address=address))
+    house.run()
+    verdict = house.copies(1)[100].verdict
+    assert verdict.level.value in levels
+    asked = (EventType.OBJECTED, EventType.UNSUBSCRIBED)
+    (event,) = (e.event for e in house.events(100) if e.event.type in asked)
+    judged = event.raw["probability_human"]
+    assert isinstance(judged, float)
+    assert verdict.probability <= max(judged, 0.16) + 0.15  # and 15 of 100 read without a trace
+    with house.history.reading() as t:
+        if action == "object":
+            said = t.consent_states(house.account_id, [MANY[0]])
+            assert said[MANY[0]] is ConsentState.WITHDRAWN
+            assert house.copies(1)[100].policy is not IDENTIFIED
+        else:
+            entries = t.suppressions(SENT_AT, account_id=house.account_id, recipients=[MANY[0]])
+            assert [e.reason for e in entries] == ["unsubscribed"]
+
+
+@pytest.mark.parametrize("in_one_batch", [False, True])
+def test_a_scanner_that_walks_all_pages_is_no_person_for_having_a_browsers_name(
+    house: House, in_one_batch: bool
+) -> None:
+    """It follows everything within a second, and then presses the button."""
+    house.send(1, "a@one.test")
+    house.run()
+    headers = {"user-agent": BROWSER}
+    tour = [
+        hit(100, 70 + n / 600, path_kind=path, address="203.0.113.9", headers=headers, target=n)
+        for n, path in enumerate("occccccn")
+    ]
+    batches = [[*tour, act("object", BROWSER, 70 + 9 / 600)]]
+    if not in_one_batch:
+        batches = [tour, [act("object", BROWSER, 70 + 9 / 600)]]
+    for batch in batches:
+        house.see(*batch)
+        house.run()
+    copy = house.copies(1)[100]
+    assert copy.policy is not IDENTIFIED
+    assert copy.verdict.level is VerdictLevel.DELIVERED
+    assert "Refused tracking by a program" in copy.verdict.evidence[0].text
+
+
+def test_a_program_that_unsubscribed_stays_one_after_a_no(house: House) -> None:
+    """Of the first what stays is that it was asked for, and by what kind."""
+    house.send(1, *MANY)
+    house.run()
+    house.see(act("unsubscribe", "curl/7.88.1"))
+    house.run()
+    house.see(act("object", "curl/7.88.1", 90))
+    house.run()
+    copy = house.copies(1)[100]
+    assert house.types(100) == ["queued", "delivered", "unsubscribed", "objected"]
+    assert copy.verdict.level is VerdictLevel.DELIVERED
 
 
 def test_a_no_on_the_notice_page_reaches_all_mail_already_sent(house: House) -> None:

@@ -52,6 +52,10 @@ _STATEMENTS = frozenset(
     {EventType.REPLIED, EventType.DISPLAYED, EventType.COMPLAINED}
     | {EventType.UNSUBSCRIBED, EventType.OBJECTED}
 )
+_ASKED_FOR = {  # on a page of ours, by whoever pressed its button
+    EventType.UNSUBSCRIBED: "unsubscribed",
+    EventType.OBJECTED: "refused tracking",
+}
 _FACTS = _FAILED | {EventType.DEFERRED, EventType.AUTORESPONDED}  # of the delivery, not of looks
 # Members by plain names where every delivery passes: Python 3.11 takes 0.3 µs to find one in its
 # enumeration.
@@ -176,7 +180,7 @@ def weigh_all(
     if EventType.REPLIED in types and not any(reason.signal == "replied" for reason in reasons):
         types.discard(EventType.REPLIED)  # an answer, perhaps, but not known to be the recipient's
     level = _level(types, sources, probability, rules)
-    plain = _plain(ordered)
+    plain = _plain(ordered, rules)
     if further_hits:
         text = f"{further_hits} further hits are counted and were not weighed one by one"
         plain.append(Evidence(signal="further_hits", weight=0.0, text=text))
@@ -283,18 +287,17 @@ def _strong(events: Sequence[Weighed], rules: Rules) -> list[_Reason]:
     """What a person said or did outside the tracked targets, each kind once."""
     found: dict[EventType, _Reason] = {}
     for event in events:
-        reason = _statement(event, rules.numbers["verdict"], rules.machine_below)
+        reason = _statement(event, rules)
         old = found.get(event.type)
         if reason is not None and (old is None or reason.probability > old.probability):
             found[event.type] = reason
     return sorted(found.values(), key=lambda r: (-r.probability, r.signal))
 
 
-def _statement(
-    event: Weighed, numbers: Mapping[str, float], machine_below: float
-) -> _Reason | None:
+def _statement(event: Weighed, rules: Rules) -> _Reason | None:
     if event.type not in _STATEMENTS:
         return None
+    numbers = rules.numbers["verdict"]
     when = _when(event.at)
     match event.type:
         case EventType.REPLIED if event.raw.get("by_another") is True:
@@ -310,12 +313,28 @@ def _statement(
         case EventType.COMPLAINED:
             return _Reason("complained", numbers["complained"], f"it was reported as spam {when}")
         case EventType.UNSUBSCRIBED | EventType.OBJECTED:
-            judged = event.probability_human
-            if isinstance(judged, int | float) and judged < machine_below:
+            pressed = _by_a_person(event)
+            if pressed < rules.machine_below:
                 return None
-            did = "unsubscribed" if event.type is EventType.UNSUBSCRIBED else "refused tracking"
-            return _Reason(event.type.value, numbers[event.type.value], f"somebody {did} {when}")
+            text = f"somebody {_ASKED_FOR[event.type]} {when}"
+            if pressed <= rules.human_above:
+                text += f", perhaps a person ({_percent(pressed)})"
+            return _Reason(event.type.value, min(numbers[event.type.value], pressed), text)
     return None
+
+
+def _by_a_person(event: Weighed) -> float:
+    """How likely a person pressed the button of a page: a scanner can press it too.
+
+    Without a judgement, as of an unsubscription by mail, nothing speaks against it. Of a hit whose
+    judgement was taken away with its address what stays is who it was by kind.
+    """
+    who, judged = event.raw.get("who"), event.probability_human
+    if who == "machine":
+        return 0.0
+    if who == "human" or not isinstance(judged, int | float):
+        return 1.0
+    return float(judged)
 
 
 @lru_cache(256)
@@ -359,13 +378,15 @@ def _level(
     return _LEVEL_PENDING if types.isdisjoint(_ARRIVED) else _LEVEL_DELIVERED
 
 
-def _plain(events: Sequence[Weighed]) -> list[Evidence]:
+def _plain(events: Sequence[Weighed], rules: Rules) -> list[Evidence]:
     """What happened and does not count, in a sentence each; many of a kind in one."""
     texts: dict[tuple[str, str], list[Weighed]] = {}
     for event in events:
         text = _PLAIN.get(event.type)
         if event.actor == _THIRD_PARTY and event.type in _PEOPLES:
             text = "read by somebody else, as after a forward"
+        if event.type in _ASKED_FOR and (_by_a_person(event) < rules.machine_below):
+            text = f"{_ASKED_FOR[event.type]} by a program"
         if text is not None:
             texts.setdefault((event.type.value, text), []).append(event)
     return [

@@ -124,7 +124,7 @@ SENTENCES = {
     EventType.AUTORESPONDED: "A program answered",
     EventType.REPLIED: "A person answered",
     EventType.UNSUBSCRIBED: "The recipient unsubscribed",
-    EventType.OBJECTED: "The recipient refused to be tracked",
+    EventType.OBJECTED: "Tracking was refused",
     EventType.DISPLAYED: "A receipt says that it was displayed",
     EventType.OPENED: "Opened: its images were displayed to a person",
     EventType.CLICKED: "A person followed a link",

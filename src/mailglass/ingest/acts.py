@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from ..history import StoredDelivery, StoredEvent, Suppression, Transaction
-from ..model import Event, EventType, Evidence, Hit, TrackingPolicy
+from ..model import Event, EventType, Evidence, Hit, Judgement, TrackingPolicy
 from ..spool import Spool
 
 __all__ = ["Act", "acts_among", "carry_out"]
@@ -25,19 +25,31 @@ Act = tuple[StoredDelivery, Hit]
 _NOTICE = "the notice page of the message (/n/): what is recorded, and that a no stops it"
 
 
-def carry_out(t: Transaction, spool: Spool, acts: Sequence[Act], now: datetime) -> set[int]:
-    """Carry out what recipients asked for; returns the deliveries with news."""
+def carry_out(
+    t: Transaction,
+    spool: Spool,
+    acts: Sequence[Act],
+    now: datetime,
+    judgements: Sequence[Judgement],
+) -> set[int]:
+    """Carry out what recipients asked for, whoever pressed; returns the deliveries with news.
+
+    `judgements` says of each act who that was, from before a no took the other hits away: what
+    was asked for proves that a person looked no further than that.
+    """
     touched: set[int] = set()
-    for delivery, hit in acts:
+    for (delivery, hit), by in zip(acts, judgements, strict=True):
         if hit.action == "object":
-            touched |= _object(t, spool, delivery, hit)
-    for delivery, hit in acts:
+            touched |= _object(t, spool, delivery, hit, by)
+    for (delivery, hit), by in zip(acts, judgements, strict=True):
         if hit.action == "unsubscribe":
-            touched |= _unsubscribe(t, delivery, hit, now)
+            touched |= _unsubscribe(t, delivery, hit, now, by)
     return touched
 
 
-def _object(t: Transaction, spool: Spool, delivery: StoredDelivery, hit: Hit) -> set[int]:
+def _object(
+    t: Transaction, spool: Spool, delivery: StoredDelivery, hit: Hit, by: Judgement
+) -> set[int]:
     if not delivery.recipient:  # erased since: there is nobody whom the no could be about
         return set()
     done = t.withdraw(
@@ -52,7 +64,7 @@ def _object(t: Transaction, spool: Spool, delivery: StoredDelivery, hit: Hit) ->
         },
     )
     spool.tighten(delivery.recipient, delivery.account_id, TrackingPolicy.OFF)
-    t.add_events([_told(delivery.id, EventType.OBJECTED, hit.at, "On the notice page.")])
+    t.add_events([_told(delivery.id, EventType.OBJECTED, hit.at, "On the notice page.", by)])
     _log.info(
         "a recipient said no to being tracked: %d deliveries, %d earlier hits %s",
         len(done.deliveries),
@@ -63,7 +75,9 @@ def _object(t: Transaction, spool: Spool, delivery: StoredDelivery, hit: Hit) ->
     return set(done.deliveries)
 
 
-def _unsubscribe(t: Transaction, delivery: StoredDelivery, hit: Hit, now: datetime) -> set[int]:
+def _unsubscribe(
+    t: Transaction, delivery: StoredDelivery, hit: Hit, now: datetime, by: Judgement
+) -> set[int]:
     if not delivery.recipient:
         return set()
     t.suppress(
@@ -79,13 +93,19 @@ def _unsubscribe(t: Transaction, delivery: StoredDelivery, hit: Hit, now: dateti
     (current,) = t.deliveries([delivery.id])
     if current.policy is TrackingPolicy.IDENTIFIED:
         return set()  # its hit tells it
-    t.add_events([_told(delivery.id, EventType.UNSUBSCRIBED, hit.at, "By the message's link.")])
+    told = _told(delivery.id, EventType.UNSUBSCRIBED, hit.at, "By the message's link.", by)
+    t.add_events([told])
     return {delivery.id}
 
 
-def _told(delivery_id: int, type_: EventType, at: datetime, text: str) -> StoredEvent:
+def _told(
+    delivery_id: int, type_: EventType, at: datetime, text: str, by: Judgement
+) -> StoredEvent:
+    """The event of an act, with how likely a person did it, and nothing else of who that was."""
     evidence = (Evidence(signal="asked", weight=0.0, text=text),)
-    return StoredEvent(delivery_id=delivery_id, event=Event(type=type_, at=at, evidence=evidence))
+    raw = {"probability_human": by.probability_human, "actor": by.actor.value}
+    event = Event(type=type_, at=at, evidence=evidence, raw=raw)
+    return StoredEvent(delivery_id=delivery_id, event=event)
 
 
 def acts_among(hits: Iterable[Hit], known: dict[int, StoredDelivery]) -> list[Act]:

@@ -33,7 +33,7 @@ from .accepted import copies_of, message_of
 from .acts import acts_among, carry_out
 from .crowds import remember
 from .holding import tracking_policies
-from .judging import judge_again
+from .judging import judge_acts, judge_again
 from .learning import count_some, learn
 from .own import is_mark, take_mark, take_networks
 from .place import JournalPlace
@@ -305,7 +305,9 @@ class Ingest:
         asked: set[int] = set()
         acts = acts_among(plain, known)
         if acts:
-            asked = carry_out(t, self._spool, acts, self._clock())
+            near, now = self._known_neighbours(t), self._clock()
+            by = judge_acts(t, acts, plain, self._rules, near, now)
+            asked = carry_out(t, self._spool, acts, now, by)
             if any(hit.action == "object" for _, hit in acts):
                 self._neighbours = None  # those whose hits were taken away are neighbours no more
                 self._known_neighbours(t)

@@ -35,10 +35,10 @@ from ..history import (
     Transaction,
     Who,
 )
-from ..model import EventType, TargetKind
+from ..model import Actor, EventType, Hit, Judgement, TargetKind
 from .around import Around, look_around
 
-__all__ = ["WHO_OF_WORD", "Work", "delivery_facts", "judge_again", "works"]
+__all__ = ["WHO_OF_WORD", "Work", "delivery_facts", "judge_acts", "judge_again", "works"]
 
 _log = logging.getLogger("mailglass.ingest")
 
@@ -55,6 +55,9 @@ _LINK, _REPLIED = TargetKind.LINK, EventType.REPLIED
 _NOTHING = KnownFacts()
 _NOBODY = Around()
 _NO_FACTS = DeliveryFacts()
+_NOBODY_KNOWS = Judgement(
+    actor=Actor.UNKNOWN, probability_human=0.5, evidence=(), rules_version=""
+)  # where judging failed
 _NONE_FRESH: Mapping[int, Sequence[StoredHit]] = {}
 _NONE_KNOWN: Mapping[int, StoredDelivery] = {}
 
@@ -100,6 +103,33 @@ def judge_again(
         return neighbours.crowd_again(stored.hit, facts, before.crowd)
 
     t.set_judged([one.judged(rules, crowd_of, now) for one in work])
+
+
+def judge_acts(
+    t: Transaction,
+    acts: Sequence[tuple[StoredDelivery, Hit]],
+    company: Iterable[Hit],
+    rules: Rules,
+    neighbours: Neighbours,
+    now: datetime,
+) -> list[Judgement]:
+    """Who pressed the button of a page, of each act: judged like any hit, beside the delivery's
+    others, those that are kept and those of its batch (`company`, in which the acts are)."""
+    ids = {delivery.id for delivery, _ in acts}
+    fresh: dict[int, list[StoredHit]] = {}
+    for number, hit in enumerate(company):
+        if hit.delivery_id in ids and not hit.anonymous:
+            stored = StoredHit(id=-1 - number, delivery_id=hit.delivery_id, hit=hit)
+            fresh.setdefault(hit.delivery_id, []).append(stored)
+
+    def crowd_of(stored: StoredHit, facts: DeliveryFacts, before: SeenHit | None) -> Crowd:
+        return neighbours.crowd(stored.hit, facts)
+
+    found: dict[int, Judgement] = {}  # by the identity of the hit, of which two may be alike
+    for work in works(t, ids, rules, now, fresh):
+        for judged in work.judged(rules, crowd_of, now).hits:
+            found[id(judged.stored.hit)] = judged.judgement or _NOBODY_KNOWS
+    return [found.get(id(hit), _NOBODY_KNOWS) for _, hit in acts]
 
 
 def works(

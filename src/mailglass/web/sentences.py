@@ -50,6 +50,8 @@ _FIXED = (
     _("{remark} {n} times, first {when}"),
     _("prefetched before anybody looked"),
     _("scanned by a program"),
+    _("refused tracking by a program"),
+    _("unsubscribed by a program"),
     _("previewed for a shared link"),
     _("fetched by a privacy proxy, whether or not a person looked,"),
     _("viewed by the sender"),
