@@ -262,6 +262,26 @@ def test_a_fault_is_named_by_its_field(
     assert house.spool.counts()["message"] == 0
 
 
+@pytest.mark.parametrize("named", ["to", "recipients", "receipt_to"])
+def test_recipients_are_taken_by_the_rules_of_addresses(client: TestClient, named: str) -> None:
+    def post(address: str) -> Any:
+        if named == "recipients":
+            raw = base64.b64encode(b"Subject: x\r\nFrom: me@home.test\r\n\r\nx").decode()
+            return client.post("/messages", json={"raw": raw, "recipients": [address]})
+        more: dict[str, Any] = {"to": [address]}
+        if named == "receipt_to":
+            more = {"to": ["a@x.test"], "tracking": {named: address}}
+        return client.post("/messages", json={"from": "me@home.test", "text": "x", **more})
+
+    user = "user" if named == "receipt_to" else "用户"  # of a header field in ASCII
+    for good in ('"a b"@example.net', f"{user}@例子.cn", "a@[192.0.2.1]"):
+        assert post(good).status_code == 202, post(good).text
+    for bad in ("a@b@c", "a b@c.test", "a@-b.test", "xyz@"):
+        answer = post(bad)
+        assert answer.status_code == 422
+        assert bad in answer.text
+
+
 def test_what_is_no_message_and_what_is_too_large_is_refused(tmp_path: Any) -> None:
     house = ApiHouse(tmp_path, max_message_bytes=10_000, max_recipients=2)
     client = house.client()

@@ -274,3 +274,38 @@ def test_the_commands_of_the_how_to_on_privacy_run(plain: Desk) -> None:
         assert words[0] == "mailglass"
         done = plain.run(*words[1:], answer="y\n")
         assert done.exit_code == 0, (line, done.output, done.exception)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(
+            f"policy set domain {name!r} --tracking off"
+            for name in ("@off.test", "x@off.test", "*.off.test", "bad domain", "off..test")
+        ),
+        "policy set recipient notanaddress --tracking off",
+        "policy set recipient off.test --tracking off",
+        "consent withdraw nonsense",
+        "consent add a@b@c --how form --shown yes",
+        "suppression add 'Name <t@ex.test>'",
+        "suppression add 't@ex.test, u@ex.test'",
+        "user add ''",
+        "user add '  '",
+        "user add 'a\tb'",
+    ],
+)
+def test_what_could_fit_nobody_is_refused_with_its_value(desk: Desk, words: str) -> None:
+    said = desk.refused(*shlex.split(words))
+    value = next(w for w in shlex.split(words)[2:] if w not in ("domain", "recipient"))
+    assert repr(value) in said
+    assert desk.lines("policy", "list") == desk.lines("consent", "list") == []
+    assert desk.lines("suppression", "list") == []
+    assert [user["user"] for user in desk.lines("user", "list")] == ["admin"]
+
+
+def test_subjects_are_kept_and_told_in_their_form_for_comparing(desk: Desk) -> None:
+    assert "xn--fsqu00a.cn" in desk("policy", "set", "domain", "例子.CN.", "--tracking", "off")
+    desk("policy", "set", "recipient", '"a b"@Example.net', "--tracking", "off")
+    subjects = [row["subject"] for row in desk.lines("policy", "list")]
+    assert subjects == ["xn--fsqu00a.cn", '"a b"@example.net']
+    desk("policy", "remove", "domain", "例子.cn")

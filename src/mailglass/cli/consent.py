@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from ..addresses import check_address
 from ..history import Consent, ConsentState, Withdrawn
 from ..model import TrackingPolicy
 from ..spool import Spool
@@ -97,7 +98,7 @@ def add(
     with writing(ctx) as t:
         consent = Consent(
             account_id=one_account(t, account).id,
-            recipient=recipient,
+            recipient=check_address(recipient),
             state=ConsentState(state),
             at=moment,
             how=how,
@@ -128,7 +129,7 @@ def withdraw(
     """
     with writing(ctx) as t:
         owner = one_account(t, account).id
-        done = t.withdraw(owner, recipient, datetime.now(UTC), how=how, shown=shown)
+        done = t.withdraw(owner, check_address(recipient), datetime.now(UTC), how=how, shown=shown)
     waiting = _tighten(settings_of(ctx).data_directory, recipient, owner)
     if as_json:
         print_object({**_withdrawn(done), "waiting": waiting})

@@ -106,11 +106,11 @@ def set_(
             set_at=datetime.now(UTC),
             set_by="command line",
         )
-        Belongings(t, policy.account_id).set_policy(policy)
+        policy = Belongings(t, policy.account_id).set_policy(policy)
     if as_json:
         print_object(_fields(policy))
     else:
-        click.echo(f"{scope} {subject}".strip() + f": {tracking}")
+        click.echo(f"{scope} {policy.subject}".strip() + f": {tracking}")
 
 
 @command.command()

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
+from ..addresses import check_address
 from ..errors import InputError
 from ..history import Suppression
 from ._history import account_option, account_or_all, one_account, reading, writing
@@ -72,13 +73,11 @@ def add(
     as_json: bool,
 ) -> None:
     """Send nothing more to RECIPIENT."""
-    if "@" not in recipient:
-        raise click.UsageError(f"{recipient!r} is no address")
     now = datetime.now(UTC)
     with writing(ctx) as t:
         entry = Suppression(
             account_id=one_account(t, account).id,
-            recipient=recipient,
+            recipient=check_address(recipient),
             reason=reason,
             evidence=evidence,
             since=now,

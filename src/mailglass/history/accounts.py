@@ -7,11 +7,15 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ..errors import InputError
 from . import schema
 from .records import Account, Role, User
 from .statements import Statements
 
 __all__ = ["AccountStatements", "user_columns", "user_of"]
+
+
+_LONGEST_NAME = 200  # characters, as the dashboard's form takes them
 
 
 class AccountStatements(Statements):
@@ -94,7 +98,12 @@ class AccountStatements(Statements):
         at: datetime,
         role: Role = Role.OWNER,
     ) -> User:
-        """A new user of an account."""
+        """A new user of an account; raises InputError for what can be nobody's name."""
+        if not name.strip() or not name.isprintable() or len(name) > _LONGEST_NAME:
+            raise InputError(
+                f"{name[:_LONGEST_NAME]!r} is no name of a user; give 1 to {_LONGEST_NAME} "
+                "characters that can be seen"
+            )
         row = self._db.execute(
             schema.user.insert().values(
                 account_id=account_id,

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from ..addresses import canonical_address, check_address, check_domain
 from ..errors import InputError
 from .domains import Domain, DomainKind
 from .keys import ApiKey, Scope
@@ -138,9 +139,16 @@ class Belongings:
         if not is_owner and owners == {user_id}:
             raise LastOwner(REFUSALS["owner"])
 
-    def set_policy(self, policy: Policy) -> None:
-        """State a policy, in place of the one of the same scope and subject; raises InputError."""
+    def set_policy(self, policy: Policy) -> Policy:
+        """State a policy, in place of the one of the same scope and subject, and return it as it is
+        kept; raises InputError for a subject that no recipient could fit."""
         subject = policy.subject.strip()
         if (policy.scope is PolicyScope.ACCOUNT) == bool(subject):
             raise InputError(REFUSALS["subject"])
-        self.t.set_policy(replace(policy, subject=subject))
+        if policy.scope is PolicyScope.DOMAIN:
+            subject = check_domain(subject)
+        elif policy.scope is PolicyScope.RECIPIENT:
+            subject = canonical_address(check_address(subject))
+        kept = replace(policy, subject=subject)
+        self.t.set_policy(kept)
+        return kept

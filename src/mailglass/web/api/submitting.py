@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
+from ...addresses import canonical_domain
 from ...errors import InputError
 from ...gateway import (
     AttachedFile,
@@ -58,6 +59,14 @@ class AttachmentIn(In):
     )
 
 
+def _in_a_header(address: str) -> str:
+    """An address for a header field of ASCII: the domain in A-labels."""
+    local, _, domain = address.rpartition("@")
+    if not local.isascii():
+        raise ValueError(f"no receipt can go to {address!r}: the part before the @ is not ASCII")
+    return f"{local}@{domain if domain.isascii() else canonical_domain(domain)}"
+
+
 class TrackingIn(In):
     """What to track; what is left out is as the installation's settings say."""
 
@@ -67,7 +76,7 @@ class TrackingIn(In):
     text_links: bool | None = None
     html_alternative: bool | None = None
     list_unsubscribe: bool | None = None
-    receipt_to: Address | None = None
+    receipt_to: Annotated[Address, AfterValidator(_in_a_header)] | None = None
     honeypot: bool | None = None
     subject_label: Name | None = None
 

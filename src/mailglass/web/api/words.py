@@ -18,11 +18,13 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
+    Field,
     PlainSerializer,
     StringConstraints,
     model_validator,
 )
 
+from ...addresses import ADDRESS_PATTERN, BadAddress, check_address
 from ...errors import InputError
 from ...history import StoredDelivery, StoredEvent, StoredHit, StoredMessage, ToldEvent
 from ...history.timeline import sentence
@@ -126,11 +128,20 @@ Name = Annotated[
 Term = Annotated[
     str, StringConstraints(min_length=1, max_length=998, pattern=r"^[^\x00-\x1f\x7f]+$")
 ]
+
+
+def _address(text: str) -> str:
+    try:
+        return check_address(text)
+    except BadAddress as error:
+        raise ValueError(str(error)) from None
+
+
 Address = Annotated[
     str,
-    StringConstraints(
-        min_length=3, max_length=320, pattern=r"^[^\x00-\x20\x7f]+@[^\x00-\x20\x7f@]+$"
-    ),
+    StringConstraints(min_length=3, max_length=320),
+    AfterValidator(_address),
+    Field(json_schema_extra={"pattern": ADDRESS_PATTERN}),
 ]
 NumberInPath = Annotated[str, Path(pattern=r"^[0-9]{1,19}$")]
 Limit = Annotated[int, Query(ge=1, le=200, description="The most items of the answer.")]
