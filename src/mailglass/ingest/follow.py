@@ -37,6 +37,7 @@ from .judging import judge_acts, judge_again
 from .learning import count_some, learn
 from .own import is_mark, take_mark, take_networks
 from .place import JournalPlace
+from .refused import suppress_refused
 from .relay_log import RelayLog
 from .returned import new_returned, take_returned
 from .unnamed import Unnamed, take_unnamed
@@ -364,4 +365,5 @@ class Ingest:
                 delivered.update(dict.fromkeys(ids, one.at))
         t.set_delivered(delivered)
         t.add_events(events)
+        suppress_refused(t, told, now)
         return {e.delivery_id for e in events}
