@@ -15,10 +15,11 @@ from click.testing import CliRunner
 from mailglass.app import DATABASE_FINDINGS, examine_database, prepare, rebuild_counts
 from mailglass.cli import cli
 from mailglass.evidence import load_rules
-from mailglass.history import History, TaskReport, schema
+from mailglass.history import Filters, History, TaskReport, schema
 from mailglass.ingest import NIGHTLY, Ingest
 from mailglass.journal import Writer, encode
 from mailglass.model import Delivery, EventType, Finding, Hit
+from mailglass.notify.notices import owe_notices
 from mailglass.settings import Settings, load_settings
 from mailglass.spool import Spool, Submission
 
@@ -145,6 +146,30 @@ def test_rows_that_lead_nowhere_are_found(house: House) -> None:
     found = house.found()["db.orphans"]
     assert found.status == "warn"
     assert "1 rows of event without their hit" in found.observed
+
+
+def test_a_notice_of_an_event_that_was_judged_otherwise_since_is_no_fault(house: House) -> None:
+    """The event has a new number then, and what was told under the old one was told."""
+    with house.history.transaction() as t:
+        (event,) = (e for e in t.events_of([100]) if e.hit_id is not None)
+        endpoint = t.add_endpoint(
+            1,
+            "https://hook.test/",
+            "s",
+            filters=Filters(),
+            description="",
+            last_event_id=0,
+            at=SENT_AT,
+        )
+        owe_notices(t, SENT_AT)
+    house.change(schema.event.update().where(schema.event.c.id == event.id).values(id=event.id + 1))
+    house.change(schema.counter.update().where(schema.counter.c.name == "event").values(value=99))
+    assert house.found()["db.orphans"].status == "ok"
+    for number, delivery in ((98, "4711"), (1000, "100")):  # none of ours; a number never given
+        body = f'{{"data":{{"delivery_id":"{delivery}"}}}}'
+        with house.history.transaction() as t:
+            t.add_notices(endpoint.id, [(number, body)], SENT_AT)
+    assert "2 rows of webhook_notice without their event" in house.found()["db.orphans"].observed
 
 
 def test_what_was_set_aside_and_a_task_that_does_not_run_are_found(house: House) -> None:

@@ -6,16 +6,18 @@ bounded by an index or stops at the first thousand faults.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+import orjson
 import sqlalchemy as sa
 
 from . import schema
 from .counting import TARGET_PATHS
-from .recounting import Miscount, RecountStatements
+from .recounting import MESSAGES_LET_GO, Miscount, RecountStatements
 from .schema.base import Dimension, Period, Who
 from .schema.mail import HIT_COUNTERS
+from .statements import chunks
 
 __all__ = ["CheckingStatements", "Miscount", "Orphans"]
 
@@ -46,7 +48,7 @@ class CheckingStatements(RecountStatements):
     def orphans(self) -> list[Orphans]:
         """Rows without what they belong to, where no foreign key holds them."""
         e, h, d = schema.event.c, schema.hit.c, schema.delivery.c
-        w, j, n = schema.wording.c, schema.judgement.c, schema.webhook_notice.c
+        w, j = schema.wording.c, schema.judgement.c
         ways = (
             (e.delivery_id, d.id, "delivery"),
             (e.hit_id, h.id, "hit"),
@@ -54,9 +56,8 @@ class CheckingStatements(RecountStatements):
             (h.delivery_id, d.id, "delivery"),
             (h.head_id, w.id, "wording"),
             (h.rest_id, w.id, "wording"),
-            (n.event_id, e.id, "event"),
         )
-        found = []
+        found = self._stray_notices()
         for column, target, name in ways:
             missing = (
                 sa.select(sa.literal(1))
@@ -69,6 +70,42 @@ class CheckingStatements(RecountStatements):
             number = count.scalar_one()
             if number:
                 found.append(Orphans(table=column.table.name, what=name, count=number))
+        return found
+
+    def _stray_notices(self) -> list[Orphans]:
+        """Notices about nothing of ours.
+
+        That their event is there no more is none of it: one that was judged otherwise has a new
+        number, and what a no or an erasure took away may have been told before. But its number was
+        given once, and its delivery is there, unless messages were let go, which notices outlive.
+        """
+        e, n = schema.event.c, schema.webhook_notice.c
+        given, let_go = self._counter("event"), self._counter(MESSAGES_LET_GO)
+        query = (
+            sa.select(n.event_id, n.body)
+            .join(schema.event, e.id == n.event_id, isouter=True)
+            .where(e.id.is_(None))
+        )
+        count = 0
+        for some in self._db.execute(query).partitions(_MOST):
+            told = {row.event_id: _delivery_told_of(row.body) for row in some}
+            there = set(told.values())
+            there = there if let_go else self._deliveries_among(there)
+            count += sum(i > given or number not in there for i, number in told.items())
+            if count >= _MOST:
+                break
+        stray = Orphans(table="webhook_notice", what="event", count=min(count, _MOST))
+        return [stray] if count else []
+
+    def _counter(self, name: str) -> int:
+        c = schema.counter.c
+        return self._db.execute(sa.select(c.value).where(c.name == name)).scalar() or 0
+
+    def _deliveries_among(self, numbers: Iterable[int]) -> set[int]:
+        c = schema.delivery.c
+        found: set[int] = set()
+        for some in chunks(numbers):
+            found |= set(self._db.execute(sa.select(c.id).where(c.id.in_(some))).scalars())
         return found
 
     def miscounts(self) -> Iterator[Miscount]:
@@ -128,3 +165,9 @@ class CheckingStatements(RecountStatements):
                         kept=have,
                         counted=row._mapping[name],
                     )
+
+
+def _delivery_told_of(body: str) -> int:
+    """The number of the delivery that a notice's body is about; 0 when it names none."""
+    data = orjson.loads(body).get("data", {})
+    return int(data.get("delivery_id") or 0)

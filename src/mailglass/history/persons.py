@@ -18,12 +18,13 @@ from ..addresses import canonical_address, spellings
 from ..model import TrackingPolicy
 from . import schema
 from .accounts import AccountStatements
+from .counting import Place
 from .messages import MessageStatements
 from .records import StoredDelivery
 from .returns import ReturnStatements
 from .rights import Consent, ConsentState, OnWithdrawal, PolicyScope
 from .schema.rollups import LEVEL_COUNTERS
-from .statements import chunks, moment
+from .statements import chunks, json_text, moment
 from .suppressions import SuppressionStatements
 from .unnamed import UnnamedStatements
 
@@ -247,14 +248,16 @@ class PersonStatements(
         c, e = schema.delivery.c, schema.event.c
         for some in chunks(d.id for d in deliveries):
             events = self._db.execute(sa.select(schema.event).where(e.delivery_id.in_(some))).all()
-            for number, hour, counter in [
-                *((r.delivery_id, int(r.at // 3600), r.type.value) for r in events),
-                *self._levels(some),
-            ]:
+            for row in events:
+                old = places[row.delivery_id]
+                self._count_event(old, row, -1)
+                self._count_event(old._replace(domain_id=nowhere), row, 1)
+            for number, hour, counter in self._levels(some):
                 old = places[number]
                 self._count(old, hour, counter, -1)
                 self._count(old._replace(domain_id=nowhere), hour, counter, 1)
             self._db.execute(schema.event.update().where(e.delivery_id.in_(some)).values(told="{}"))
+            self._tell_again(events)
             self._db.execute(
                 schema.delivery.update()
                 .where(c.id.in_(some))
@@ -262,6 +265,21 @@ class PersonStatements(
             )
             for number in some:
                 places[number] = places[number]._replace(domain_id=nowhere)
+
+    def _count_event(self, place: Place, row: Any, number: int) -> None:  # a row of `event`
+        if row.path_kind is None:
+            self._count(place, int(row.at // 3600), row.type.value, number)
+        else:
+            self._count_hit(place, row.at, (row.path_kind, row.target, row.type, row.who), number)
+
+    def _tell_again(self, events: Iterable[Any]) -> None:  # rows of `event`
+        """Keep of what was told what the verdict goes by and says nothing of anybody: without it
+        a program's answer would come to be a person's."""
+        kept = [{"event": row.id, "text": text} for row in events if (text := _bearing(row.told))]
+        if kept:
+            c = schema.event.c
+            change = schema.event.update().where(c.id == sa.bindparam("event"))
+            self._db.execute(change.values(told=sa.bindparam("text")), kept)
 
     def _levels(self, delivery_ids: Iterable[int]) -> list[tuple[int, int, str]]:
         c = schema.delivery.c
@@ -345,6 +363,19 @@ class PersonStatements(
 def _names_them(raw: bytes, address: str) -> bool:
     text = bytes(raw).decode("utf-8", "replace").lower()
     return any(form in text for form in spellings(address))
+
+
+_BEARING = ("by_another", "probability_human", "actor", "sent_by")
+_AUTOMATIC = "automatic-action"  # RFC 8098 section 3.2.6.1
+
+
+def _bearing(told: str | None) -> str | None:
+    """What bears on a verdict in the JSON of what was told; None when nothing does."""
+    raw = orjson.loads(told or "{}").get("raw", {})
+    kept = {name: raw[name] for name in _BEARING if name in raw}
+    if _AUTOMATIC in str(raw.get("disposition", "")).lower():
+        kept["disposition"] = _AUTOMATIC
+    return json_text({"raw": kept}) if kept else None
 
 
 def _by_delivery(items: Iterable[Any]) -> dict[int, list[Any]]:

@@ -187,8 +187,10 @@ class UnnamedStatements(EventStatements, WebhookStatements):
         gone: list[int] = []
         bare: list[tuple[int | None, Hit]] = []
         counted: dict[int, dict[str, int]] = {}
+        stays: dict[int, dict[str, int]] = {}
         for row in rows:
             if row.type in _ASKED:
+                _add(stays, row.delivery_id, row.path_kind, row.who, 1)
                 moved.append({"event": row.id, "owner": row.delivery_id, "moment": row.at})
                 continue
             facts = (row.path_kind, row.target, row.type, row.who)
@@ -208,7 +210,7 @@ class UnnamedStatements(EventStatements, WebhookStatements):
         self._move(moved)
         self._add_counters(counted)
         self.add_hits(bare)
-        self._forget_looks(list(deliveries.values()), places)
+        self._forget_looks(list(deliveries.values()), places, stays)
         return len(rows)
 
     def _unname_notices(
@@ -245,9 +247,13 @@ class UnnamedStatements(EventStatements, WebhookStatements):
             )
 
     def _forget_looks(
-        self, deliveries: Sequence[StoredDelivery], places: Mapping[int, Place]
+        self,
+        deliveries: Sequence[StoredDelivery],
+        places: Mapping[int, Place],
+        stays: Mapping[int, Mapping[str, int]],
     ) -> None:
-        """Verdicts that say that somebody looked fall back to what the servers said."""
+        """Verdicts that say that somebody looked fall back to what the servers said; of the hits
+        only what `stays` is counted."""
         c = schema.delivery.c
         for delivery in deliveries:
             level = delivery.verdict.level
@@ -258,6 +264,7 @@ class UnnamedStatements(EventStatements, WebhookStatements):
                 self._count(place, hour, LEVEL_COUNTERS[delivery.verdict.level], -1)
                 self._count(place, hour, LEVEL_COUNTERS[level], 1)
             values: dict[str, Any] = dict.fromkeys(HIT_COUNTERS, 0)  # Any: several types
+            values |= stays.get(delivery.id, {})
             self._db.execute(
                 schema.delivery.update()
                 .where(c.id == delivery.id)
