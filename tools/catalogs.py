@@ -19,14 +19,14 @@ sys.path.insert(0, str(SOURCE))
 
 from mailglass.web.sentences import templates  # noqa: E402  # of the sources beside this file
 
-ROOMS = (SOURCE / "mailglass/web", SOURCE / "mailglass/cli")
+ROOMS = (SOURCE / "mailglass",)
 CATALOGS = SOURCE / "mailglass/languages/catalogs"
 LANGUAGES = ("zh-Hans", "ko")
 
 # How a sentence is marked: `_` in Python and templates, `say` where it is looked up.
 _KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "say": None}
-_METHODS = [("**.py", "python"), ("templates/**.html", "jinja2")]
-_OPTIONS = {"templates/**.html": {"trimmed": "false", "newstyle_gettext": "true"}}
+_METHODS = [("**.py", "python"), ("**/templates/**.html", "jinja2")]
+_OPTIONS = {"**/templates/**.html": {"trimmed": "false", "newstyle_gettext": "true"}}
 
 
 def wanted() -> Catalog:

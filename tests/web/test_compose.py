@@ -168,7 +168,7 @@ def test_the_plan_is_shown_before_anything_is_sent(browser: Browser, spool: Spoo
     page = write(browser, "preview").text
     assert "https://track.home.test/o/" in page
     assert "https://example.org/a?b=1&amp;c=2" in page
-    assert "<strong>beacon</strong>" in page
+    assert "<strong>the image that stands for the message</strong>" in page
     assert "<strong>link</strong>" in page
     assert waiting(spool) == 0
 

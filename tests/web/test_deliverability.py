@@ -53,7 +53,7 @@ def test_refusals_that_mean_the_same_stand_together(browser: Browser, history: H
     assert page.count("<details>") == 2
     assert "2 × bounced" in page
     assert "spam" in page
-    assert "unknown-user" in page
+    assert "unknown user" in page
     assert "<script>alert" not in page
     assert "The address is dead" in page
 

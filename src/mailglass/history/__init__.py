@@ -49,7 +49,15 @@ from .retention import KINDS, MOST_DAYS, OF_ACCOUNTS, TaskReport, truncated
 from .rights import Consent, ConsentState, OnWithdrawal, Policy, PolicyScope
 from .schema.base import Dimension, Period, Who
 from .store import History, Transaction, open_engine
-from .timeline import EVENTS_OF_COPY, SENTENCES, DeliveryTimeline, Timeline, further_hits, timeline
+from .timeline import (
+    EVENTS_OF_COPY,
+    SENTENCES,
+    DeliveryTimeline,
+    Timeline,
+    further_hits,
+    reply_words,
+    timeline,
+)
 from .unnamed import SMALLEST_CROWD, UnnamedHit
 from .versions import HistoryOutdated, Step, migrate, pending_steps
 from .visits import Visit, Whereabouts
@@ -137,6 +145,7 @@ __all__ = [
     "open_engine",
     "pending_steps",
     "pinned_database",
+    "reply_words",
     "restore_history",
     "save_database",
     "session_user",

@@ -17,6 +17,7 @@ __all__ = [
     "DeliveryTimeline",
     "Timeline",
     "further_hits",
+    "reply_words",
     "sentence",
     "timeline",
 ]
@@ -148,7 +149,7 @@ def sentence(event: StoredEvent, targets: tuple[Target, ...]) -> str:
     elif target and target.kind is TargetKind.ATTACHMENT:
         parts.append(f"attachment {target.name}")
     if "reply_text" in raw:
-        parts.append(f"the server said: {_reply(raw)}")
+        parts.append(f"the server said: {reply_words(raw)}")
     elif "problem" in raw:
         parts.append(str(raw["problem"]))
     elif "reason" in raw:
@@ -156,10 +157,17 @@ def sentence(event: StoredEvent, targets: tuple[Target, ...]) -> str:
     return "; ".join(parts)
 
 
-def _reply(raw: Mapping[str, Any]) -> str:
-    """The words with their code, which a report may lack or have in its words already."""
-    code, words = str(raw.get("reply_code") or ""), str(raw["reply_text"])
-    return words if code in words else f"{code} {words}"
+def reply_words(raw: Mapping[str, Any]) -> str:
+    """A reply as an event's `raw` has it: code, enhanced status, words, each of them once.
+
+    The words of a server begin with the status, those of a report often with the code as well.
+    """
+    said = str(raw.get("reply_text") or "")
+    for name in ("enhanced_status", "reply_code"):
+        number = str(raw.get(name) or "")
+        if number not in said:
+            said = f"{number} {said}".rstrip()
+    return said
 
 
 def _stamp(text: str) -> str:

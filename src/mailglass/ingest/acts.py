@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from ..history import StoredDelivery, StoredEvent, Suppression, Transaction
 from ..model import Event, EventType, Evidence, Hit, Judgement, TrackingPolicy
@@ -85,7 +85,7 @@ def _unsubscribe(
             account_id=delivery.account_id,
             recipient=delivery.recipient,
             reason="unsubscribed",
-            evidence=f"asked for at {hit.at.isoformat(timespec='seconds')} by the message's link",
+            evidence=f"asked for {_when(hit.at)} by the message's link",
             since=now,
         )
     )
@@ -96,6 +96,11 @@ def _unsubscribe(
     told = _told(delivery.id, EventType.UNSUBSCRIBED, hit.at, "By the message's link.", by)
     t.add_events([told])
     return {delivery.id}
+
+
+def _when(at: datetime) -> str:
+    """A moment as the sentences of verdicts have it, which pages tell in the reader's zone."""
+    return f"on {at.astimezone(UTC):%Y-%m-%d at %H:%M:%S}"
 
 
 def _told(

@@ -310,7 +310,7 @@ def _unusual_link(
 ) -> str | list[Wish]:
     """The destination of a link that deserves a second look, or what to do with it instead."""
     if href.value_start < 0:
-        rules.report("link", tag, "empty")
+        rules.report("link", tag, reasons.EMPTY)
         return []
     try:
         url = clean_url(content.text(href.value_start, href.value_end, "strict"))

@@ -13,6 +13,8 @@ BEACON = "beacon of this HTML part"
 CARD = "download card of the linked attachments"
 HONEYPOT = "link that no person can see"
 TRACKED = "tracked link"
+TRACKED_IN_TEXT = "tracked link in a text part"
+HTML_PART = "HTML part for a message that has only text"
 QUOTED_LINK_RENEWED = "quoted link of ours, now with this message's token"
 QUOTED_LINK_RESTORED = "quoted link of ours, its target given back"
 QUOTED_ATTACHMENT = "quoted attachment of ours, now with this message's token"
@@ -58,6 +60,7 @@ NO_EMPTY_LINE = "no empty line before its text, so no HTML part can stand beside
 # With values in their places; the code writes them out where it has the values.
 _WITH_VALUES = (
     "{name} was asked for",
+    "{name}: stored once, replaced by a link",
     "the label {label} was asked for",
     "scheme {scheme}",
     "not readable with certainty: {faults}",

@@ -71,7 +71,7 @@ def _url(markup: str, found: TextUrl, rules: DocumentRules) -> list[Wish]:
     if own is not None:
         text = reasons.QUOTED_LINK_RENEWED
         return [Wish(start, end, new, "quoted-link", to, text)]
-    return [Wish(start, end, new, "text-link", to, "tracked link in a text part")]
+    return [Wish(start, end, new, "text-link", to, reasons.TRACKED_IN_TEXT)]
 
 
 def _as_text(url: str) -> str:
@@ -135,11 +135,8 @@ def _has_empty_line(message: Message, part: Part) -> bool:
     return head == b"\n" or head.endswith(b"\n\n")
 
 
-_REASON = "HTML part for a message that has only text"
-
-
 def _insertion(offset: int, *new: bytes | Filling) -> Draft:
-    return Draft(Patch(offset, 0, tuple(new), ()), "alternative", None, _REASON)
+    return Draft(Patch(offset, 0, tuple(new), ()), "alternative", None, reasons.HTML_PART)
 
 
 def _boundary(message: Message) -> bytes:
@@ -163,7 +160,7 @@ def _container_header(message: Message, part: Part, boundary: bytes) -> list[Dra
             new = kind if field.name == "content-type" else b""
             kind = b"" if field.name == "content-type" else kind
             patch = Patch(field.start, field.end - field.start, (new,) if new else (), ())
-            drafts.append(Draft(patch, "alternative", None, _REASON))
+            drafts.append(Draft(patch, "alternative", None, reasons.HTML_PART))
     missing = kind
     if part.parent is None and part.field("mime-version") is None:
         missing = b"MIME-Version: 1.0" + line + missing

@@ -241,6 +241,7 @@ def _advice_sentence(known: Advice) -> str:
 def sentences() -> Iterator[str]:
     """Every meaning and every advice that an explanation can give."""
     yield _NOTHING.meaning
+    yield _NOTHING.source
     yield from (meaning for meaning, _ in class_meanings().values())
     yield from (row.meaning for row in status_meanings().values())
     yield from (row.meaning for row in reply_code_meanings().values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -9,19 +10,24 @@ from markupsafe import Markup, escape
 
 from ..evidence import as_told
 from ..evidence.networks import NetworkTable
-from ..history import SENTENCES
+from ..history import SENTENCES, reply_words
 from ..model import Actor, Event, EventType, FindingStatus, Target, VerdictLevel
+from ..replies import ReplyClass
 from .sentences import tell
 from .visitor import Visitor
 from .wording import (
     ACTORS,
     DOMAIN_STATES,
+    EDITS,
     ENDPOINT_STATES,
     EVENTS,
     LEVELS,
     NOTICE_STATES,
     ON_WITHDRAWAL,
     POLICY_SCOPES,
+    REASONS,
+    REPLY_CLASSES,
+    REPORT_KINDS,
     ROLES,
     STATUSES,
     TARGETS,
@@ -29,6 +35,8 @@ from .wording import (
 )
 
 __all__ = ["Shown"]
+
+_PLACE = re.compile(r"\{\w+\}")
 
 
 class Shown:
@@ -134,8 +142,28 @@ class Shown:
         return self._language.say(ON_WITHDRAWAL[outcome])
 
     def template(self, text: str) -> str:
-        """A rule's sentence with its places open."""
-        return self._language.say(text)
+        """A rule's sentence with its places open: an ellipsis in each."""
+        return _PLACE.sub("…", self._language.say(text))
+
+    def reply_class(self, class_: ReplyClass) -> str:
+        """What kind of trouble a reply speaks of."""
+        return self._language.say(REPLY_CLASSES[class_])
+
+    def reason(self, reason: str) -> str:
+        """Why nothing is sent to somebody; the account's own reasons as they were given."""
+        return self._language.say(REASONS[reason]) if reason in REASONS else reason
+
+    def edit(self, kind: str) -> str:
+        """What a change of a message is."""
+        return self._language.say(EDITS[kind])
+
+    def report_kind(self, kind: str) -> str:
+        """What a receiver reports of."""
+        return self._language.say(REPORT_KINDS[kind])
+
+    def told(self, text: str) -> str:
+        """Words of ours, perhaps around some of the outside, as they stand in a sentence."""
+        return tell(text, self._visitor)
 
     def sentence(self, text: str) -> str:
         """A sentence of ours; it begins large unless it begins with a host, a tag or a URL."""
@@ -151,8 +179,8 @@ class Shown:
         if isinstance(number, int) and number in targets:
             parts.append(self.target(targets[number]))
         if raw.get("reply_text"):
-            said = f"{raw.get('reply_code', '')} {raw['reply_text']}".strip()
-            parts.append(escape(self._language.say("the server said:")) + " " + self.text(said))
+            said = self.text(reply_words(raw))
+            parts.append(escape(self._language.say("the server said:")) + " " + said)
         elif raw.get("problem"):
             parts.append(self.text(str(raw["problem"])))
         return Markup("; ").join(parts)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from ..model import Actor, EventType, FindingStatus, TargetKind, VerdictLevel
+from ..replies import ReplyClass
 
 __all__ = [
     "ACTORS",
     "DOMAIN_STATES",
+    "EDITS",
     "ENDPOINT_STATES",
     "EVENTS",
     "LEVELS",
     "NOTICE_STATES",
     "ON_WITHDRAWAL",
     "POLICY_SCOPES",
+    "REASONS",
+    "REPLY_CLASSES",
+    "REPORT_KINDS",
     "ROLES",
     "STATUSES",
     "TARGETS",
@@ -126,6 +131,62 @@ TRACKING = {
 }
 
 ON_WITHDRAWAL = {"anonymise": _("lose their identity"), "erase": _("are erased")}
+
+REPLY_CLASSES = {
+    ReplyClass.UNKNOWN_USER: _("unknown user"),
+    ReplyClass.MAILBOX_FULL: _("mailbox full"),
+    ReplyClass.MAILBOX_DISABLED: _("mailbox switched off"),
+    ReplyClass.SPAM: _("taken for spam"),
+    ReplyClass.CONTENT: _("content"),
+    ReplyClass.BLOCKED: _("blocked"),
+    ReplyClass.POLICY: _("a rule of the receiver"),
+    ReplyClass.AUTH: _("authentication"),
+    ReplyClass.RATE_LIMITED: _("too much at once"),
+    ReplyClass.GREYLISTED: _("greylisted"),
+    ReplyClass.SIZE: _("too large"),
+    ReplyClass.NETWORK: _("network"),
+    ReplyClass.DNS: _("name not found"),
+    ReplyClass.DNS_PTR: _("name of the sending host"),
+    ReplyClass.RELAY: _("no relaying"),
+    ReplyClass.PROTOCOL: _("protocol"),
+    ReplyClass.TLS: _("encryption"),
+    ReplyClass.SYSTEM: _("fault of the server"),
+    ReplyClass.EXPIRED: _("time ran out"),
+    ReplyClass.ACCEPTED: _("accepted"),
+    ReplyClass.UNDETERMINED: _("undetermined"),
+}
+
+# Of suppressions: what recipients and servers say, and what `mailglass suppression add` writes.
+REASONS = {
+    "unsubscribed": _("unsubscribed"),
+    "complaint": _("complaint"),
+    "by hand": _("by hand"),
+    **{class_.value: text for class_, text in REPLY_CLASSES.items()},
+}
+
+# The kinds of edits of docs/explain/instrumentation.md.
+EDITS = {
+    "beacon": _("the image that stands for the message"),
+    "link": _("link"),
+    "text-link": _("link in a text"),
+    "quoted-beacon": _("quoted image of ours"),
+    "quoted-link": _("quoted link of ours"),
+    "quoted-attachment": _("quoted attachment of ours"),
+    "attachment": _("attachment"),
+    "card": _("download card"),
+    "text-line": _("download lines"),
+    "honeypot": _("invisible link"),
+    "header": _("header field"),
+    "control-header": _("control field"),
+    "alternative": _("HTML part"),
+    "line-break": _("line break"),
+}
+
+REPORT_KINDS = {
+    "dmarc": _("DMARC, in sum"),
+    "failure": _("DMARC, single failures"),
+    "tls": _("TLS"),
+}
 
 # Of `mailglass.history.KINDS`, which an account may set.
 _RETENTION = (

@@ -11,7 +11,7 @@ from fastapi.responses import Response
 
 from ...addresses import canonical_domain
 from ...errors import CorruptRecord, InputError
-from ...history import StoredDelivery, StoredEvent, Transaction
+from ...history import StoredDelivery, StoredEvent, Transaction, reply_words
 from ...lookup import domain_name, network, own_name
 from ...model import EventType, Finding, FindingStatus
 from ...postmaster import Case, DomainReport, ReportFile, examine, summarise
@@ -145,8 +145,7 @@ def _reasons(t: Transaction, account_id: int) -> list[Reason]:
 
 def _words(event: StoredEvent) -> str:
     raw = event.event.raw
-    parts = (raw.get("reply_code"), raw.get("enhanced_status"), raw.get("reply_text"))
-    return " ".join(str(part) for part in parts if part) or str(raw.get("problem", ""))
+    return reply_words(raw) or str(raw.get("problem", ""))
 
 
 def _reports(
