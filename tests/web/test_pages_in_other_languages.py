@@ -21,7 +21,7 @@ from mailglass.ids import Ids
 from mailglass.ingest.acts import carry_out
 from mailglass.journal import Attachments
 from mailglass.languages import LANGUAGES
-from mailglass.model import Event, EventType, Hit
+from mailglass.model import Actor, Event, EventType, Hit, Judgement
 from mailglass.postmaster import ReportFile, ReportRow
 from mailglass.replies import ReplyClass
 from mailglass.spool import Spool
@@ -38,7 +38,7 @@ NAMES = frozenset(
     re.findall(
         r"\w+",
         "Mailglass English DKIM DMARC TLS SPF MX PTR HTML HTTP HTTPS IP API URL SMTP DNS ID "
-        "RFC GET POST HEAD TOTP JSON DSN UTC kB MB GB Message List Unsubscribe Post "
+        "RFC RCPT GET POST HEAD TOTP JSON DSN UTC kB MB GB Message List Unsubscribe Post "
         "Disposition Notification From To Cc Bcc Signature Webhook webhook Outlook Apple Gmail "
         "Google Microsoft Firefox Linux Chrome Safari Windows Yahoo NetEase Tencent "
         "Naver Daum Kakao admin default",
@@ -90,6 +90,7 @@ def english(page: str) -> set[str]:
 def test_reasons_of_suppressions_are_told(browser: Browser, history: History) -> None:
     said = ["bounce: 用户不存在", "bounce by mail", "complaint by mail", "relay log: 用户不存在"]
     said += ["mail to the message's unsubscribe address", "complaint: 不要"]
+    said += ["the next server said at RCPT: 用户不存在"]
     reasons = [*REASONS, *(["unknown-user"] * len(said))]
     with history.transaction() as t:
         for number, reason in enumerate(reasons):
@@ -120,8 +121,9 @@ def test_a_recipients_own_unsubscribing_is_told(
         http_version="1.1",
         action="unsubscribe",
     )
+    by = Judgement(actor=Actor.HUMAN, probability_human=0.9, evidence=(), rules_version="test")
     with history.transaction() as t:
-        carry_out(t, Spool(tmp_path / "spool.db"), [(t.deliveries([101])[0], hit)], NOW)
+        carry_out(t, Spool(tmp_path / "spool.db"), [(t.deliveries([101])[0], hit)], NOW, [by])
     page = browser.get("/settings/policies").text
     assert english(page) == set()
     assert str(NOW.year) in page

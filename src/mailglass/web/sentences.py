@@ -69,6 +69,7 @@ _FIXED = (
     _("bounce by mail"),
     _("complaint by mail"),
     _("relay log: {words}"),
+    _("the next server said at {step}: {words}"),
     # of plans: what was left alone, and where it stands
     _("message"),
     _("header"),
