@@ -224,6 +224,34 @@ def take_all(house: ApiHouse) -> None:
         pass
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"text": "a\0b"},
+        {"html": "a\0b"},
+        {"subject": "a\nb"},
+        {"attachments": [{"name": "x", "content": "eA==", "content_id": "a", "content_type": "?"}]},
+        {"from": "nobody"},
+        {"to": ["nobody"]},
+    ],
+)
+def test_a_refusal_names_the_field_as_the_request_does(
+    client: TestClient, wrong: dict[str, Any]
+) -> None:
+    said = client.post("/messages", json={**FIELDS, **wrong}).json()
+    (name,) = wrong
+    assert said["status"] == 422
+    assert said["detail"].lstrip("/").startswith(name)
+
+
+@pytest.mark.parametrize("body", [b"{", b'{"a": 1,}', b"", b"[1, 2", b"\xff"])
+def test_a_body_that_is_no_json_is_pointed_at_as_a_whole(client: TestClient, body: bytes) -> None:
+    said = client.post("/messages", content=body, headers={"Content-Type": "application/json"})
+    for fault in said.json().get("errors", []):
+        assert fault["pointer"] == ""
+    assert said.status_code in (400, 422)
+
+
 def test_tracking_is_as_the_client_says(house: ApiHouse, client: TestClient) -> None:
     tracking = {"opens": False, "links": False}
     client.post("/messages", json={**FIELDS, "tracking": tracking})
@@ -364,6 +392,25 @@ def test_messages_are_found_and_come_in_pages(house: ApiHouse, client: TestClien
     assert found(words="您好") == ["7", "6", "5", "4", "3", "2", "1"]
     assert found(words="%") == []
     assert client.get("/messages/5").json()["targets"][0]["url"] == "https://example.org/价格"
+
+
+def test_deliveries_come_page_by_page_the_newest_first_each_once(
+    house: ApiHouse, client: TestClient
+) -> None:
+    numbers = [
+        str(copy)
+        for number in (1, 2, 3)
+        for copy in add_message(house.history, house.account_id, number, "a@x.test", "b@x.test")
+    ]
+    seen, cursor = [], None
+    while True:
+        params = {"limit": 4} | ({"cursor": cursor} if cursor else {})
+        page = client.get("/deliveries", params=params).json()
+        seen += [d["id"] for d in page["items"]]
+        cursor = page["next"]
+        if cursor is None:
+            break
+    assert seen == numbers[::-1]
 
 
 def test_deliveries_verdicts_and_timelines_are_told_with_evidence(

@@ -66,6 +66,19 @@ def signals(judgement: Judgement) -> set[str]:
     return {e.signal for e in judgement.evidence}
 
 
+@pytest.mark.parametrize("agent", [None, "curl/8.0", CHROME])
+def test_a_click_is_told_to_come_before_a_persons_look_only_when_it_does(
+    rules: Rules, agent: str | None
+) -> None:
+    """A program's loading of the images does not make the sentence untrue."""
+    hits = [hit(300, 0, agent), hit(4000, 1)] if agent else [hit(4000, 1)]
+    judged = judge_delivery(FACTS, hits, rules=rules)
+    was_shown = agent == CHROME and judged[0].probability_human > rules.human_above
+    told = [e.text for e in judged[-1].evidence if e.signal == "behaviour.click_without_open"]
+    expected = "the link was followed before a person was seen to load images"
+    assert told == ([] if was_shown else [expected])
+
+
 def test_all_links_within_seconds_are_a_scanner(rules: Rules) -> None:
     hits = [hit(400 + n, n) for n in range(1, 7)]
     for judgement in judge_delivery(FACTS, hits, rules=rules):
@@ -244,7 +257,9 @@ def test_one_address_at_many_recipients_is_seen_whatever_the_order(rules: Rules)
 
 def test_an_altered_token_marks_the_visitor(rules: Rules) -> None:
     neighbours = Neighbours(rules)
-    neighbours.add(replace(hit(899, 1), delivery_id=None, token="forged"), DeliveryFacts())
+    neighbours.add(
+        replace(hit(899, 1), delivery_id=None, target=None, token="forged"), DeliveryFacts()
+    )
     one = hit(900, 1)
     judgement = judge_delivery(FACTS, [one], rules=rules, crowds=[neighbours.crowd(one, FACTS)])[0]
     assert "behaviour.altered_token" in signals(judgement)

@@ -227,7 +227,7 @@ def test_words_that_cannot_be_meant_are_a_fault_of_use(plain: Desk, words: tuple
 
 
 def test_deliveries_are_listed_and_shown(desk: Desk) -> None:
-    assert [d["id"] for d in desk.lines("delivery", "list")] == ["100", "200"]
+    assert [d["id"] for d in desk.lines("delivery", "list")] == ["200", "100"]  # the newest first
     assert [d["id"] for d in desk.lines("delivery", "list", "--recipient", "A@x.test")]
     assert desk.lines("delivery", "list", "--domain", "y.test") == []
     shown = desk.json("delivery", "show", "100")

@@ -79,8 +79,8 @@ DATABASE_FINDINGS = {
         _kind(
             "db.orphans",
             "Rows that lead nowhere",
-            "every event, hit, judgement and notice has what it belongs to; an event that was judged "
-            "otherwise since a notice told it is no fault",
+            "every event, hit, judgement and notice has what it belongs to; that an event was "
+            "judged otherwise since a notice told it is no fault",
             "They come from a transaction that was not one, or from a hand in the database.",
             report="nothing is shown of them; report how it came about, with the version",
         ),

@@ -305,9 +305,12 @@ def _multipart(kind: str, parts: Iterable[Message]) -> Message:
     return whole
 
 
+_FIELDS = {"plain": "text", "html": "html"}  # as whoever writes the message calls them
+
+
 def _text_part(kind: str, text: str, *, is_merge: bool) -> Message:
     if "\0" in text:
-        raise InputError(f"{kind}: a NUL character cannot stand in a mail (RFC 5322 2.2)")
+        raise InputError(f"{_FIELDS[kind]}: a NUL character cannot stand in a mail (RFC 5322 2.2)")
     lines = text.replace("\r\n", "\n").replace("\r", "\n")
     if is_merge:
         coding, body = "quoted-printable", mark(lines, is_html=kind == "html")

@@ -50,7 +50,8 @@ class ListingStatements(BrowsingStatements):
     def list_deliveries(
         self, account_id: int, filters: DeliveryFilters, *, before: int | None, limit: int
     ) -> list[StoredDelivery]:
-        """The newest deliveries of an account that pass the filters, below the number `before`."""
+        """The newest deliveries of an account that pass the filters, the newest first, below the
+        number `before`."""
         d = schema.delivery.c
         query = sa.select(schema.delivery).where(d.account_id == account_id)
         if filters.message_id is not None:
@@ -64,7 +65,7 @@ class ListingStatements(BrowsingStatements):
         if filters.level is not None:
             query = query.where(d.level == filters.level)
         query = _between(query, d.id, before, filters.since, filters.until)
-        return self._read(query.order_by(d.id.desc()).limit(limit))[::-1]
+        return self._read(query.order_by(d.id.desc()).limit(limit))
 
     def dimension_keys(
         self, account_id: int, dimension: Dimension, names: Sequence[str]

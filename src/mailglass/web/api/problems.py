@@ -201,18 +201,25 @@ def _for_http(request: Request, error: Exception) -> Response:
 
 def _for_validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    faults = [
-        {"pointer": _pointer(item["loc"]), "detail": str(item["msg"])} for item in error.errors()
-    ]
+    faults = [_fault(item) for item in error.errors()]
     first = faults[0] if faults else {"pointer": "", "detail": "it cannot be read"}
     return problem_response(
         request,
         422,
         InputError.id,
         "The request cannot be used as it is",
-        f"{first['pointer']}: {first['detail']}",
+        f"{first['pointer'] or 'the body'}: {first['detail']}",
         errors=faults,
     )
+
+
+def _fault(item: Mapping[str, Any]) -> dict[str, str]:
+    """A fault as pydantic tells it; where the body is no JSON its place is a character's number,
+    and RFC 6901 points at the whole."""
+    if item["type"] == "json_invalid":
+        reason = item.get("ctx", {}).get("error", item["msg"])
+        return {"pointer": "", "detail": f"no JSON at character {item['loc'][-1]}: {reason}"}
+    return {"pointer": _pointer(item["loc"]), "detail": str(item["msg"])}
 
 
 def _pointer(place: tuple[int | str, ...]) -> str:
