@@ -8,6 +8,7 @@ import tarfile
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,15 @@ import sqlalchemy as sa
 from click.testing import CliRunner
 
 from mailglass.app import BadBackup, make_backup, prepare, restore_backup
+from mailglass.app.first_run import picture_key
 from mailglass.cli import cli
-from mailglass.errors import InputError
+from mailglass.errors import InputError, StorageUnavailable
 from mailglass.evidence import load_rules
-from mailglass.history import History, schema
+from mailglass.history import Filters, History, schema
 from mailglass.ingest import Ingest
 from mailglass.journal import Attachments, Writer, encode, verify
 from mailglass.model import Delivery, EventType, Hit
+from mailglass.postmaster.reports import ReportFile, ReportRow
 from mailglass.settings import Settings, load_settings
 from mailglass.spool import Spool, Submission
 
@@ -268,6 +271,73 @@ def test_no_member_leaves_the_directory(tmp_path: Path, name: str) -> None:
     assert not (tmp_path / "outside").exists()
 
 
+def test_everything_that_cannot_be_made_anew_is_in_a_backup(tmp_path: Path) -> None:
+    """A file of the data directory that is not copied stands here with the reason."""
+    made_anew = {"*.lock": "of a running role", "guard-proxy": "pictures, fetched again"}
+    directory = tmp_path / "data"
+    directory.mkdir()
+    house = House(settings_for(directory, ""))
+    house.close()
+    picture_key(directory)
+    rows = [ReportRow(**dict.fromkeys(ReportRow.__dataclass_fields__, ""))]  # type: ignore[arg-type]
+    ReportFile(directory / "reports.jsonl").add(rows)
+    for name in ("objections", "kill-switch"):
+        (directory / name).write_text("# by hand\n")
+    (directory / "guard-proxy").mkdir()
+    (directory / "networks").mkdir()
+    (directory / "networks" / "list").touch()
+    make_backup(house.settings, tmp_path / "house.tar")
+    restore_backup(tmp_path / "house.tar", tmp_path / "restored")
+    wanted = {p.name for p in directory.iterdir() if not p.name.endswith(("-wal", "-shm"))}
+    there = {p.name for p in (tmp_path / "restored").iterdir()}
+    missing = {n for n in wanted - there if not any(fnmatch(n, pattern) for pattern in made_anew)}
+    assert missing == set()
+    name = "reports.jsonl"
+    assert (tmp_path / "restored" / name).read_text() == (directory / name).read_text()
+
+
+@pytest.mark.parametrize("how", ["damaged", "cut off", "no space"])
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_restore_that_fails_leaves_nothing_and_can_be_made_again(
+    backup: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str, is_there: bool
+) -> None:
+    good, target = backup.read_bytes(), tmp_path / "restored"
+    if is_there:
+        target.mkdir()
+    with monkeypatch.context() as patched:
+        if how == "damaged":
+            with tarfile.open(backup) as archive:
+                place = archive.getmember("token-keys").offset_data
+            backup.write_bytes(good[:place] + b"\x00" + good[place + 1 :])
+        elif how == "cut off":
+            backup.write_bytes(good[: len(good) // 2])
+        else:
+
+            def full(descriptor: int) -> None:
+                if (target / "spool.db").exists():
+                    raise OSError(28, "No space left on device")
+
+            patched.setattr("mailglass.app.backup.os.fsync", full)
+        with pytest.raises((BadBackup, StorageUnavailable)):
+            restore_backup(backup, target)
+    assert list(target.iterdir()) == []
+    backup.write_bytes(good)
+    restore_backup(backup, target)
+    assert (target / "history.db").exists()
+
+
+def test_what_a_restore_left_that_was_killed_is_taken_away_by_the_next(
+    backup: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "restored"
+    (target / "journal").mkdir(parents=True)
+    for name in (".restoring", "history.db", "journal/1.log"):
+        (target / name).write_text("half")
+    restore_backup(backup, target)
+    assert not (target / "journal" / "1.log").exists()
+    assert not (target / ".restoring").exists()
+
+
 def test_nothing_is_restored_over_something(backup: Path, tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").touch()
@@ -303,6 +373,18 @@ def test_what_waited_can_be_left_out_of_a_restore(tmp_path: Path) -> None:
             tracking={},
         )
     )
+    with house.history.transaction() as t:
+        account = t.accounts()[0]
+        endpoint = t.add_endpoint(
+            account.id,
+            "https://hook.test/",
+            "whsec_x",
+            filters=Filters(),
+            description="",
+            last_event_id=0,
+            at=SENT_AT,
+        )
+        t.add_notices(endpoint.id, [(1, "{}")], SENT_AT)
     house.close()
     make_backup(house.settings, tmp_path / "house.tar")
     words = ["restore", str(tmp_path / "house.tar"), "--json", "--data-directory"]
@@ -310,3 +392,10 @@ def test_what_waited_can_be_left_out_of_a_restore(tmp_path: Path) -> None:
     left = CliRunner().invoke(cli, [*words, str(tmp_path / "b"), "--without-queue"])
     assert json.loads(kept.stdout)["waiting"] == 1
     assert json.loads(left.stdout)["waiting"] == 0
+    assert json.loads(kept.stdout)["waiting_notices"] == 1
+    assert json.loads(left.stdout)["waiting_notices"] == 0
+    restored = History(f"sqlite:///{tmp_path / 'b' / 'history.db'}")
+    with restored.transaction() as t:
+        (endpoint,) = t.endpoints(None)
+        assert t.replay_notices(endpoint.id, SENT_AT) == 1  # a dead letter, which is not lost
+    restored.close()

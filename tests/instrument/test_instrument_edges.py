@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import email
+import email.message
 import re
 
 import pytest
@@ -173,13 +176,28 @@ def with_attachment(text_head: str, text: bytes, file_head: str) -> bytes:
 NAMED = "Content-Disposition: attachment; filename*=utf-8''%C3%BCber.html"
 
 
-@pytest.mark.parametrize("encoding", ["7bit", "8bit"])
-def test_a_download_line_keeps_to_the_encoding_of_its_part(encoding: str) -> None:
-    head = f"Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: {encoding}"
-    _, out = compiled(with_attachment(head, b"x", NAMED), attachments="link")
-    assert ("über.html (".encode() in out) == (encoding == "8bit")
-    assert (b"%C3%BCber.html (" in out) == (encoding == "7bit")
-    assert out.isascii() == (encoding == "7bit")
+@pytest.mark.parametrize("charset", ["us-ascii", "utf-8", "iso-8859-1", "iso-2022-jp"])
+@pytest.mark.parametrize("encoding", ["7bit", "8bit", "", "quoted-printable", "base64"])
+@pytest.mark.parametrize("links", [False, True])
+def test_a_download_line_is_read_with_its_name_wherever_the_charset_has_it(
+    charset: str, encoding: str, links: bool
+) -> None:
+    head = f"Content-Type: text/plain; charset={charset}"
+    head += f"\nContent-Transfer-Encoding: {encoding}" if encoding else ""
+    text = b"a = b, see https://x.test/?a=b \nplain end"
+    body = {"base64": base64.encodebytes(text), "quoted-printable": text.replace(b"=", b"=3D")}
+    raw = with_attachment(head, body.get(encoding, text), NAMED)
+    _, out = compiled(raw, attachments="link", text_links=links)
+    part = email.message_from_bytes(out).get_payload(0)
+    assert isinstance(part, email.message.Message)
+    payload = part.get_payload(decode=True)
+    assert isinstance(payload, bytes)
+    read = payload.decode(charset)
+    name = "über.html" if charset in ("utf-8", "iso-8859-1") else "%C3%BCber.html"
+    assert f"\n\n{name} (8 bytes):\nhttps://" in read
+    assert read.startswith("a = b, see https://")
+    assert " \nplain end\n\n" in read
+    assert out.isascii() or encoding == "8bit"
 
 
 def test_a_linked_attachment_is_not_among_what_was_left_alone() -> None:

@@ -11,7 +11,11 @@ then. What lies between the history's place in it and its end, ingest reads afte
     spool.db           accepted mail and what waits to be sent
     journal/           segments and `end`
     attachments/       stored files
-    token-keys, objections, kill-switch, networks/, settings.toml
+    reports.jsonl      imported DMARC and TLS reports
+    token-keys, guard-proxy-key, objections, kill-switch, networks/, settings.toml
+
+A restore that ends early takes away what it had written, or leaves its mark, by which the next one
+into that directory knows that nothing there is anybody's.
 """
 
 from __future__ import annotations
@@ -24,7 +28,7 @@ import shutil
 import sqlite3
 import tarfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -42,10 +46,11 @@ __all__ = ["Backup", "BadBackup", "make_backup", "restore_backup"]
 
 _FORMAT = 1
 _MANIFEST = "manifest.json"
-_FILES = ("token-keys", "objections", "kill-switch")
+_FILES = ("token-keys", "guard-proxy-key", "objections", "kill-switch", "reports.jsonl")
 _FOLDERS = ("attachments", "networks")
 _BLOCK_BYTES = 1 << 20
 _SECRET_FILE = 0o600
+_UNFINISHED = ".restoring"  # stands in a directory while a backup is put into it
 
 Tell = Callable[[str], None]
 
@@ -229,14 +234,13 @@ def restore_backup(
 
     `history_address` is needed for a history on PostgreSQL; one on SQLite comes into `directory`.
     Every member is checked against its digest. Raises BadBackup when one is missing, too many or
-    damaged, InputError when the directory holds something; then nothing can be started from it.
+    damaged, InputError when the directory holds something; then nothing of it is left there. What
+    an earlier restore left that was cut off is taken away first.
     """
     _refuse_full(directory)
     before = os.umask(0o077)  # addresses and mail are for their owner alone
     try:
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        unfinished = directory / ".restoring"
-        unfinished.touch()
+        _begin(directory)
         with tarfile.open(file, mode="r|*") as archive:
             manifest, digests = _unpack(archive, directory, tell)
         _check(manifest, digests)
@@ -251,13 +255,16 @@ def restore_backup(
             shutil.rmtree(directory / "history")
         for name in ("journal", "attachments"):
             (directory / name).mkdir(exist_ok=True, mode=0o700)
-        unfinished.unlink()
+        (directory / _UNFINISHED).unlink()
     except (tarfile.TarError, EOFError) as error:
         raise BadBackup(f"{file} cannot be read as a backup: {error}") from error
     except OSError as error:
         raise StorageUnavailable(f"{file} could not be restored: {error}") from error
     finally:
         os.umask(before)
+        if (directory / _UNFINISHED).exists():
+            with suppress(OSError):  # then the next restore does it
+                _clear(directory)
     return Backup(
         made_at=datetime.fromisoformat(manifest["made_at"]),
         version=manifest["version"],
@@ -268,8 +275,30 @@ def restore_backup(
     )
 
 
+def _begin(directory: Path) -> None:
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (directory / _UNFINISHED).touch()
+    _sync_directory(directory)
+    _clear(directory, but=_UNFINISHED)
+
+
+def _clear(directory: Path, but: str | None = None) -> None:
+    """Take away what an unfinished restore wrote, its mark last."""
+    names = sorted((p.name for p in directory.iterdir()), key=lambda name: name == _UNFINISHED)
+    for name in names:
+        path = directory / name
+        if name == but:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
 def _refuse_full(directory: Path) -> None:
-    if directory.exists() and any(directory.iterdir()):
+    if not directory.exists() or (directory / _UNFINISHED).exists():
+        return
+    if any(directory.iterdir()):
         raise InputError(
             f"{directory} is not empty; restore into a new directory, look at it, then put it in "
             "the place of the old one"

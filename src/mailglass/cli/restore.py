@@ -9,6 +9,7 @@ import click
 
 from .. import app
 from ..errors import InputError
+from ..history import History, HistoryOutdated
 from ..instrument import read_plan, restore
 from ..spool import Spool
 from ._files import read_input, write_output
@@ -49,9 +50,10 @@ def command(
     A message that was changed since is refused: the plan would not give the original back.
 
     A backup comes into a new directory. A history that was on PostgreSQL also needs an empty
-    database, named by --set history.url=... before the command. Mail that waited when the backup
-    was made is sent when it is started, also if it has been delivered meanwhile; --without-queue
-    prevents that.
+    database, named by --set history.url=... before the command. Mail and webhook notices that
+    waited when the backup was made are sent when it is started, also if they have been delivered
+    meanwhile; --without-queue prevents that: such mail is given up, such notices become dead
+    letters, which can be replayed.
     """
     if (plan_file is None) == (directory is None):
         raise click.UsageError(
@@ -80,14 +82,37 @@ def _restore_backup(
         tell=lambda part: click.echo(f"restoring {part}", err=True) if show else None,
     )
     waiting = _waiting(directory, without_queue)
+    address = settings.history_url or f"sqlite:///{directory / 'history.db'}"
+    notices = _notices(address, without_queue)
     if as_json:
-        print_object({"directory": str(directory), "waiting": waiting, **backup_fields(backup)})
+        counts = {"waiting": waiting, "waiting_notices": notices}
+        print_object({"directory": str(directory), **counts, **backup_fields(backup)})
         return
     click.echo(
         f"The backup of {backup.made_at:%Y-%m-%d %H:%M} UTC is in {directory}; {waiting} "
-        f"deliveries wait in its queue.\nLook at it: mailglass --data {directory} doctor-db\n"
+        f"deliveries wait in its queue, and {_number(notices)} webhook notices.\n"
+        f"Look at it: mailglass --data {directory} doctor-db\n"
         f"Start it:   mailglass --data {directory} serve"
     )
+
+
+def _number(notices: int | None) -> str:
+    return "an unknown number of (migrate it first)" if notices is None else str(notices)
+
+
+def _notices(address: str, without_queue: bool) -> int | None:
+    """How many notices will be sent; None when the history must be migrated before one can know."""
+    try:
+        history = History(address)
+    except HistoryOutdated:
+        return None
+    try:
+        with history.transaction() as t:
+            if without_queue:
+                t.give_up_all_notices()
+            return t.waiting_notices()
+    finally:
+        history.close()
 
 
 def _waiting(directory: Path, without_queue: bool) -> int:

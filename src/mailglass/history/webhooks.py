@@ -307,6 +307,22 @@ class WebhookStatements(Statements):
         )
         return int(done.rowcount)
 
+    def give_up_all_notices(self) -> int:
+        """Make dead letters of all that waits, whoever it is for; returns how many that was."""
+        n = schema.webhook_notice.c
+        done = self._db.execute(
+            schema.webhook_notice.update()
+            .where(n.state == NoticeState.WAITING.value)
+            .values(state=NoticeState.DEAD.value, next_attempt_at=None)
+        )
+        return int(done.rowcount)
+
+    def waiting_notices(self) -> int:
+        """How many notices are still to be sent, of all endpoints."""
+        n = schema.webhook_notice.c
+        count = sa.select(sa.func.count()).where(n.state == NoticeState.WAITING.value)
+        return int(self._db.execute(count).scalar_one())
+
     def notices(
         self,
         endpoint_id: int,

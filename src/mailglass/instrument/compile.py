@@ -31,7 +31,7 @@ from .options import Options, read_control_headers
 from .plan import LeftAlone, where
 from .stamps import Stamp, Stamps
 from .template import Template
-from .text import draft_alternative, instrument_text, newline_of
+from .text import draft_alternative, draft_recoded, instrument_text, newline_of
 
 __all__ = ["compile_message"]
 
@@ -228,16 +228,23 @@ class _Job:
     ) -> bool:
         """Draft one text part; whether the download lines stand in it."""
         lines: Pieces = ()
+        has_html = alone and self.options.html_alternative
+        recodes = False
         if linked and first:
-            lines = text_lines(linked, content.can_hold, newline_of(content, self.message))
+            recodes = not has_html and any(content.could_hold(item.name) for item in linked)
+            can_hold = content.charset_holds if recodes else content.can_hold
+            lines = text_lines(linked, can_hold, newline_of(content, self.message))
         before: list[Draft] = []
         behind: list[Draft] = []
         try:
-            if alone and self.options.html_alternative:
+            if has_html:
                 additions = self._additions(self._beacon(), True, linked)
                 rules = self._rules(part, self.options.links)
                 before, behind = draft_alternative(self.message, part, content, rules, additions)
             wishes = instrument_text(content, self._rules(part, self.options.text_links), lines)
+            if recodes:
+                self.drafts.add(draft_recoded(self.message, part, content, wishes))
+                return True
             self.drafts.add(before)
             self.drafts.add_part(content, wishes, None)
             self.drafts.add(behind)

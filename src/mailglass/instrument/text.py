@@ -28,7 +28,7 @@ from .document import Additions, DocumentRules, added_pieces
 from .drafts import Draft, Wish
 from .links import TextUrl, find_text_urls, read_own, why_untracked
 
-__all__ = ["draft_alternative", "instrument_text", "newline_of"]
+__all__ = ["draft_alternative", "draft_recoded", "instrument_text", "newline_of"]
 
 _OWN = re.compile(r"/[ca]/[a-z2-7]{29}", re.IGNORECASE)
 
@@ -122,6 +122,36 @@ def draft_alternative(
     stop = line + b"--" + boundary + b"--" + line
     behind = [_insertion(part.end, start, *body, stop)]
     return before, behind
+
+
+def draft_recoded(
+    message: Message, part: Part, content: Content, wishes: Sequence[Wish]
+) -> list[Draft]:
+    """A text part of ASCII with its changes, in quoted-printable: its charset can hold more than
+    7bit can, and what is read stays the same but for the changes."""
+    units: list[bytes | Filling] = []
+    position = 0
+    for wish in wishes:
+        units.append(content.markup[position : wish.start].encode("ascii"))
+        units += [
+            piece.encode(content.charset.codec or "ascii")
+            if isinstance(piece, str)
+            else Filling(piece.number, piece.length)
+            for piece in wish.new
+            if isinstance(piece, str | Hole)
+        ]
+        position = wish.end
+    units.append(content.markup[position:].encode("ascii"))
+    line = message.line_end
+    body = Patch(part.body_start, len(message.body(part)), encode_quoted(units, line), ())
+    new = b"Content-Transfer-Encoding: quoted-printable" + line
+    old = part.field("content-transfer-encoding")
+    if old is not None:
+        header = Patch(old.start, old.end - old.start, (new,), ())
+    else:
+        header = Patch(part.fields[-1].end if part.fields else part.start, 0, (new,), ())
+    kind, reason = "text-line", reasons.RECODED_LINES
+    return [Draft(header, kind, None, reason), Draft(body, kind, None, reason)]
 
 
 def _has_empty_line(message: Message, part: Part) -> bool:

@@ -167,6 +167,23 @@ class Content:
             return False
         return data.isascii() or self._part.transfer_encoding != "7bit"
 
+    def charset_holds(self, text: str) -> bool:
+        """Whether the part's charset has these characters."""
+        try:
+            text.encode(self._codec or "ascii")
+        except UnicodeError:
+            return False
+        return True
+
+    def could_hold(self, text: str) -> bool:
+        """Whether only its 7bit keeps a part of ASCII from having these characters."""
+        return (
+            not self.can_hold(text)
+            and self._transparent
+            and self.markup.isascii()
+            and self.charset_holds(text)
+        )
+
     def patches(
         self,
         changes: Sequence[tuple[int, int, Pieces]],
