@@ -629,6 +629,9 @@ def _read_all(texts: Mapping[str, tuple[str, str]], faults: list[str]) -> dict[s
         except (ValueError, KeyError):
             faults.append(f"{name} ({origin}): {shown} is not {_EXPECTED.get(read, 'readable')}")
             value = read(f.metadata["default"])
+        if read in _ONE_LINE and not text.isprintable():
+            faults.append(f"{name} ({origin}): the value has a line break or the like in it")
+            value = read(f.metadata["default"])
         if choices and value not in choices:
             faults.append(f"{name} ({origin}): {shown} is none of {', '.join(choices)}")
             value = read(f.metadata["default"])
@@ -641,9 +644,16 @@ _DOMAIN = re.compile(
 )
 
 
+_ONE_LINE = (_text, _path, _directory)
+# RFC 5321 section 4.1.2, with the underscores that some machines' names have.
+_HOSTNAME = re.compile(r"\w([\w.-]{0,253}\w)?|\[[\w:.]+\]", re.ASCII)
+
+
 def _contradictions(s: Settings) -> list[str]:
-    """Faults that show only when several settings are seen together."""
-    faults = [*_port_faults(s), *_pair_faults(s)]
+    """Faults that show only when several settings are seen together, or on this machine."""
+    faults = [*_port_faults(s), *_pair_faults(s), *_name_faults(s)]
+    if s.rules_file and not (s.rules_file.is_file() and os.access(s.rules_file, os.R_OK)):
+        faults.append(f"rules.file: {s.rules_file} is no file that can be read")
     for domain in s.returns_domains:
         if not _DOMAIN.fullmatch(domain):
             faults.append(
@@ -659,19 +669,12 @@ def _contradictions(s: Settings) -> list[str]:
             faults.append(f"retention.{kind}: {days} days is less than none; 0 keeps for ever")
     if not s.roles:
         faults.append("serve.roles: names no role, so nothing would run")
-    if re.search(r"[\s/@]", s.smarthost_host):
-        faults.append(f"smarthost.host: `{s.smarthost_host}` is not a host's name or address")
     faults += _picture_faults(s)
-    if s.web_url and not s.web_url.startswith(("http://", "https://")):
-        faults.append(f"web.url: `{s.web_url}` is not an http(s) address")
     if not s.gateway_certificate and not _is_loopback(s.gateway_host):
         faults.append(
             f"gateway.certificate: needed when gateway.host is `{s.gateway_host}`, because "
             "passwords are taken in the clear on loopback only"
         )
-    parts = urlsplit(s.tracking_url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
-        faults.append(f"tracking.url: `{s.tracking_url}` is not an http(s) address without a query")
     faults += _mailbox_faults(s)
     for name, number in (
         ("returns.poll-seconds", s.returns_poll_seconds),
@@ -703,6 +706,45 @@ def _contradictions(s: Settings) -> list[str]:
     return faults
 
 
+def _name_faults(s: Settings) -> list[str]:
+    """Of hosts and addresses."""
+    faults = []
+    for name, host in (
+        ("collector.host", s.collector_host),
+        ("gateway.host", s.gateway_host),
+        ("returns.host", s.returns_host),
+        ("web.host", s.web_host),
+        ("guard-proxy.host", s.proxy_host),
+        ("smarthost.host", s.smarthost_host or "none"),
+    ):
+        if not host or re.search(r"[\s/@]", host):
+            faults.append(f"{name}: `{host}` is not a host's name or address")
+    if not _HOSTNAME.fullmatch(s.gateway_hostname):
+        faults.append(
+            f"gateway.hostname: `{s.gateway_hostname}` is not a host's name such as "
+            "mail.example.org (one beyond ASCII is written as xn--...)"
+        )
+    for name, url in (("tracking.url", s.tracking_url), ("web.url", s.web_url)):
+        if fault := _url_fault(url) if url or name == "tracking.url" else "":
+            faults.append(f"{name}: {fault}")
+    return faults
+
+
+def _url_fault(url: str) -> str:
+    """Why a page of ours cannot be reached there; empty when it can. It stands in every mail, so
+    that nothing may be in it that is not for everybody's eyes."""
+    try:
+        parts = urlsplit(url)
+        is_fit = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port beyond 65535, brackets that do not close
+        return f"`{url}` is not an http(s) address"
+    if parts.username is not None or parts.password is not None:
+        return "an address with a user name or password in it would be shown to every recipient"
+    if not is_fit or parts.query or parts.fragment or re.search(r"\s", url):
+        return f"`{url}` is not an http(s) address without a query"
+    return ""
+
+
 def _picture_faults(s: Settings) -> list[str]:
     """Of the guard's image proxy."""
     if not s.proxy_url:
@@ -712,9 +754,8 @@ def _picture_faults(s: Settings) -> list[str]:
 
     faults = []
     if not is_base_url(s.proxy_url):
-        faults.append(f"guard-proxy.url: `{s.proxy_url}` is not a plain http(s) address")
-    if not s.proxy_host or re.search(r"[\s/@]", s.proxy_host):
-        faults.append(f"guard-proxy.host: `{s.proxy_host}` is not a host's name or address")
+        shown = "an address with a user name" if "@" in s.proxy_url else f"`{s.proxy_url}`"
+        faults.append(f"guard-proxy.url: {shown} is not a plain http(s) address")
     if s.proxy_max_image_bytes > s.proxy_max_bytes:
         faults.append("guard-proxy.max-image-bytes: more than guard-proxy.max-bytes keeps in all")
     return faults

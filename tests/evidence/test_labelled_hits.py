@@ -32,8 +32,9 @@ def judge(records: list[Any]) -> list[dict[str, Any]]:
         line if isinstance(line, bytes) else json.dumps(line).encode() + b"\n" for line in records
     )
     done = CliRunner().invoke(command, ["-", "--json"], input=lines, catch_exceptions=False)
-    assert done.exit_code == 0
-    return [json.loads(line) for line in done.output.splitlines()]
+    answers = [json.loads(line) for line in done.output.splitlines()]
+    assert done.exit_code == (65 if any("error" in answer for answer in answers) else 0)
+    return answers
 
 
 @pytest.fixture(scope="session")
@@ -147,6 +148,9 @@ def test_every_answer_gives_reasons_that_add_up(answers: list[dict[str, Any]]) -
     [
         b"{\n",
         b"[1]\n",
+        b"{}\n",
+        b'{"x": 1}\n',
+        b'{"verdict": "human", "actor": "human_direct"}\n',
         b'"text"\n',
         b"\xff\xfe\n",
         b'{"id": "x", "kind": "dance"}\n',
@@ -165,6 +169,7 @@ def test_a_bad_line_gives_an_error_and_the_rest_goes_on(line: bytes) -> None:
     good = {"id": "good", "kind": "click", "user_agent": "curl/8", "ua_known": True}
     first, bad, last = judge([good, line, good])
     assert bad["error"]
+    assert bad["error_id"] == "bad-hit"
     assert first == last
     assert first["verdict"] == "machine"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -68,6 +70,23 @@ WRONG = [
         ["gateway.certificate=/nowhere", "gateway.private-key=/nowhere"],
         "gateway: /nowhere cannot be read",
     ),
+    (["tracking.url=https://me:pw@t.test"], "tracking.url: an address with a user name"),
+    (["web.url=https://me@t.test"], "web.url: an address with a user name"),
+    (["tracking.url=https://t.test/#a"], "is not an http(s) address without a query"),
+    (["tracking.url=https://t.test:99999"], "tracking.url: `https://t.test:99999` is not an"),
+    (["tracking.url=https://[::1"], "tracking.url: `https://[::1` is not an http(s) address"),
+    (["tracking.url="], "tracking.url: `` is not an http(s) address"),
+    (["web.url=ftp://x"], "web.url: `ftp://x` is not an http(s) address"),
+    (["rules.file=/nonexistent.toml"], "rules.file: /nonexistent.toml is no file that can be read"),
+    (["rules.file=/etc"], "rules.file: /etc is no file that can be read"),
+    (["gateway.hostname=a\r\nb"], "gateway.hostname (command line): the value has a line break"),
+    (["gateway.hostname=a b"], "gateway.hostname: `a b` is not a host's name such as"),
+    (["gateway.hostname="], "gateway.hostname: `` is not a host's name such as"),
+    (["gateway.hostname=-a.test"], "gateway.hostname: `-a.test` is not a host's name"),
+    (["gateway.host=127.0.0.1/8"], "gateway.host: `127.0.0.1/8` is not a host's name or address"),
+    (["web.host="], "web.host: `` is not a host's name or address"),
+    (["data.directory=/srv/a\tb"], "data.directory (command line): the value has a line break"),
+    (["smarthost.password=a\nb"], "smarthost.password (command line): the value has a line break"),
     (["smarthost.host=a b"], "smarthost.host: `a b` is not a host's name"),
     (["web.url=javascript:1"], "web.url: `javascript:1` is not an http(s) address"),
     (["gateway.host=0.0.0.0"], "gateway.certificate: needed when gateway.host is `0.0.0.0`"),
@@ -95,6 +114,19 @@ def test_a_wrong_configuration_is_refused_with_the_value_that_caused_it(
     with pytest.raises(ConfigurationError) as caught:
         load_settings(overrides=overrides)
     assert complaint in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["tracking.url", "web.url", "guard-proxy.url"])
+def test_a_password_in_an_address_is_not_shown_when_it_is_refused(name: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(overrides=[f"{name}=https://me:opensesame@t.test/"])
+    assert "opensesame" not in str(caught.value)
+
+
+@pytest.mark.parametrize("hostname", ["localhost", "mail_1.a-b.test", "[192.0.2.1]", "[IPv6:::1]"])
+def test_a_hostname_may_be_all_that_machines_call_themselves(hostname: str) -> None:
+    settings, _ = load_settings(overrides=[f"gateway.hostname={hostname}"])
+    assert settings.gateway_hostname == hostname
 
 
 def test_all_faults_are_named_at_once() -> None:
@@ -128,6 +160,29 @@ def test_a_spoiled_file_is_named(tmp_path: Path, text: str, complaint: str) -> N
     file.write_text(text)
     with pytest.raises(ConfigurationError, match=complaint):
         load_settings(file=file)
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "said"),
+    [
+        ("[bands]\nhuman_above = 0.9\n", 0, "rules.file"),
+        ("[bands]\nhuman_above = 7\n", 78, "machine_below < human_above < 1"),
+        ("[bands\n", 78, "site.toml"),
+    ],
+)
+def test_the_command_names_what_is_wrong_in_the_file_of_rules(
+    run_cli: Callable[..., subprocess.CompletedProcess[bytes]],
+    tmp_path: Path,
+    text: str,
+    status: int,
+    said: str,
+) -> None:
+    """Not only serve, which would die of it."""
+    file = tmp_path / "site.toml"
+    file.write_text(text)
+    done = run_cli("--set", f"rules.file={file}", "config", "--json")
+    assert done.returncode == status
+    assert said in (done.stderr if status else done.stdout).decode()
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

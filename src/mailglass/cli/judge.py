@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,14 +31,21 @@ _LONGEST_LINE = 1 << 20  # bytes; a hit has a few hundred
     help="Directory of refreshed network lists, such as <data.directory>/networks.",
 )
 def command(file: BinaryIO, as_json: bool, extra: Path | None, lists: Path | None) -> None:
-    """Judge each hit of FILE (JSON lines; - for standard input)."""
+    """Judge each hit of FILE (JSON lines; - for standard input).
+
+    A line without one is told as such, the others are judged, and the exit status is 65.
+    """
     rules = load_rules(extra, lists=lists, now=datetime.now(UTC))
+    is_bad = False
     for number, line in enumerate(_lines(file), 1):
         answer = _answer(line, number, rules)
+        is_bad = is_bad or "error" in answer
         if as_json:
             click.echo(orjson.dumps(answer))
         else:
             click.echo(_sentence(answer, number))
+    if is_bad:
+        sys.exit(BadHit.exit_status)
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:
@@ -63,7 +71,7 @@ def _answer(line: bytes, number: int, rules: Rules) -> dict[str, Any]:
             identifier = record.get("id", "")
         _, hit, around = hit_of_record(record)
     except Error as error:
-        return {"id": identifier, "line": number, "error": str(error)}
+        return {"id": identifier, "line": number, "error": str(error), "error_id": error.id}
     judgement = judge_hit(hit, around, rules=rules)
     return {
         "id": identifier,

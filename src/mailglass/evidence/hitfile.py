@@ -20,6 +20,11 @@ from .surroundings import Origin, Surroundings
 __all__ = ["BadHit", "hit_of_record"]
 
 _PATHS = {"open": "o", "click": "c", "download": "a", "attachment": "a", "unsubscribe": "u"}
+# The fields that are read; one of them makes an object a hit, however little it says.
+_FIELDS = {
+    *("id", "kind", "method", "ip", "ip_class", "asn", "rdns"),
+    *("user_agent", "ua_known", "headers", "context", "t_since_delivery_s"),
+}
 _WRITTEN_ADDRESS = re.compile(
     r"\[(?P<six>[0-9A-Fa-f:.%\w]{2,60})\](?::\d{1,5})?|(?P<four>[\d.]{7,15}):\d{1,5}|[^\[\]]{2,60}"
 )
@@ -39,6 +44,10 @@ def hit_of_record(record: object) -> tuple[str, Hit, Surroundings]:
     """
     if not isinstance(record, dict):
         raise BadHit("a line must hold one JSON object")
+    if not record.keys() & _FIELDS:
+        raise BadHit(
+            f"the object says nothing of a hit: it has none of {', '.join(sorted(_FIELDS))}"
+        )
     kind = (_text(record, "kind") or "open").lower()
     if kind not in _PATHS:
         raise BadHit(f"kind {kind!r} is none of {', '.join(_PATHS)}")
