@@ -7,13 +7,14 @@ import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 
 from collector.running import KEYS, RING, Running, receive, request_bytes, serve
 from mailglass.collector import KEPT_HEADERS
 from mailglass.ids import Ids, delivery_time
-from mailglass.journal import Attachments
+from mailglass.journal import Attachments, encode
 from mailglass.tokens import (
     Kind,
     Ring,
@@ -23,6 +24,7 @@ from mailglass.tokens import (
     link_bound,
     link_url,
     notice_url,
+    recipient_mark,
     self_url,
     unsubscribe_url,
 )
@@ -548,7 +550,39 @@ def test_the_notice_says_what_and_since_when(running: Running) -> None:
 def test_the_notice_of_an_anonymous_token_claims_to_know_nobody(running: Running) -> None:
     text = running.get(notice(anonymous=True)).body.decode()
     assert "several people" in text
-    assert "<button" not in text
+    assert 'name="address"' in text
+    assert "network address that asked and what the asking program says" in text
+    assert "are not kept" in text
+
+
+@pytest.mark.parametrize("given", ["Anna@X.test", " anna@x.test ", "anna@x.test"])
+def test_a_no_on_the_page_of_many_says_who_by_a_mark_alone(running: Running, given: str) -> None:
+    body = urlencode({"confirm": "yes", "address": given}).encode()
+    answer = running.get(notice(anonymous=True), "POST", body)
+    assert "Your no is noted" in answer.body.decode()
+    hit = running.hit()
+    assert (hit.action, hit.delivery_id, hit.anonymous) == ("object", ID, True)
+    assert hit.name == recipient_mark(ID, "anna@x.test")
+    assert "anna" not in encode(hit).decode().lower()
+    running.get(BEACONS["anonymous"])
+    assert len(running.hits()) == 2  # nobody is told apart: the others go on to be counted
+
+
+@pytest.mark.parametrize(
+    "body", [b"confirm=yes", b"confirm=yes&address=", b"confirm=yes&address=x", b"address=a@x.test"]
+)
+def test_who_does_not_say_who_they_are_is_asked_again(running: Running, body: bytes) -> None:
+    answer = running.get(notice(anonymous=True), "POST", body)
+    assert answer.status == 200
+    assert 'name="address"' in answer.body.decode()
+    assert running.hit().action is None
+
+
+@pytest.mark.parametrize("language", ["en", "zh", "ko"])
+def test_every_notice_has_a_button(running: Running, language: str) -> None:
+    for page in (notice(), notice(anonymous=True)):
+        answer = running.get(page, Accept_Language=language)
+        assert b'<button name="confirm" value="yes">' in answer.body
 
 
 def test_after_a_no_nothing_more_is_recorded_and_everything_works(running: Running) -> None:

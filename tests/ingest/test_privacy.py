@@ -23,6 +23,7 @@ from mailglass.ingest import Ingest
 from mailglass.journal import Writer, encode
 from mailglass.model import Delivery, EventType, Hit, TrackingPolicy, VerdictLevel
 from mailglass.spool import Spool, Submission
+from mailglass.tokens import recipient_mark
 
 SENT_AT = datetime(2026, 11, 28, 12, tzinfo=UTC)
 GMAIL = "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)"
@@ -284,6 +285,31 @@ def test_a_no_on_the_notice_page_reaches_all_mail_already_sent(house: House) -> 
         "notice page",
         SENT_AT + timedelta(minutes=70),
     )
+
+
+def test_a_no_on_the_page_of_many_is_the_no_of_who_gave_their_address(house: House) -> None:
+    house.send(1, *MANY, policies=dict.fromkeys(range(100, 106), ANONYMOUS))
+    house.send(2, *MANY[:2])
+    house.see(hit(200, 10), hit(201, 10))
+    house.run()
+    given = {"action": "object", "method": "POST", "path_kind": "n", "anonymous": True}
+    house.see(
+        hit(1, name=recipient_mark(1, "nobody@many.test"), **given),
+        hit(1, name=recipient_mark(2, MANY[1]), **given),  # taken from the page of another message
+        hit(1, **given),
+    )
+    house.run()
+    assert house.opened() == 2
+    house.see(hit(1, name=recipient_mark(1, MANY[0]), **given))
+    house.run()
+    with house.history.reading() as t:
+        (consent,) = t.consents(house.account_id, MANY[0])
+        assert consent.state is ConsentState.WITHDRAWN
+        assert t.consents(house.account_id, MANY[1]) == []
+    assert "objected" in house.types(100)
+    assert "opened" not in house.types(200)  # mail already sent, that told them apart
+    assert "opened" in house.types(201)
+    assert "objected" not in house.types(1)
 
 
 def test_what_comes_with_a_no_is_not_written_under_their_name(house: House) -> None:

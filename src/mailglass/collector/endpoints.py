@@ -24,11 +24,12 @@ from functools import partial
 from typing import BinaryIO, NamedTuple
 from urllib.parse import parse_qsl, quote, unquote
 
+from ..addresses import canonical_address
 from ..errors import BadToken
 from ..ids import delivery_time
 from ..journal import Attachments, encode, encode_beacon
 from ..model import Hit
-from ..tokens import Kind, Locator, Ring, Token, names_host, read_url
+from ..tokens import Kind, Locator, Ring, Token, names_host, read_url, recipient_mark
 from .answer import Answers, safe_location
 from .client import Limiter, Proxies
 from .metrics import Counters
@@ -46,7 +47,7 @@ _GLIMPSE_TO = re.compile(r"(?:[?&;]|%3f|%26)to(?:=|%3d)([^&#]*)", re.IGNORECASE)
 _SAFE_METHODS = ("GET", "HEAD")
 _ASKED_BY_FORM = {("list-unsubscribe", "one-click"), ("confirm", "yes")}
 _FORM_PART = re.compile(
-    rb'name="?([\w-]{1,20})"?[^\r\n]*\r\n(?:[^\r\n]+\r\n)*\r\n([^\r\n]{1,20})\r\n'
+    rb'name="?([\w-]{1,20})"?[^\r\n]*\r\n(?:[^\r\n]+\r\n)*\r\n([^\r\n]{1,320})\r\n'
 )
 
 # The line of a hit that is not recorded: its answer waits for a sync all the same, so that the time
@@ -55,6 +56,7 @@ NOT_RECORDED = b""
 
 _MAX_JUNK_TO = 2048  # characters that are kept of a destination that is not signed
 _MAX_NAME = 255
+_MAX_ADDRESS = 320  # characters: 64 and 255 octets (RFC 5321 section 4.5.3.1) and the @
 
 # Types that a browser may show by itself are left out: everything is saved, never opened here.
 _TYPES = {
@@ -377,8 +379,23 @@ class Endpoints:
             return self._page(visit, 404, "token_changed")
         since = delivery_time(token.delivery_id).strftime("%Y-%m-%d")
         if token.anonymous:
-            return self._page(visit, 200, "notice_campaign", since=since)
+            return self._notice_of_many(visit, token.delivery_id, since)
         return self._ask(visit, "object", "notice", "notice_done", since=since)
+
+    def _notice_of_many(self, visit: _Visit, message_id: int, since: str) -> Answer:
+        """The page of a message whose copies are not told apart: whoever says no says who they are.
+
+        Of the address only a mark is recorded, by which ingest finds the recipient.
+        """
+        method = visit.request.head.method
+        if method not in (*_SAFE_METHODS, "POST"):
+            return self._not_allowed(visit, "GET, HEAD, POST")
+        address = dict(_fields_of(visit.request)).get("address", "").strip()[:_MAX_ADDRESS]
+        if method != "POST" or not _is_asked(visit.request) or "@" not in address:
+            return self._page(visit, 200, "notice_campaign", since=since)
+        address = canonical_address(address)
+        hit = replace(self._hit(visit, "object"), name=recipient_mark(message_id, address))
+        return self._done(visit, self.record(hit), "notice_campaign_done", None)
 
     def _ask(self, visit: _Visit, action: str, asks: str, done: str, **values: str) -> Answer:
         """GET asks; POST with the button's or the one-click value acts."""
@@ -388,8 +405,14 @@ class Endpoints:
         if method != "POST":
             return self._not_allowed(visit, "GET, HEAD, POST")
         line = self.record(self._hit(visit, action))
-        busy = self._page_bytes(visit.request, visit.is_secure, 503, "busy", ("Retry-After", "60"))
         keep = self._objection(visit) if action == "object" else None
+        return self._done(visit, line, done, keep)
+
+    def _done(
+        self, visit: _Visit, line: bytes, done: str, keep: Callable[[], None] | None
+    ) -> Answer:
+        """What a recipient asked for is recorded, or they are asked to try again."""
+        busy = self._page_bytes(visit.request, visit.is_secure, 503, "busy", ("Retry-After", "60"))
         if self._is_failing():
             return Answer(busy, line, keep=keep)
         data = self._page_bytes(visit.request, visit.is_secure, 200, done)
@@ -434,11 +457,17 @@ def _glimpse_to(url: str) -> str | None:
 
 def _is_asked(request: Request) -> bool:
     """Whether a POST carries what RFC 8058 section 3.2 or our own button sends."""
+    return any((name, value.lower()) in _ASKED_BY_FORM for name, value in _fields_of(request))
+
+
+def _fields_of(request: Request) -> list[tuple[str, str]]:
+    """The fields of a form, their names in lower case."""
     if request.head.control.get("content-type", "").lower().startswith("multipart/form-data"):
-        pairs = [(n.decode(), v.decode("latin-1")) for n, v in _FORM_PART.findall(request.body)]
+        found = _FORM_PART.findall(request.body)
+        pairs = [(n.decode(), v.decode("utf-8", "replace")) for n, v in found]
     else:
         pairs = parse_qsl(request.body.decode("latin-1"), max_num_fields=50)
-    return any((name.lower(), value.lower()) in _ASKED_BY_FORM for name, value in pairs)
+    return [(name.lower(), value) for name, value in pairs]
 
 
 def _type_of(name: str) -> str:

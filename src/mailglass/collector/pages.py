@@ -25,6 +25,7 @@ _STYLE = (
     "h1{font-size:1.5rem;line-height:1.3}"
     "code{display:block;padding:.75rem 1rem;background:#f1f3f5;border-radius:.4rem;"
     "overflow-wrap:anywhere}"
+    "input{font:inherit;width:100%;box-sizing:border-box;padding:.4rem .6rem}"
     "button{font:inherit;padding:.55rem 1.2rem;border:0;border-radius:.4rem;background:#1d5fa8;"
     "color:#fff;cursor:pointer}"
     "button:focus-visible{outline:3px solid #f2a900;outline-offset:2px}"
@@ -65,7 +66,7 @@ def page(name: str, language: str, *, to: str = "", since: str = "") -> bytes:
     text = _TEXTS[language][name]
     title = escape(str(text["title"]))
     paragraphs = "".join(_paragraph(line, to, since) for line in text["text"])
-    button = _form(str(text["button"])) if "button" in text else ""
+    button = _form(str(text["button"]), str(text.get("field", ""))) if "button" in text else ""
     return (
         f'<!doctype html><html lang="{_TAG[language]}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
@@ -80,8 +81,16 @@ def _paragraph(line: str, to: str, since: str) -> str:
     return f"<p>{escape(line).replace('{since}', escape(since))}</p>"
 
 
-def _form(button: str) -> str:
-    """A button that posts to the page's own address; only a press of it changes anything."""
+def _form(button: str, field: str) -> str:
+    """A button that posts to the page's own address; only a press of it changes anything.
+
+    `field` is the label of an address that goes along; none without one.
+    """
+    asked = (
+        f'<p><label>{escape(field)}<br><input name="address" inputmode="email" '
+        'autocomplete="email" maxlength="320" required></label></p>'
+    )
     return (
-        f'<form method="post"><button name="confirm" value="yes">{escape(button)}</button></form>'
+        f'<form method="post">{asked if field else ""}'
+        f'<button name="confirm" value="yes">{escape(button)}</button></form>'
     )

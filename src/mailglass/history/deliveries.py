@@ -48,6 +48,12 @@ class DeliveryStatements(CountingStatements):
             found += self._read(query.limit(limit) if limit is not None else query)
         return sorted(found, key=lambda d: d.id)[:limit]
 
+    def recipients_of(self, message_id: int) -> list[tuple[int, str]]:
+        """The number and the recipient of each copy of a message; erased ones are left out."""
+        c = schema.delivery.c
+        query = sa.select(c.id, c.recipient).where(c.message_id == message_id, c.recipient != "")
+        return [(row.id, row.recipient) for row in self._db.execute(query)]
+
     def copies_of(self, message_ids: Iterable[int]) -> dict[int, tuple[StoredDelivery, Copies]]:
         """The first copy of each message, and all of them in sum, however many there are."""
         c = schema.delivery.c

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
+from ..addresses import canonical_address
 from ..history import StoredDelivery, StoredEvent, Suppression, Transaction
 from ..model import Event, EventType, Evidence, Hit, Judgement, TrackingPolicy
 from ..spool import Spool
+from ..tokens import recipient_mark
 
-__all__ = ["Act", "acts_among", "carry_out"]
+__all__ = ["Act", "acts_among", "acts_by_mark", "carry_out"]
 
 _log = logging.getLogger("mailglass.ingest")
 
@@ -111,6 +114,27 @@ def _told(
     raw = {"probability_human": by.probability_human, "actor": by.actor.value}
     event = Event(type=type_, at=at, evidence=evidence, raw=raw)
     return StoredEvent(delivery_id=delivery_id, event=event)
+
+
+def acts_by_mark(t: Transaction, hits: Iterable[Hit]) -> list[Act]:
+    """The refusals among some hits by recipients of messages that do not tell them apart.
+
+    They gave their address on the page, of which the hit has a mark; one that is no recipient's is
+    nobody's no. The act is then like one on a page of their own.
+    """
+    asked = [hit for hit in hits if hit.anonymous and hit.action is not None and hit.name]
+    found: list[Act] = []
+    for message_id in {hit.delivery_id for hit in asked if hit.delivery_id is not None}:
+        marks = {
+            recipient_mark(message_id, canonical_address(address)): number
+            for number, address in t.recipients_of(message_id)
+        }
+        for hit in asked:
+            if hit.delivery_id == message_id and hit.name in marks:
+                (delivery,) = t.deliveries([marks[hit.name]])
+                act = replace(hit, delivery_id=delivery.id, anonymous=False, name=None, target=None)
+                found.append((delivery, act))
+    return found
 
 
 def acts_among(hits: Iterable[Hit], known: dict[int, StoredDelivery]) -> list[Act]:

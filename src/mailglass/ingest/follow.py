@@ -30,7 +30,7 @@ from ..model import Event, EventType, Hit, TrackingPolicy
 from ..spool import Spool, SpoolEvent
 from ..tokens import Ring
 from .accepted import copies_of, message_of
-from .acts import acts_among, carry_out
+from .acts import acts_among, acts_by_mark, carry_out
 from .crowds import remember
 from .holding import tracking_policies
 from .judging import judge_acts, judge_again
@@ -304,10 +304,11 @@ class Ingest:
         named = {i.delivery_id for i in plain} - {None}
         known = {d.id: d for d in t.to_judge(named)}
         asked: set[int] = set()
-        acts = acts_among(plain, known)
+        by_mark = acts_by_mark(t, plain)
+        acts = acts_among(plain, known) + by_mark
         if acts:
             near, now = self._known_neighbours(t), self._clock()
-            by = judge_acts(t, acts, plain, self._rules, near, now)
+            by = judge_acts(t, acts, [*plain, *(hit for _, hit in by_mark)], self._rules, near, now)
             asked = carry_out(t, self._spool, acts, now, by)
             if any(hit.action == "object" for _, hit in acts):
                 self._neighbours = None  # those whose hits were taken away are neighbours no more
@@ -328,7 +329,8 @@ class Ingest:
                 if at is not item.at:
                     item = replace(item, at=at)
             if item.anonymous and item.delivery_id is not None:
-                unnamed.append((item.delivery_id, None, item))
+                if item.action is None:
+                    unnamed.append((item.delivery_id, None, item))
             elif delivery is not None and delivery.policy is not _IDENTIFIED:
                 if item.action is None:  # what was asked for has been told
                     unnamed.append((delivery.message_id, delivery, item))

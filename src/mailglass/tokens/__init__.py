@@ -1,6 +1,7 @@
 """Tokens, and the URLs and addresses that carry them: what senders' side and collector share."""
 
 from .addresses import return_address, unsubscribe_mailto
+from .recipients import recipient_mark
 from .ring import Kind, Ring, Token
 from .urls import (
     Locator,
@@ -33,6 +34,7 @@ __all__ = [
     "percent_encode",
     "percent_encode_all",
     "read_url",
+    "recipient_mark",
     "return_address",
     "self_url",
     "unsubscribe_mailto",
