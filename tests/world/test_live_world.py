@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from mailglass.model import Actor, TargetKind
-from mailglass.world import Answers, Fate, Figures, LiveWorld, Maildrop, letters
+from mailglass.world import Answers, Fate, Figures, LiveWorld, Maildrop, letters, summarise
 
 TAKES_ALL = {"defer_share": 0.0, "refuse_share": 0.0}
 FAST = 1e7  # a story's day in 9 ms
@@ -288,6 +288,10 @@ def test_every_planned_request_is_made_and_no_other() -> None:
         assert told
         assert len(site.heads) == len(told) == world.fetches.total()
         assert world.fetches == Counter(fetch.actor for fetch in told)
+        people = sum(fetch.by_person for fetch in told)  # the sender is one too
+        assert world.requests == (people, len(told) - people)
+        summary = summarise(world.deliveries.values(), [])
+        assert (summary.human_requests, summary.machine_requests) == world.requests
         assert world.planned == 0
         for delivery in world.deliveries.values():
             made = Counter(visit.fetch for visit in delivery.visits)

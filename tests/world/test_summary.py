@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 
 import pytest
 
+from mailglass.app.demo import closing_words
 from mailglass.model import Actor, Judgement, Target, TargetKind
 from mailglass.world import (
     JudgedHit,
@@ -109,6 +111,24 @@ def test_hits_without_a_request_and_requests_without_a_hit_are_counted(
     extra = JudgedHit(token="x", method="GET", address="::1", judgement=judged[0].judgement)
     summary = summarise(played, [*judged[3:], extra])
     assert (summary.unrecorded, summary.unexplained) == (3, 1)
+
+
+def test_an_altered_token_is_counted_apart_and_every_request_is_accounted_for() -> None:
+    played = [delivery(number) for number in range(400)]
+    for done in played:
+        done.visits = [replace(v, fetch=replace(v.fetch, alters_token=False)) for v in done.visits]
+    first = next(done.visits for done in played if done.visits)
+    first[0] = replace(
+        first[0], url="http://h/o/other%27.gif", fetch=replace(first[0].fetch, alters_token=True)
+    )
+    judged = [j for j in judge(played, PEOPLE) if "other" not in j.token]
+    summary = summarise(played, judged)
+    assert (summary.altered, summary.unrecorded) == (1, 0)
+    made = sum(len(done.visits) for done in played)
+    said = closing_words(summary)
+    assert f"Of {made} requests {made - 1} are judged hits of a message; 1 asked for an" in said
+    assert "could not be recorded" not in said
+    assert "2 could not be recorded" in closing_words(summarise(played, judged[2:]))
 
 
 def test_a_request_that_nobody_answered_leaves_no_hit_to_miss() -> None:

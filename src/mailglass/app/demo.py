@@ -206,8 +206,8 @@ async def _watch(progress: Progress, world: LiveWorld, arrived: int, fetched: in
 
 
 def _show(progress: Progress, world: LiveWorld, arrived: int, fetched: int) -> None:
-    done = sum(world.fetches.values())
-    by_people = sum(world.fetches[a] for a in (Actor.HUMAN, Actor.IMAGE_PROXY, Actor.THIRD_PARTY))
+    by_people, by_machines = world.requests
+    done = by_people + by_machines
     progress.update(
         arrived,  # type: ignore[arg-type]  # rich's TaskID is an int
         completed=len(world.deliveries) + world.refused,
@@ -217,7 +217,7 @@ def _show(progress: Progress, world: LiveWorld, arrived: int, fetched: int) -> N
         fetched,  # type: ignore[arg-type]  # as above
         completed=done,
         total=done + world.planned,
-        note=f"{by_people} by people, {done - by_people} by machines",
+        note=f"{by_people} by people, {by_machines} by machines",
     )
 
 
@@ -273,14 +273,30 @@ def _conclude(console: Console, world: LiveWorld, settings: Settings) -> None:
     for title, truth, seen, example in _rows(history, world, summary):
         table.add_row(title, str(truth), str(seen), example)
     console.print(table)
-    decided = summary.right + summary.wrong
-    console.print(
-        f"Of {decided + summary.undecided} judged hits {decided} were decided, {summary.right} of "
-        f"them rightly; {summary.undecided} stay undecided. {summary.read} of "
-        f"{summary.delivered} people read their mail, {summary.silent_reads} of them without "
-        "loading anything: nobody can see those. All of this world is simulated."
-    )
+    console.print(closing_words(summary))
     history.close()
+
+
+def closing_words(summary: Summary) -> str:
+    """What a demo ends with: every request is accounted for."""
+    decided = summary.right + summary.wrong
+    made = summary.human_requests + summary.machine_requests
+    aside = [
+        f"{count} {what}"
+        for count, what in (
+            (summary.altered, "asked for an altered address, which belongs to no message"),
+            (made - decided - summary.undecided - summary.altered, "could not be recorded"),
+        )
+        if count
+    ]
+    return (
+        f"Of {made} requests {decided + summary.undecided} are judged hits of a message"
+        + "".join(f"; {words}" for words in aside)
+        + f". {decided} were decided, {summary.right} of them rightly; {summary.undecided} stay "
+        f"undecided. {summary.read} of {summary.delivered} people read their mail, "
+        f"{summary.silent_reads} of them without loading anything: nobody can see those. All of "
+        "this world is simulated."
+    )
 
 
 def _judged(history: History) -> list[JudgedHit]:

@@ -226,8 +226,11 @@ class LiveWorld:
         """Enter the delivery, and let the rest of its story begin."""
         delivery.accepted_at = datetime.now(UTC)
         key = (delivery.message_id, delivery.recipient)
-        # Two copies may have come at once over two connections; the first one counts.
-        if self.deliveries.setdefault(key, delivery) is not delivery:
+        # Two copies may have come at once over two connections; the first one counts, and so does
+        # what was asked for before the 250 of either.
+        first = self.deliveries.setdefault(key, delivery)
+        if first is not delivery:
+            first.visits += delivery.visits
             return
         for fetch in delivery.story.fetches:
             if fetch.after_seconds >= 0:
@@ -262,6 +265,13 @@ class LiveWorld:
             )
         delivery.visits.append(Visit(fetch=fetch, url=url, at=at, answer=answer))
         self.fetches[fetch.actor] += 1
+
+    @property
+    def requests(self) -> tuple[int, int]:
+        """The requests of entered deliveries so far, by people and by machines: what `summarise`
+        counts."""
+        made = [v.fetch.by_person for d in self.deliveries.values() for v in d.visits]
+        return sum(made), len(made) - sum(made)
 
     async def _tell_change(self) -> None:
         async with self._changed:

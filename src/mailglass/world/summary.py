@@ -52,7 +52,8 @@ class Summary:
     undecided: int  # judged hits in the middle band
     right: int  # decided hits whose band agrees with the truth
     wrong: int
-    unrecorded: int  # requests that were answered and have no judged hit
+    altered: int  # requests with an altered token, which no judged hit of a delivery can be of
+    unrecorded: int  # other requests that were answered and have no judged hit
     unexplained: int  # judged hits that no request of the world caused
     actors: dict[tuple[Actor, Actor], int]  # counts by true actor and judged actor
     examples: dict[str, Example]  # machine, opened, clicked: the clearest judged one of each
@@ -65,15 +66,18 @@ def summarise(deliveries: Iterable[LiveDelivery], judged: Iterable[JudgedHit]) -
     for hit in judged:
         waiting[hit.token.lower(), hit.method, hit.address].append(hit.judgement)
     pairs: list[Example] = []
-    unrecorded = 0
+    altered = unrecorded = 0
     for delivery in deliveries:
         for visit in sorted(delivery.visits, key=lambda visit: visit.at):
             key = (visit.token, visit.fetch.method, visit.fetch.place.address)
             if queue := waiting[key]:
                 pairs.append(_example(delivery, visit, queue.popleft()))
+            elif visit.fetch.alters_token:
+                altered += 1
             elif visit.answer.status:
                 unrecorded += 1
-    return _count(deliveries, pairs, unrecorded, sum(len(queue) for queue in waiting.values()))
+    unexplained = sum(len(queue) for queue in waiting.values())
+    return _count(deliveries, pairs, altered, unrecorded, unexplained)
 
 
 def _example(delivery: LiveDelivery, visit: Visit, judgement: Judgement) -> Example:
@@ -87,7 +91,11 @@ def _example(delivery: LiveDelivery, visit: Visit, judgement: Judgement) -> Exam
 
 
 def _count(
-    deliveries: list[LiveDelivery], pairs: list[Example], unrecorded: int, unexplained: int
+    deliveries: list[LiveDelivery],
+    pairs: list[Example],
+    altered: int,
+    unrecorded: int,
+    unexplained: int,
 ) -> Summary:
     decided = [pair for pair in pairs if _band(pair.judgement) is not None]
     right = sum(_band(pair.judgement) == pair.visit.fetch.by_person for pair in decided)
@@ -104,6 +112,7 @@ def _count(
         undecided=len(pairs) - len(decided),
         right=right,
         wrong=len(decided) - right,
+        altered=altered,
         unrecorded=unrecorded,
         unexplained=unexplained,
         actors=dict(Counter((p.visit.fetch.actor, p.judgement.actor) for p in pairs)),
