@@ -40,6 +40,8 @@ class ApiHouse:
 
     def __init__(self, folder: Path, *, address: str | None = None, **desk: Any) -> None:
         self.now = NOON
+        self.folder = folder
+        self.folder = folder
         self.history = History(address or f"sqlite:///{folder / 'history.db'}")
         self.spool = Spool(folder / "spool.db")
         self.zone = Zone()

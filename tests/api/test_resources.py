@@ -14,12 +14,16 @@ from api_house import ApiHouse
 from starlette.testclient import TestClient
 
 from happenings import add_account, add_message, tell
+from mailglass.app.roles.intake import new_intake
 from mailglass.errors import StorageUnavailable
 from mailglass.evidence import load_rules
+from mailglass.gateway import Submitter
 from mailglass.ingest import Ingest
 from mailglass.instrument import read_plan, restore
 from mailglass.model import EventType
+from mailglass.settings import load_settings
 from mailglass.spool import Spool
+from mailglass.tokens import Ring
 
 
 @pytest.fixture
@@ -501,6 +505,35 @@ def test_a_no_acts_on_what_waits_and_on_what_was_sent(house: ApiHouse, client: T
     assert client.get("/consents?recipient=a@x.test").json()["items"][0]["shown"] == "您同意吗？"
     future = {**said, "at": "2027-01-01T00:00:00Z"}
     assert client.post("/consents", json=future).status_code == 422
+
+
+A_LABELS, U_LABELS = "r@xn--fsqu00a.cn", "r@例子.cn"
+
+
+@pytest.mark.parametrize(("said", "sent"), [(A_LABELS, U_LABELS), (U_LABELS, A_LABELS)])
+def test_what_is_refused_for_a_domain_holds_in_its_other_spelling(
+    house: ApiHouse, client: TestClient, said: str, sent: str
+) -> None:
+    """By the intake as it is wired in every way in: here by HTTP, there by SMTP."""
+    settings = load_settings(overrides=[f"data.directory={house.folder}"])[0]
+    intake = new_intake(settings, house.history, Ring([b"k" * 32]), 3)
+    submitter = Submitter(account_id=house.account_id, name="me")
+
+    def by_smtp() -> Any:
+        raw = b"From: me@home.test\r\nSubject: x\r\n\r\nx"
+        return intake.accept(
+            raw, return_path="me@home.test", recipients=[sent], submitter=submitter
+        )
+
+    client.post("/consents", json={"recipient": said, "state": "withdrawn", "how": "form"})
+    by_smtp()
+    (waiting,) = Spool(house.folder / "spool.db").waiting(recipient=said)
+    assert waiting.policy.value == "off"
+    assert client.get(f"/consents/{sent}").json() == {"recipient": A_LABELS, "state": "withdrawn"}
+    assert client.put(f"/suppressions/{said}", json={}).json()["recipient"] == A_LABELS
+    assert list(by_smtp().suppressed.values()) == ["requested"]
+    assert client.get(f"/suppressions/{sent}").status_code == 200
+    assert client.delete(f"/suppressions/{sent}").status_code == 204
 
 
 def test_webhooks_are_managed_and_dead_letters_replayed(

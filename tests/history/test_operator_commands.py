@@ -309,3 +309,20 @@ def test_subjects_are_kept_and_told_in_their_form_for_comparing(desk: Desk) -> N
     subjects = [row["subject"] for row in desk.lines("policy", "list")]
     assert subjects == ["xn--fsqu00a.cn", '"a b"@example.net']
     desk("policy", "remove", "domain", "例子.cn")
+
+
+def test_people_read_a_domain_in_its_script_and_programs_as_it_is_kept(desk: Desk) -> None:
+    desk("suppression", "add", "r@xn--fsqu00a.cn")
+    desk("consent", "withdraw", "r@例子.cn")
+    desk("policy", "set", "recipient", "R@例子.cn", "--tracking", "off")
+    for words in (
+        ["suppression", "list"],
+        ["suppressions"],
+        ["consent", "list"],
+        ["policy", "list"],
+    ):
+        assert "r@例子.cn" in desk(*words)
+        assert "xn--" not in desk(*words)
+        assert "r@xn--fsqu00a.cn" in str(desk.lines(*words))
+    desk("unsuppress", "R@例子.cn")
+    assert desk.lines("suppressions") == []

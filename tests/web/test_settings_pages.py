@@ -218,6 +218,22 @@ def test_a_suppression_is_lifted(browser: Browser, history: History) -> None:
         assert t.suppressions(NOW, account_id=1) == []
 
 
+def test_an_address_is_shown_in_its_script_and_acted_on_as_it_is_kept(
+    browser: Browser, history: History
+) -> None:
+    with history.transaction() as t:
+        for name in ("a@xn--fsqu00a.cn", "b@xn--80ak6aa92e.com"):
+            t.suppress(
+                Suppression(
+                    account_id=1, recipient=name, reason="complaint", evidence="", since=NOW
+                )
+            )
+    page = browser.get("/settings/policies").text
+    assert '<bdi title="a@xn--fsqu00a.cn">a@例子.cn</bdi>' in page
+    assert 'name="recipient" value="a@xn--fsqu00a.cn"' in page
+    assert "<bdi>b@xn--80ak6aa92e.com</bdi>" in page  # letters that could pass for Latin ones
+
+
 FORMS = [
     ("/settings/people", {"name": "x", "role": "owner"}),
     ("/settings/people/change", {"user_id": "1", "role": "owner"}),

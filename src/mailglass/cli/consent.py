@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from ..addresses import check_address
+from ..addresses import check_address, readable_address
 from ..history import Consent, ConsentState, Withdrawn
 from ..model import TrackingPolicy
 from ..spool import Spool
@@ -55,7 +55,10 @@ def list_(
         return
     print_rows(
         ("number", "recipient", "state", "at", "how", "shown"),
-        [(str(c.id), c.recipient, c.state.value, stamp(c.at), c.how, c.shown) for c in found],
+        [
+            (str(c.id), readable_address(c.recipient), c.state.value, stamp(c.at), c.how, c.shown)
+            for c in found
+        ],
     )
     more = f"; `--after {found[-1].id}` shows more" if len(found) == limit else ""
     click.echo(f"{len(found)} records{more}")

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import click
 
+from ..addresses import readable_address
 from ..errors import InputError
 from ..evidence import as_told
 from ..history import EVENTS_OF_COPY, DeliveryFilters, StoredDelivery, further_hits
@@ -153,7 +154,7 @@ def show(ctx: click.Context, number: int, account: str | None, as_json: bool) ->
 def _recipient(delivery: StoredDelivery) -> str:
     if delivery.is_crowd:
         return "(all who are not told apart)"
-    return delivery.recipient or "(erased)"
+    return readable_address(delivery.recipient) or "(erased)"
 
 
 def _fields(delivery: StoredDelivery) -> dict[str, object]:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import click
 
+from ..addresses import readable_address
 from ..errors import InputError
 from ..history import Belongings, OnWithdrawal, Policy, PolicyScope
 from ..model import TrackingPolicy
@@ -54,7 +55,7 @@ def list_(ctx: click.Context, account: str | None, as_json: bool) -> None:
             (
                 names.get(p.account_id, "?"),
                 p.scope.value,
-                p.subject or "-",
+                readable_address(p.subject) or "-",
                 p.mode.value,
                 p.without_consent.value if p.without_consent else "the same",
                 p.on_withdrawal.value if p.on_withdrawal else "anonymise",

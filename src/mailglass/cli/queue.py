@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from ..addresses import readable_address
 from ..errors import InputError
 from ..spool import Spool, Waiting
 from ._rows import print_rows, safe, stamp
@@ -49,7 +50,13 @@ def list_(ctx: click.Context, limit: int, as_json: bool) -> None:
     print_rows(
         ("delivery", "recipient", "next attempt", "tried", "last answer"),
         [
-            (str(w.delivery.id), w.delivery.recipient, _when(w, now), str(w.attempts), w.said)
+            (
+                str(w.delivery.id),
+                readable_address(w.delivery.recipient),
+                _when(w, now),
+                str(w.attempts),
+                w.said,
+            )
             for w in waiting
         ],
     )

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import click
 
+from ..addresses import readable_address
 from ..history import PERIODS, Counts, Dimension, Period, Transaction
 from ._history import account_option, one_account, reading
 from ._rows import print_object, print_rows, stamp
@@ -74,7 +75,7 @@ def command(
         (by, "from", *_SHOWN, *_HITS),
         [
             (
-                name,
+                readable_address(name) if dimension is Dimension.DOMAIN else name,
                 stamp(counts.start) if counts.start else "-",
                 *(str(counts[counter]) for counter in _SHOWN),
                 *(str(_hits(counts, who)) for who in _HITS),

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-from ..addresses import check_address
+from ..addresses import check_address, readable_address
 from ..errors import InputError
 from ..history import Suppression
 from ._history import account_option, account_or_all, one_account, reading, writing
@@ -50,7 +50,10 @@ def list_(ctx: click.Context, recipient: str | None, account: str | None, as_jso
         return
     print_rows(
         ("recipient", "reason", "since", "until", "evidence"),
-        [(e.recipient, e.reason, stamp(e.since), _until(e), e.evidence) for e in found],
+        [
+            (readable_address(e.recipient), e.reason, stamp(e.since), _until(e), e.evidence)
+            for e in found
+        ],
     )
     click.echo(f"{len(found)} {'recipient' if len(found) == 1 else 'recipients'}")
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import click
 
+from ..addresses import readable_address
 from ..history import History, Suppression
 from ._source import settings_of
 
@@ -38,4 +39,4 @@ def _fields(entry: Suppression) -> dict[str, object]:
 
 def _line(entry: Suppression) -> str:
     until = f"until {entry.expires_at:%Y-%m-%d}" if entry.expires_at else "until it is lifted"
-    return f"{entry.recipient}  {entry.reason}, {until}\n    {entry.evidence}"
+    return f"{readable_address(entry.recipient)}  {entry.reason}, {until}\n    {entry.evidence}"

@@ -8,6 +8,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from ..addresses import readable_address
 from ..errors import InputError
 from ..evidence import as_told
 from ..history import DeliveryTimeline, History, StoredDelivery, Timeline, timeline
@@ -55,7 +56,7 @@ def _print(console: Console, story: Timeline) -> None:
 def _name(delivery: StoredDelivery) -> str:
     if delivery.is_crowd:
         return "(all recipients who are not told apart)"
-    return _safe(delivery.recipient) or "(erased)"
+    return _safe(readable_address(delivery.recipient)) or "(erased)"
 
 
 def _print_copy(console: Console, story: Timeline, copy: DeliveryTimeline) -> None:

@@ -72,6 +72,8 @@ class ListingStatements(BrowsingStatements):
     ) -> dict[int, str]:
         """The numbers under which campaigns, tags or recipient domains are counted, with names."""
         table = _NAMED[dimension]
+        if dimension is Dimension.DOMAIN:
+            names = [form for name in names for form in domain_spellings(name)]
         query = sa.select(table.c.id, table.c.name).where(table.c.name.in_(names))
         if dimension is not Dimension.DOMAIN:
             query = query.where(table.c.account_id == account_id)

@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ..addresses import canonical_address
 from ..replies import Explanation, ReplyClass, explain_reply
 from .addresses import clean_address, mentions
 from .answers import is_automatic
@@ -111,9 +112,9 @@ def _other_name(group: Group, notice: Notice, mail: Mail) -> str | None:
 
 
 def _words_for(recipient: str | None, notice: Notice) -> str:
-    lowered = (recipient or "").lower()
+    wanted = canonical_address(recipient or "")
     for address, words in notice.reasons.items():
-        if address.lower() == lowered:
+        if canonical_address(address) == wanted:
             return f"{words}\n{notice.general}".strip()
     return notice.general
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from markupsafe import Markup, escape
 
+from ..addresses import readable_address
 from ..evidence import as_told
 from ..evidence.networks import NetworkTable
 from ..history import SENTENCES, reply_words
@@ -206,3 +207,11 @@ class Shown:
     def text(self, text: str) -> Markup:
         """Text of the outside world: escaped, and kept from turning the line's direction."""
         return Markup("<bdi>{}</bdi>").format(escape(text))
+
+    def address(self, address: str) -> Markup:
+        """An address or a domain: in its own script where that deceives nobody, and as it is kept
+        for whoever points at it."""
+        shown = readable_address(address)
+        if shown == address:
+            return self.text(address)
+        return Markup('<bdi title="{}">{}</bdi>').format(address, shown)

@@ -7,7 +7,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from ...addresses import domain_spellings
 from ...errors import InputError
 from ...history import PERIODS, Counts, Dimension, Period, Scope, Transaction
 from .access import Caller, permit
@@ -112,8 +111,6 @@ def _keys(t: Transaction, account_id: int, dimension: Dimension, names: list[str
         raise InputError("name: the account has no names to choose from")
     if dimension is Dimension.MESSAGE:
         return [int(n) for n in names if n.isascii() and n.isdecimal() and int(n) < 2**63]
-    if dimension is Dimension.DOMAIN:
-        names = [form for n in names for form in domain_spellings(n)]
     return list(t.dimension_keys(account_id, dimension, names))
 
 
