@@ -114,7 +114,8 @@ def hit(number: int) -> Hit:
         token="a" * 29,
         delivery_id=number * 100,
         target=0,
-        address="192.0.2.1",
+        # each from elsewhere: how many come from one place together would depend on the moment
+        address=f"{20 + number % 150}.{number // 150 % 250}.7.9",
         http_version="1.1",
         headers={"user-agent": "Thunderbird"},
     )
