@@ -6,15 +6,18 @@ All that comes from outside is Chinese or an address here, so that a word in Lat
 from __future__ import annotations
 
 import html
+import json
 import re
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from click.testing import CliRunner
 from test_told_verdicts import verdict_sentences
 from web_site import CONFIG, Browser, send
 
+from mailglass.cli.judge import command as judge
 from mailglass.gateway import Intake, TrackingDefaults
 from mailglass.history import History, StoredEvent, Suppression, add_administrator
 from mailglass.ids import Ids
@@ -208,7 +211,23 @@ def test_settings_are_told(browser: Browser, tab: str) -> None:
 
 @pytest.mark.parametrize("tag", ["zh-Hans", "ko"])
 def test_no_word_of_a_verdict_stays_english(tag: str) -> None:
-    visitor = Visitor(
+    for text in verdict_sentences():
+        assert english("<main>" + tell(text, reader(tag))) == set(), text
+
+
+@pytest.mark.parametrize("tag", ["zh-Hans", "ko"])
+def test_what_is_put_into_the_sentences_of_rules_is_told(shared_data: Path, tag: str) -> None:
+    hits = (shared_data / "hits-dev.jsonl").read_bytes()
+    answers = CliRunner().invoke(judge, ["-", "--json"], input=hits).output.splitlines()
+    said = {item["text"] for answer in answers for item in json.loads(answer)["evidence"]}
+    assert len(said) > 50
+    for text in said - {text for text in said if "a hoster" in text}:  # a word of the file's own
+        words = english("<main>" + tell(text, reader(tag))) - {"zgrab"}
+        assert not {word for word in words if word.islower()}, text
+
+
+def reader(tag: str) -> Visitor:
+    return Visitor(
         user=None,
         session="",
         language=LANGUAGES[tag],
@@ -216,8 +235,6 @@ def test_no_word_of_a_verdict_stays_english(tag: str) -> None:
         zone_is_chosen=True,
         theme="auto",
     )
-    for text in verdict_sentences():
-        assert english("<main>" + tell(text, visitor)) == set(), text
 
 
 @pytest.mark.skipif(not SOURCE.is_dir(), reason="the sources are not here")

@@ -6,6 +6,7 @@ template again.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import cache
 
@@ -61,6 +62,20 @@ _FIXED = (
     _("not sent, since the recipient is on the suppression list"),
     _("put off by the receiving server"),
     _("read by somebody else, as after a forward"),
+    # what is put into the sentences of rules
+    _("all links were"),
+    _("{n} links were"),
+    _("{n} links or more were"),
+    _("no Accept"),
+    _("this browser was marked as the sender's own"),
+    _("the sender's client announced it"),
+    _("the sender's client announced it {n} s before"),
+    _("the recipient's reply quotes the message, and this is the network of its author"),
+    _("the images were fetched by the sender's mailbox provider, not the recipient's"),
+    _("another mailbox provider than the recipient's fetched it"),
+    _("it was marked so"),
+    _("another country"),
+    _("a new device and network"),
     # of suppressions: the words behind them
     _("asked for {when} by the message's link"),
     _("mail to the message's unsubscribe address"),
@@ -90,6 +105,17 @@ _FIXED = (
 )
 
 
+# A name of several words, some of them ordinary ones: "a mail program", not "okhttp".
+_IN_WORDS = re.compile(r"(?=.* )(?:.* )?[a-z]{1,}(?: |$)")
+
+
+def _names_in_words() -> Iterator[str]:
+    """What the rules call programs and networks that have no name of their own."""
+    rows = load_rules().rows
+    for table, column in (("clients", "name"), ("networks", "owner"), ("names", "owner")):
+        yield from (row[column] for row in rows[table] if _IN_WORDS.match(row[column]))
+
+
 def tell(text: str, visitor: Visitor) -> str:
     """A sentence of ours as this reader reads it."""
     return _phrasebook().tell(text, visitor.language, visitor.zone)
@@ -106,6 +132,7 @@ def templates() -> Iterator[str]:
     yield from SENTENCES.values()
     yield from REFUSALS.values()
     yield from (signal.text for signal in load_rules().signals.values())
+    yield from dict.fromkeys(_names_in_words())
     yield from reply_sentences()
     yield from finding_sentences()
     yield from guard_sentences()
