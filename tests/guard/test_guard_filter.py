@@ -107,18 +107,56 @@ def test_the_next_hops_answer_is_the_filters_answer(answer: str) -> None:
     assert f"{caught.value.code} {caught.value.message}" == answer
 
 
-def test_a_recipient_that_the_next_hop_refuses_refuses_the_message() -> None:
+def test_each_recipient_hears_what_the_next_hop_says_of_it() -> None:
     hop = NextHop()
-    with pytest.raises(aiosmtplib.SMTPDataError) as caught:
-        asyncio.run(through(hop, send(TRACKED, "me@example.org", "nobody@example.org")))
-    assert caught.value.code == 550
-    assert hop.taken == []
+    refused, _ = asyncio.run(  # type: ignore[misc]
+        through(hop, send(TRACKED, "nobody@example.org", "me@example.org", "nobody2@example.org"))
+    )
+    assert {name: answer.code for name, answer in refused.items()} == {
+        "nobody@example.org": 550,
+        "nobody2@example.org": 550,
+    }
+    assert [taken.rcpt_tos for taken in hop.taken] == [["me@example.org"]]
 
 
 def test_without_a_next_hop_the_sender_is_told_to_try_again() -> None:
-    with pytest.raises(aiosmtplib.SMTPDataError) as caught:
+    with pytest.raises(aiosmtplib.SMTPSenderRefused) as caught:
         asyncio.run(through(NextHop(), send(TRACKED), is_down=True))
     assert caught.value.code == 451
+
+
+def at_once(*lines: str) -> Callable[[aiosmtplib.SMTP], Awaitable[object]]:
+    """Say all these lines in one breath (RFC 2920); the codes of the answers."""
+
+    async def act(client: aiosmtplib.SMTP) -> object:
+        await client.ehlo()
+        assert client.supports_extension("pipelining")
+        reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
+        writer.write("\r\n".join(["EHLO me.example", *lines, "QUIT", ""]).encode())
+        answered = (await reader.read()).decode().splitlines()
+        writer.close()
+        await writer.wait_closed()
+        return [int(line[:3]) for line in answered if line[3] == " "][2:-1]
+
+    return act
+
+
+def test_a_sender_that_does_not_wait_for_answers_gets_each_in_its_turn() -> None:
+    hop = NextHop()
+    lines = ["MAIL FROM:<a@b.example>", "RCPT TO:<nobody@x.example>", "RCPT TO:<c@x.example>"]
+    message = ["Subject: x", "", "x", "."]
+    codes = asyncio.run(through(hop, at_once(*lines, "DATA", *message)))
+    assert codes == [250, 550, 250, 354, 250]
+    assert hop.taken[0].rcpt_tos == ["c@x.example"]
+
+
+def test_no_message_is_asked_for_when_nobody_is_left_to_get_it() -> None:
+    hop = NextHop()
+    codes = asyncio.run(
+        through(hop, at_once("MAIL FROM:<a@b.example>", "RCPT TO:<nobody@x.example>", "DATA"))
+    )
+    assert codes == [250, 550, 503]
+    assert hop.taken == []
 
 
 def said(*lines: str) -> Callable[[aiosmtplib.SMTP], Awaitable[object]]:
@@ -144,48 +182,129 @@ def test_an_answer_of_several_lines_stays_one_answer() -> None:
     assert answers[-1] == "550 5.7.1 refused\n5.7.1 see https://hop.example/why"
 
 
-async def heard(extensions: Sequence[str], *lines: str) -> list[str]:
-    """What a next hop with these extensions is told when a client says these lines."""
-    told: list[str] = []
+class Scripted:
+    """A next hop that answers as a function says, and remembers what it was told."""
 
-    async def hop(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, extensions: Sequence[str] = (), answer: Callable[[str], str] = str) -> None:
+        """`answer` is told each command; `str` means that everything is taken, "" hangs up."""
+        self.extensions = extensions
+        self.answer = answer if answer is not str else lambda line: "250 2.1.0 ok"
+        self.told: list[str] = []
+        self.connections = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
         writer.write(b"220 hop.example ESMTP\r\n")
         while line := (await reader.readline()).decode().rstrip("\r\n"):
             if line.startswith("EHLO"):
-                offered = ["hop.example", *extensions]
-                answers = [f"250{'- '[n == len(offered) - 1]}{x}" for n, x in enumerate(offered)]
-                writer.write("\r\n".join(answers).encode() + b"\r\n")
+                offered = ["hop.example", *self.extensions]
+                answer = "\r\n".join(
+                    f"250{'- '[n == len(offered) - 1]}{x}" for n, x in enumerate(offered)
+                )
             elif line == "DATA":
                 writer.write(b"354 go on\r\n")
                 await reader.readuntil(b"\r\n.\r\n")
-                writer.write(b"250 2.0.0 taken\r\n")
+                answer = "250 2.0.0 taken"
+            elif line == "QUIT":
+                answer = "221 2.0.0 bye"
+            elif line == "NOOP":
+                answer = "250 2.0.0 ok"
             else:
-                told.append(line)
-                writer.write(b"250 2.1.0 ok\r\n")
-                if line == "QUIT":
-                    break
+                self.told.append(line)
+                answer = self.answer(line)
+            writer.write(answer.encode("utf-8", "surrogateescape") + b"\r\n" * bool(answer))
+            if not answer or line == "QUIT" or answer.startswith("421"):
+                break
         writer.close()
         await writer.wait_closed()
-        ended.set()
 
-    ended = asyncio.Event()
-    server = await asyncio.start_server(hop, "127.0.0.1", 0)
+
+async def answered(hop: Scripted, *lines: str) -> list[str]:
+    """What a client hears that says these lines and, when the last is taken, a message."""
+    server = await asyncio.start_server(hop.serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    config = FilterConfig(next_host="127.0.0.1", next_port=port)
-    guard = ContentFilter(config, Cleaner(CleaningConfig()))
+    guard = ContentFilter(
+        FilterConfig(next_host="127.0.0.1", next_port=port), Cleaner(CleaningConfig())
+    )
     client = aiosmtplib.SMTP(
         hostname="127.0.0.1", port=await guard.start("127.0.0.1", 0), start_tls=False
     )
     await client.connect()
     answers = await said(*lines)(client)
     await client.quit()
-    await ended.wait()
     await guard.stop()
     server.close()
     await server.wait_closed()
     assert isinstance(answers, list)
+    return answers
+
+
+async def heard(extensions: Sequence[str], *lines: str) -> list[str]:
+    """What a next hop with these extensions is told when a client says these lines."""
+    hop = Scripted(extensions)
+    answers = await answered(hop, *lines)
     assert answers[-1] == "250 2.0.0 taken", answers
-    return [line for line in told if line != "QUIT"]
+    return hop.told
+
+
+ENVELOPE = ("MAIL FROM:<a@b.example>", "RCPT TO:<c@d.example>", "RCPT TO:<e@f.example>")
+
+
+@pytest.mark.parametrize(
+    ("answer", "passed_on"),
+    [
+        ("550 5.1.1 no such mailbox", "550 5.1.1 no such mailbox"),
+        ("452 4.5.3 too many recipients", "452 4.5.3 too many recipients"),
+        ("251 2.1.5 will forward", "251 2.1.5 will forward"),
+        ("550-5.7.1 no\r\n550 5.7.1 really", "550 5.7.1 no\n5.7.1 really"),
+        ("250 2.1.5 \udcfc", "250 2.1.5 \ufffd"),
+        ("421 4.3.2 shutting down", "451 4.3.2 shutting down"),
+        ("nonsense", "451 Malformed SMTP response line: nonsense"),
+        ("", "451 4.4.1 The next hop cannot be reached; try again later"),
+    ],
+)
+def test_every_answer_to_a_recipient_is_passed_on_and_the_others_get_the_message(
+    answer: str, passed_on: str
+) -> None:
+    hop = Scripted(answer=lambda line: answer if "e@f" in line else "250 2.1.0 ok")
+    answers = asyncio.run(answered(hop, *ENVELOPE, "NOOP"))
+    assert answers[2].strip() == passed_on
+    assert answers[-1] == "250 2.0.0 taken"
+
+
+def test_the_next_hops_answer_to_the_sender_is_the_filters() -> None:
+    hop = Scripted(answer=lambda line: "553 5.1.8 no such domain")
+    answers = asyncio.run(answered(hop, *ENVELOPE))
+    assert [answer[:3] for answer in answers] == ["553", "503", "503"]
+    assert hop.told == ["MAIL FROM:<a@b.example>"]
+
+
+def test_a_next_hop_that_does_not_wait_for_the_message_is_called_again() -> None:
+    def answer(line: str) -> str:
+        return "" if hop.connections == 1 and "z@z" in line else "250 2.1.0 ok"
+
+    hop = Scripted(answer=answer)
+    answers = asyncio.run(answered(hop, *ENVELOPE, "RCPT TO:<z@z.example>", "NOOP"))
+    assert answers[-1] == "250 2.0.0 taken"
+    assert hop.told == [*ENVELOPE, "RCPT TO:<z@z.example>", *ENVELOPE]
+
+
+def test_a_recipient_refused_at_the_second_call_makes_the_sender_come_again() -> None:
+    def answer(line: str) -> str:
+        if "z@z" in line:
+            return ""
+        return "550 5.1.1 gone" if hop.connections == 2 and "c@d" in line else "250 2.1.0 ok"
+
+    hop = Scripted(answer=answer)
+    answers = asyncio.run(answered(hop, *ENVELOPE, "RCPT TO:<z@z.example>", "NOOP"))
+    assert answers[-1] == "451 4.4.2 Try again; the next hop now says 550 5.1.1 gone"
+
+
+def test_a_message_given_up_leaves_nothing_to_the_next_one() -> None:
+    hop = Scripted()
+    asyncio.run(answered(hop, *ENVELOPE, "RSET", ENVELOPE[0], "RCPT TO:<x@y.example>"))
+    assert hop.connections == 2
+    assert hop.told == [*ENVELOPE, ENVELOPE[0], "RCPT TO:<x@y.example>"]
 
 
 @pytest.mark.parametrize(

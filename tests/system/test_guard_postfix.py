@@ -63,8 +63,15 @@ def filtered(request: pytest.FixtureRequest) -> Iterator[Filtered]:
     public = documented("smtp inet", holding=request.param)
     services = public.replace("smtp inet", f"127.0.0.1:{smtp} inet") + documented("127.0.0.1:10026")
     services = services.replace(":10025", f":{into}").replace(":10026", f":{back}")
+    services = services.replace(
+        "smtpd_recipient_restrictions=",
+        "smtpd_recipient_restrictions=check_recipient_access,inline:{no@reader.test=550},",
+    )
     settings = "virtual_alias_maps = texthash:{place}/aliases\n"
-    files = {"aliases": "all@reader.test bob@reader.test, alice@reader.test\n"}
+    files = {
+        "aliases": "all@reader.test bob@reader.test, alice@reader.test\n"
+        "no@reader.test bob@reader.test\n"
+    }
     with (
         mail_host([smtp, lmtp, imap], postfix=settings, services=services, files=files) as host,
         guard_filter(into, back, host.place),
@@ -155,3 +162,13 @@ def test_an_alias_is_followed_once(filtered: Filtered) -> None:
     for name in ("alice@reader.test", "bob@reader.test"):
         filtered.arrived[name] = filtered.arrived.get(name, 0) + 1
         assert len(filtered.host.messages(name, filtered.arrived[name])) == filtered.arrived[name]
+
+
+def test_a_recipient_that_the_next_hop_refuses_takes_nothing_from_the_others(
+    filtered: Filtered,
+) -> None:
+    with smtplib.SMTP("127.0.0.1", filtered.host.smtp_port) as smtp:
+        smtp.sendmail("alice@reader.test", ["no@reader.test", "bob@reader.test"], TRACKED)
+    filtered.arrived["bob@reader.test"] = filtered.arrived.get("bob@reader.test", 0) + 1
+    count = filtered.arrived["bob@reader.test"]
+    assert len(filtered.host.messages("bob@reader.test", count, 20)) == count

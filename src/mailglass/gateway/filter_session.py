@@ -3,11 +3,13 @@
 A filter between two mail servers judges no address: what the first one took goes to the second word
 for word, with the options of RFC 6152 (8BITMIME), RFC 6531 (SMTPUTF8) and RFC 3461 (DSN). A `555`
 for an option, or a `553` for a name that only its own provider allows, would bounce mail that both
-servers can deliver.
+servers can deliver. What it answers to a sender and to each recipient is the next hop's answer;
+with PIPELINING (RFC 2920) commands wait in the connection until it is there.
 """
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import defaultdict
 from collections.abc import Iterable
@@ -15,28 +17,19 @@ from typing import Any
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-__all__ = ["FilterSession", "options_for"]
+from .next_hop import NextHop
+
+__all__ = ["FilterHandler", "FilterSession"]
+
+_log = logging.getLogger("mailglass.gateway.filter_session")
 
 _PATH = re.compile(r"\s*(?:<((?:\"(?:[^\"\\]|\\.)*+\"|[^<>\"])*+)>|([^\s<>]+))((?:\s.*)?)\Z")
-# Which extension of the next server's an option needs. SIZE is left out, since a clean copy has
-# another; AUTH (RFC 4954 section 5), which is not offered, was the first server's business.
-_OPTIONS = {
-    "BODY": "8bitmime",
-    "SMTPUTF8": "smtputf8",
-    "RET": "dsn",
-    "ENVID": "dsn",
-    "NOTIFY": "dsn",
-    "ORCPT": "dsn",
-}
-
-
-def options_for(extensions: frozenset[str], options: Iterable[str]) -> list[str]:
-    """The options that a server with these extensions (lower case) understands."""
-    return [o for o in options if _OPTIONS.get(o.partition("=")[0].upper()) in extensions]
+# No address and no option holds one, and the next hop could take a part for a command.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class FilterSession(SMTP):
-    """One connection. `envelope.rcpt_options` holds the options of each recipient in one string."""
+    """One connection; its envelope holds the recipients that the next hop took."""
 
     # RFC 5321 section 4.5.3.1.6 allows 1,000 bytes, and Postfix takes and gives what is longer; a
     # line that is refused here is a message that is bounced.
@@ -44,11 +37,17 @@ class FilterSession(SMTP):
     # ORCPT has up to 500 characters (RFC 3461 section 4.2), ENVID 100, an address 254.
     command_size_limit = 2048
 
-    def __init__(self, handler: Any, **options: Any) -> None:
+    def __init__(self, handler: Any, next_hop: NextHop, **options: Any) -> None:
         # Any: aiosmtpd's handlers have no type, its keyword arguments are passed on as they are
         # Its own are one object for all sessions, and grow with each greeting.
         self.command_size_limits = defaultdict(lambda: self.command_size_limit)
+        self.next_hop = next_hop
         super().__init__(handler, **options)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The sender is gone, and with it what was not handed on yet."""
+        self.next_hop.drop()
+        super().connection_lost(error)
 
     async def smtp_MAIL(self, arg: str | None) -> None:  # noqa: N802  # aiosmtpd finds it so
         if await self.check_helo_needed():
@@ -62,9 +61,11 @@ class FilterSession(SMTP):
         elif _size(found[1]) > (self.data_size_limit or 0):
             await self.push("552 5.3.4 The message is larger than this filter takes")
         else:
-            self.envelope.mail_from, self.envelope.mail_options = found
-            self.envelope.smtp_utf8 = any(o.upper() == "SMTPUTF8" for o in found[1])
-            await self.push("250 2.1.0 Ok")
+            reply = await self.next_hop.begin(*found)
+            if reply.is_taken:
+                self.envelope.mail_from, self.envelope.mail_options = found
+                self.envelope.smtp_utf8 = any(o.upper() == "SMTPUTF8" for o in found[1])
+            await self.push(str(reply))
 
     async def smtp_RCPT(self, arg: str | None) -> None:  # noqa: N802
         if await self.check_helo_needed():
@@ -76,9 +77,18 @@ class FilterSession(SMTP):
         elif found is None or not found[0]:
             await self.push("501 5.5.4 Syntax: RCPT TO:<address>")
         else:
-            self.envelope.rcpt_tos.append(found[0])
-            self.envelope.rcpt_options.append(" ".join(found[1]))
-            await self.push("250 2.1.5 Ok")
+            reply = await self.next_hop.add(*found)
+            if reply.is_taken:
+                self.envelope.rcpt_tos.append(found[0])
+            await self.push(str(reply))
+
+    async def smtp_RSET(self, arg: str | None) -> None:  # noqa: N802
+        await self.next_hop.leave()
+        await super().smtp_RSET(arg)
+
+    async def smtp_QUIT(self, arg: str | None) -> None:  # noqa: N802
+        await self.next_hop.leave()
+        await super().smtp_QUIT(arg)
 
 
 class FilterHandler:
@@ -92,15 +102,20 @@ class FilterHandler:
         hostname: str,
         responses: list[str],
     ) -> list[str]:
-        """DSN and enhanced codes beside what aiosmtpd offers."""
+        """PIPELINING, DSN and enhanced codes beside what aiosmtpd offers."""
         session.host_name = hostname
         offered = [line for line in responses[:-1] if not line.startswith("250-AUTH")]
-        return [*offered, "250-DSN", "250 ENHANCEDSTATUSCODES"]
+        return [*offered, "250-PIPELINING", "250-DSN", "250 ENHANCEDSTATUSCODES"]
+
+    async def handle_exception(self, error: Exception) -> str:
+        """A fault of ours must not bounce anybody's mail."""
+        _log.error("a command could not be handled", exc_info=error)
+        return "451 4.3.0 A fault in the filter; try again later"
 
 
 def _read(arg: str | None, keyword: str) -> tuple[str, list[str]] | None:
     """The path, without brackets, and the options."""
-    if arg is None or not arg.upper().startswith(keyword):
+    if arg is None or not arg.upper().startswith(keyword) or _CONTROL.search(arg):
         return None
     match = _PATH.match(arg[len(keyword) :])
     if match is None:
