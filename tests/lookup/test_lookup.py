@@ -6,7 +6,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -285,6 +285,56 @@ def fetch(
 
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello"
+
+
+MARKS = (
+    b"Set-Cookie: id=7\r\nSet-Cookie: far=7; Path=/; Max-Age=99999\r\n"
+    b"Set-Cookie: named=7; Domain=web.test; Path=/; Secure; HttpOnly; SameSite=None\r\n"
+    b'ETag: "7"\r\nLast-Modified: Sat, 28 Nov 2026 12:00:00 GMT\r\nCache-Control: max-age=9999\r\n'
+    b'Strict-Transport-Security: max-age=9999\r\nAlt-Svc: h2=":443"\r\nAccept-CH: Width\r\n'
+    b'WWW-Authenticate: Basic realm="7"\r\nConnection: keep-alive\r\nContent-Length: 2\r\n'
+)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("status", [b"200 OK", b"401 Who", b"302 There", b"304 Same", b"404 Gone"])
+def test_nothing_that_a_server_answers_comes_back_with_another_request(
+    status: bytes, scheme: str, pem: Path
+) -> None:
+    heads: list[bytes] = []
+    ports: list[int] = []
+    resumed: list[bool] = []
+    serving: list[asyncio.Task[None] | None] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if (tls := writer.get_extra_info("ssl_object")) is not None:
+            resumed.append(tls.session_reused)
+        serving.append(asyncio.current_task())
+        ports.append(writer.get_extra_info("peername")[1])
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        there = b"Location: /again\r\n" if len(heads) == 1 else b""
+        writer.write(b"HTTP/1.1 " + status + b"\r\n" + there + MARKS + b"\r\nhi")
+        with suppress(ConnectionError):
+            heads.extend([rest] if (rest := await reader.read()) else [])
+        writer.close()
+
+    async def run() -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(pem)
+        tls = context if scheme == "https" else None
+        server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
+        url = f"{scheme}://web.test:{server.sockets[0].getsockname()[1]}/again"
+        fetcher = WebFetcher(Names(), private=True, certificates=str(pem), timeout_seconds=20)
+        async with server, fetcher:
+            for _ in range(3):
+                await fetcher.fetch(url, redirects=3)
+            await asyncio.gather(*(task for task in serving if task is not None))
+
+    asyncio.run(run())
+    assert len(heads) == (4 if status.startswith(b"30") else 3)
+    assert set(heads) == {heads[0]}
+    assert len(set(ports)) == len(heads), "each over a connection of its own"
+    assert not any(resumed)
 
 
 def test_a_page_is_fetched_by_the_name_over_our_resolver(pem: Path) -> None:

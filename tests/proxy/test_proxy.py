@@ -196,8 +196,10 @@ def test_the_sender_sees_the_same_request_for_every_reader(
     async def run() -> None:
         async with running(tmp_path) as proxy:
             await proxy.fetch(url_of(origins[0], "png"))
-            ((_, headers),) = origins[0].asked
+            await proxy.fetch(url_of(origins[0], "gif?another-message"))
+            (_, headers), (_, others) = origins[0].asked
             assert set(headers) == {"host", "user-agent", "accept", "accept-encoding", "connection"}
+            assert headers == others
             answer = await proxy.look(url_of(origins[0], "png"))
             assert "set-cookie" not in answer.headers
             assert answer.headers["x-content-type-options"] == "nosniff"

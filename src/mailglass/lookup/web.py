@@ -3,6 +3,9 @@
 The request goes to an IP address that we looked up ourselves, with the host's name in SNI, in Host
 and in the certificate check; so `--resolver` holds for HTTP too, and the address that was judged
 (public or private) is the one that is used.
+
+Nothing of an answer comes back with a later request: no cookies are kept, no answers, no
+connections and no TLS sessions. Whoever is asked cannot tell that two requests belong together.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import asyncio
 import ipaddress
 import ssl
 from collections.abc import Mapping, Sequence
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import Self
 from urllib.parse import urljoin, urlsplit, urlunsplit
@@ -51,8 +55,10 @@ class WebFetcher:
             timeout=timeout_seconds,
             headers={"User-Agent": "mailglass", "Accept": "*/*", "Accept-Encoding": "identity"},
             trust_env=False,
+            # httpx always has a jar; this one takes nothing from anybody.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
             # A kept connection would be found by its address alone, and serve another host's
-            # request without that host's certificate.
+            # request without that host's certificate; and it would tie two requests together.
             limits=httpx.Limits(max_keepalive_connections=0),
         )
 

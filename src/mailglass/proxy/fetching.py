@@ -1,9 +1,9 @@
 """Fetches the pictures of a message, all at once and once.
 
-Each request is the same whoever the reader is: no cookies, no Referer, no language. Only pictures
-are taken, told by their first bytes; SVG is none here, because it is a document. Each hop of a
-redirect is judged like the first: where it leads, to which port, and by the fetcher to which
-address.
+Each request is the same whoever the reader is, and whatever was answered before: no cookies, no
+Referer, no language. Only pictures are taken, told by their first bytes; SVG is none here, because
+it is a document. Each hop of a redirect is judged like the first: where it leads, to which port,
+and by the fetcher to which address.
 """
 
 from __future__ import annotations
