@@ -92,9 +92,7 @@ def judge_again(
         if hit.delivery_id is None or hit.delivery_id in facts:
             neighbours.add(hit.hit, facts.get(hit.delivery_id or 0, _NO_FACTS))
     for one in work:
-        for stored in one.hits:
-            neighbours.add(stored.hit, one.facts)
-        for seen in one.near:
+        for seen in (*one.near, *one.seen):  # again: when it was delivered may be news
             neighbours.add(seen.stored.hit, one.facts)
 
     def crowd_of(stored: StoredHit, facts: DeliveryFacts, before: SeenHit | None) -> Crowd:
@@ -197,6 +195,7 @@ class Work:
         self.told = known.told
         self.standing = known.standing
         self.near = known.near
+        self.seen = known.seen
         self._passed = known.passed
         self._further = known.further
         self.facts = delivery_facts(delivery, targets, known.told, around)
