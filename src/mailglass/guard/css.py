@@ -32,7 +32,7 @@ _TOKEN = re.compile(
     | (?P<function>{_NAME})\(
     | (?P<property>{_NAME})[ \t\r\n\f]*+:
     | {_NAME}
-    | (?P<mark>[(){{}};])
+    | (?P<mark>[][(){{}};])
     """,
     re.VERBOSE,
 )
@@ -52,7 +52,9 @@ _FILTER_SOURCE = re.compile(r"""(?:src|colorspace)\s*+=\s*+['"]?+([^'",)]++)""",
 _ATTRIBUTE = re.compile(r"attr\(\s*+([-\w]++)\s++(?:url|type\(\s*+<url)", re.IGNORECASE)
 
 # What can announce a URL; text without any of them is left unread.
-_HINTS = ("url", "import", "image", "src", "\\", "filter")
+_HINTS = ("url", "import", "image", "src", "\\", "filter", "//")
+# A string that is a URL may be handed on by a variable to a function that loads it.
+_REMOTE_STRING = re.compile(r"[\x00-\x20]*+(?:https?:|[/\\]{2})", re.IGNORECASE)
 _STRING_FUNCTIONS = {"image", "image-set", "-webkit-image-set", "src"}
 _FILTERS = {"alphaimageloader", "icmfilter"}
 
@@ -116,8 +118,11 @@ class _Scanner:
                 else:
                     self._functions.append(name)
             elif kind == "string":
-                if self._takes_string():
-                    yield self._found(match.start() + 1, _string_end(match))
+                found = self._found(match.start() + 1, _string_end(match))
+                if self._takes_string() or (
+                    self._may_hand_on() and _REMOTE_STRING.match(found.url)
+                ):
+                    yield found
             elif kind == "comment":
                 yield from self._source_map(match.start(), match.end())
             elif kind is not None:
@@ -129,24 +134,27 @@ class _Scanner:
             self._at_rule = _unescape(text).lower()
         elif kind == "property":
             self._property = _unescape(text).lower()
-        elif text == "(":
-            self._functions.append("")
-        elif text == ")":
+        elif text in "([":
+            self._functions.append(text)
+        elif text in ")]":
             if self._functions:
                 self._functions.pop()
-        elif text == "{":
-            self._functions.clear()
-            self._property = ""
         else:
             self._property = ""
             self._functions.clear()
-            if text == "}" or self._at_rule == "import":
+            if text == "}" or self._at_rule in ("import", "namespace"):
                 self._at_rule = ""
 
     def _takes_string(self) -> bool:
         if self._functions:
             return self._functions[-1] in _STRING_FUNCTIONS
         return self._at_rule == "import"
+
+    def _may_hand_on(self) -> bool:
+        """Whether a string here is a variable's, or goes through a function that may be one."""
+        if self._functions:
+            return "[" not in self._functions
+        return self._property.startswith("--") or self._property in ("initial-value", "result")
 
     def _value(self, position: int) -> tuple[CssUrl | None, int]:
         match = _VALUE.match(self._css, position)

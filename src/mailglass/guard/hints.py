@@ -18,6 +18,7 @@ __all__ = ["Hints"]
 _HINT = re.compile(
     r"\\|\((?<=(?:url|age|set|src|der|ter)\()"
     r"|=(?:(?<=(?:asrc|nsrc|ping|ound)=)|(?<=\s=))"
+    r"|--(?=[\w-]++\s*+:)"
     r"|&(?=#|lpar;|bsol;|colon;|tab;|newline;|period;|ast;|midast;|sol;)"
     r"|:(?:(?<=link:)|(?<=[y\s/]:)\s*+(?:none|hid|coll|\.?0|/\*)"
     r"|(?<=[n\s/]:)\s*+(?:abs|fix|/\*)|(?<=[wx\s/]:)\s*+(?:hid|/\*))"

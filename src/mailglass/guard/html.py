@@ -9,9 +9,11 @@ A state machine over the tokens of a document, hence its length.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from urllib.parse import urlsplit
 
 from ..mime import (
     Attribute,
@@ -26,7 +28,7 @@ from .carried import Carried, carried
 from .css import CssUrl, attribute_names, find_urls
 from .hints import Hints
 from .reach import absolute, is_namespace, nested_urls
-from .readings import Doubt, doubts, is_doubtful, shadow_style, subset_of
+from .readings import Doubt, doubts, is_doubtful, shadow_style, subset_of, without_prefixes
 from .references import Anchor, Document, Reference, Repair, Shows
 from .tables import read_table
 from .values import Value
@@ -64,7 +66,8 @@ _IN_TEXT = re.compile(r"(?:https?:)?[/\\]{2}[^\s\"'<>()\\{}|^`;]++", re.IGNORECA
 _IN_SCRIPT = re.compile(r"""(?:https?:|(?<=["'`]))//[^\s"'<>(){}|^`;,\\]++""", re.IGNORECASE)
 _SYSTEM_ID = re.compile(r"""["'](https?://[^"']++)["']""", re.IGNORECASE)
 _PI_VALUE = re.compile(
-    r"""\b(?:href|implementation|src)\s*+=\s*+["']?+([^"'\s>]++)""", re.IGNORECASE
+    r"""\b(?:href|implementation|src)\s*+=\s*+(?:"([^"]*+)|'([^']*+)|([^"'\s>]++))""",
+    re.IGNORECASE,
 )
 _SOURCE_MAP = re.compile(r"sourceMappingURL=(\S++)")
 # What a browser takes for a script (HTML standard 4.12.1.1), and for what to fetch before a click.
@@ -113,13 +116,15 @@ def _relations() -> dict[str, Shows]:
     return {row["relation"]: Shows(row["shows"]) for row in read_table("link_relations.tsv")}
 
 
-def find_references(markup: str, *, is_xml: bool = False, depth: int = 0) -> Document:
+def find_references(
+    markup: str, *, is_xml: bool = False, depth: int = 0, base: str | None = None
+) -> Document:
     """Everything in the document that causes a request, in the order of the markup.
 
     Where programs read it in different ways, what any of them would ask for. `depth` is the number
-    of documents that this one lies in.
+    of documents that this one lies in; `base` is that of the one around it.
     """
-    return _Finder(markup, is_xml, depth).run()
+    return _Finder(markup, is_xml, depth, base).run()
 
 
 @dataclass(slots=True)
@@ -158,12 +163,12 @@ class _Texts(Mapping[str, str]):
 class _Finder:
     """The state of one pass: what hides, what the style sheets take from attributes."""
 
-    def __init__(self, markup: str, is_xml: bool, depth: int) -> None:
+    def __init__(self, markup: str, is_xml: bool, depth: int, base: str | None) -> None:
         self._markup = markup
         self._is_xml = is_xml
         self._depth = depth
         self._document = Document()
-        self._base: str | None = None
+        self._base = base
         self._selectors: set[str] = set()
         self._css_attributes: set[str] = set()
         self._set_aside: list[tuple[str, str, Attribute]] = []
@@ -179,7 +184,7 @@ class _Finder:
     def run(self) -> Document:
         lowered = self._markup.lower()
         if "<base" in lowered:
-            self._base = self._find_base()
+            self._base = self._find_base() or self._base
         self._read_style_rules(lowered)
         self._hints = Hints(lowered, self._selectors)
         self._ends = None if self._hints.may_hide else frozenset()
@@ -204,6 +209,7 @@ class _Finder:
         found = self._document
         if self._is_xml:
             self._read_declared()
+            self._read_without_prefixes()
         for doubt in doubts(self._markup, tokens, is_xml=self._is_xml):
             references, anchors = len(found.references), len(found.anchors)
             for token in doubt.tokens:
@@ -215,7 +221,7 @@ class _Finder:
             found.anchors[anchors:] = [
                 one for one in found.anchors[anchors:] if one.end <= doubt.end
             ]
-            if doubt.differs:
+            if doubt.differs or any(token.name == "base" for token in doubt.tokens):
                 found.repairs.append(Repair(doubt.start, doubt.end, doubt.new))
                 found.references[references:] = [
                     one._replace(start=doubt.start, end=doubt.end, is_text=True, is_css=False)
@@ -226,14 +232,36 @@ class _Finder:
         """What an XML document asks for by names and attributes that it declares itself."""
         if (subset := subset_of(self._markup)) is None:
             return
-        inside = find_references(subset.expanded, depth=self._depth + 1)
-        known = {one.url for one in self._document.references}
-        for url in dict.fromkeys((*(r.url for r in inside.references), *nested_urls(subset.text))):
+        start, end, text, expanded = subset
+        inside = find_references(expanded, is_xml=True, depth=self._depth + 1).references
+        known = {r.url for r in self._document.references if not start <= r.start < end}
+        urls = (absolute(match.group()) for match in _IN_TEXT.finditer(text))
+        told = (url for url in urls if url is not None and not is_namespace(url))
+        for url in dict.fromkeys((*(one.url for one in inside), *told)):
             if url not in known:
-                span = subset.start, subset.end
                 self._document.references.append(
-                    Reference(url, "xml-declared", Shows.SILENT, "display", *span, is_text=True)
+                    Reference(
+                        url, "xml-declared", Shows.SILENT, "display", start, end, is_text=True
+                    )
                 )
+
+    def _read_without_prefixes(self) -> None:
+        """What stands in elements and attributes under a prefix of the document's own."""
+        if (plain := without_prefixes(self._markup)) is None:
+            return
+        text, here, there = plain
+
+        def back(offset: int) -> int:
+            place = bisect_right(here, offset) - 1
+            return there[place] + offset - here[place]
+
+        known = {(one.url, one.start) for one in self._document.references}
+        inside = _Finder(text, False, self._depth, self._base).run()
+        for one in inside.references:
+            if (one.url, start := back(one.start)) not in known:
+                self._document.references.append(one._replace(start=start, end=back(one.end)))
+        for repair in inside.repairs:
+            self._document.repairs.append(Repair(back(repair.start), back(repair.end), repair.new))
 
     def _unread(self, doubt: Doubt) -> None:
         for url in nested_urls(self._markup[doubt.start : doubt.end]):
@@ -257,12 +285,19 @@ class _Finder:
         return any(":" in n or n.startswith("amp-") or n in _elements() for n in others)
 
     def _find_base(self) -> str | None:
-        for token in tokenize(self._markup, names=("base",)):
-            if token.kind is TokenKind.START and token.name == "base":
-                href = token.attribute(self._markup, "href")
-                if href is not None:
-                    return absolute(Value(self._markup, href).text)
-        return None
+        """The first base; which of several counts, programs do not agree, so the others go."""
+        found: str | None = None
+        for token in tokenize(self._markup, names=("base",), plain=True):
+            href = token.attribute(self._markup, "href") if token.name == "base" else None
+            if token.kind is not TokenKind.START or href is None or href.value_start < 0:
+                continue
+            text = Value(self._markup, href).text
+            url = absolute(text)
+            if found is None and url is not None and _has_host(url):
+                found = url
+            elif text.strip():
+                self._document.repairs.append(Repair(href.value_start, href.value_end, ""))
+        return found
 
     def _read_style_rules(self, lowered: str) -> None:
         """What the style sheets hide, wherever in the document they stand."""
@@ -459,7 +494,7 @@ class _Finder:
         elif kind == "text":
             self._text(value, label, shows, when)
         elif kind == "html":
-            self._nested(value, Carried("text/html", value.text), label, shows)
+            self._nested(value, Carried("text/html", (value.text,)), label, shows, self._base)
         elif kind == "link":
             self._link(value)
         elif kind == "meta":
@@ -502,24 +537,14 @@ class _Finder:
             if url is not None and not is_namespace(url):
                 self._add(url, label, shows, when, value, *match.span(), is_text=True)
 
-    def _nested(self, value: Value, inside: Carried, label: str, shows: Shows) -> None:
+    def _nested(
+        self, value: Value, inside: Carried, label: str, shows: Shows, base: str | None = None
+    ) -> None:
         """A document inside the value: every URL in it falls with the value."""
         if inside.is_script or (inside.is_markup and shows is Shows.FRAME):
             self._document.scripts.append((value.attribute.value_start, value.attribute.value_end))
-        for url in self._urls_in(inside):
+        for url in _urls_in(inside, self._depth, base):
             self._append(url, f"{label}-nested", shows, "display", value)
-
-    def _urls_in(self, inside: Carried) -> list[str]:
-        """What a document inside this one asks for."""
-        found = dict.fromkeys(nested_urls(inside.text))
-        if self._depth < _DEEPEST:
-            if inside.is_markup:
-                document = find_references(inside.text, depth=self._depth + 1)
-                found |= dict.fromkeys(one.url for one in document.references)
-            elif inside.media_type == "text/css":
-                urls = (absolute(one.url) for one in find_urls(inside.text))
-                found |= dict.fromkeys(url for url in urls if url is not None)
-        return list(found)
 
     def _script(self, value: Value, label: str) -> None:
         """What runs when a program runs scripts; what it would ask for goes with the whole."""
@@ -552,7 +577,7 @@ class _Finder:
         known = {found.url for found in find_urls(plainly)}
         for found in find_urls(css):
             url = absolute(found.url, self._base)
-            for one in self._urls_in(inside) if (inside := carried(found.url)) else [url]:
+            for one in _urls_in(inside, self._depth) if (inside := carried(found.url)) else [url]:
                 if one is not None and found.url not in known:
                     self._document.references.append(
                         Reference(
@@ -569,11 +594,25 @@ class _Finder:
     def _declaration(self, token: Token) -> None:
         text = self._markup[token.start : token.end]
         if text.startswith("<?"):
-            if match := _PI_VALUE.search(text):
-                self._raw_span(match, token.start, "processing-instruction", Shows.SILENT)
+            self._instruction(token)
         elif text[:9].lower() == "<!doctype":
             for match in _SYSTEM_ID.finditer(text):
                 self._raw_span(match, token.start, "doctype", Shows.INERT)
+
+    def _instruction(self, token: Token) -> None:
+        """A processing instruction, such as one that names a style sheet (its W3C note, 1.0)."""
+        end = self._markup.find("?>", token.start) if self._is_xml else token.end
+        for match in _PI_VALUE.finditer(self._markup, token.start, max(end, token.end)):
+            value = _value_at(self._markup, *match.span(match.lastindex or 1))
+            inside = carried(value.text)
+            urls = _urls_in(inside, self._depth) if inside else [absolute(value.text)]
+            for url in urls:
+                if url is not None and not is_namespace(url):
+                    span = value.attribute.value_start, value.attribute.value_end
+                    self._document.references.append(
+                        Reference(url, "processing-instruction", Shows.SILENT, "display", *span,
+                                  is_text=True)
+                    )  # fmt: skip
 
     def _raw_span(self, match: re.Match[str], offset: int, label: str, shows: Shows) -> None:
         url = absolute(match.group(1))
@@ -600,7 +639,7 @@ class _Finder:
         if url is not None:
             self._css_reference(url, found, place, label)
         elif inside := carried(found.url):
-            for url in self._urls_in(inside):
+            for url in _urls_in(inside, self._depth):
                 self._css_reference(url, found, place, label)
 
     def _css_reference(self, url: str, found: CssUrl, place: Value | int, label: str) -> None:
@@ -670,6 +709,34 @@ class _Finder:
                 is_hidden=self._is_hidden,
             )
         )
+
+
+def _urls_in(inside: Carried, depth: int, base: str | None = None) -> list[str]:
+    """What a document inside another asks for; `base` is what it takes from that one."""
+    found: dict[str, None] = {}
+    for text in inside.texts:
+        found |= dict.fromkeys(nested_urls(text))
+        if depth >= _DEEPEST:
+            continue
+        if inside.is_markup:
+            document = find_references(text, is_xml="xml" in inside.media_type, depth=depth + 1,
+                                       base=base)  # fmt: skip
+            found |= dict.fromkeys(one.url for one in document.references)
+        elif inside.media_type == "text/css":
+            for one in find_urls(text):
+                url = absolute(one.url)
+                if url is not None:
+                    found[url] = None
+                elif within := carried(one.url):
+                    found |= dict.fromkeys(_urls_in(within, depth + 1))
+    return list(found)
+
+
+def _has_host(url: str) -> bool:
+    try:
+        return bool(urlsplit(url).hostname)
+    except ValueError:
+        return False
 
 
 def _value_at(markup: str, start: int, end: int) -> Value:

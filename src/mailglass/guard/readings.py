@@ -20,7 +20,15 @@ from typing import NamedTuple
 
 from ..mime import Token, TokenKind, tokenize
 
-__all__ = ["Doubt", "Subset", "doubts", "is_doubtful", "shadow_style", "subset_of"]
+__all__ = [
+    "Doubt",
+    "Subset",
+    "doubts",
+    "is_doubtful",
+    "shadow_style",
+    "subset_of",
+    "without_prefixes",
+]
 
 # What makes raw text doubtful.
 _CAUSES = frozenset(("svg", "math", "select", "frameset", "noscript"))
@@ -31,9 +39,17 @@ _RAW = frozenset(
 _MARKUP = re.compile(r"<[a-zA-Z/!?]")
 _NOSCRIPT_END = re.compile(r"</noscript(?=[\t\n\f\r />])", re.IGNORECASE)
 _SECTION = re.compile(r"<!\[CDATA\[((?s:.*?))(?:\]\]>|\Z)")
-_SUBSET = re.compile(r"<!doctype[^\[>]*+\[((?s:.*?))\]\s*+>", re.IGNORECASE)
-_ENTITY = re.compile(r"""<!ENTITY\s++([\w.-]++)\s++(?:"([^"]*+)"|'([^']*+)')""")
-_NAMED = re.compile(r"&([\w.-]++);")
+_QUOTED = r"""(?:"[^"]*+"|'[^']*+')"""
+_SUBSET = re.compile(
+    rf"""<!doctype(?:{_QUOTED}|[^\[>"'])*+\[
+        ((?:<!--(?s:.*?)-->|<\?(?s:.*?)\?>|{_QUOTED}|[^]"'<]|<(?!!--|\?)|](?!\s*+>))*+)""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_ENTITY = re.compile(r"""<!ENTITY\s++(?:(%)\s++)?([^\s%;&"']++)\s++(?:"([^"]*+)"|'([^']*+)')""")
+_NAMED = re.compile(r"&([^\s%;&#]++);")
+_PARAMETER = re.compile(r"%([^\s%;&]++);")
+_NUMBER = re.compile(r"&#(?:[0-9]++|[xX][0-9a-fA-F]++);")
+_PREFIX = re.compile(r"(?:</?|(?<=\s)(?=[\w.-]++:(?:href|src)\s*+=))([\w.-]++:)(?=[A-Za-z])")
 _DEEPEST = 16  # entities in entities
 _MAX_EXPANDED = 4  # times the document's length; entities of entities grow without end
 _LONGER = {"<![CDATA[": "]]>", "<?": "?>"}  # what ends at the first `>` or, in XML, only here
@@ -191,18 +207,55 @@ def subset_of(markup: str) -> Subset | None:
     """The internal subset of an XML document (XML 1.0, section 2.8); None when it has none."""
     if not (match := _SUBSET.search(markup)):
         return None
-    entities = {name: one or other for name, one, other in _ENTITY.findall(match[1])}
-    text = markup[match.end() :]
     room = _MAX_EXPANDED * len(markup)
+    declared = _expanded(match[1], _PARAMETER, _declared(match[1], "%"), room)
+    text = _expanded(markup[match.end() :], _NAMED, _declared(declared, ""), room)
+    return Subset(*match.span(1), declared, text)
 
-    def value(named: re.Match[str]) -> str:
+
+def _declared(subset: str, mark: str) -> dict[str, str]:
+    """The entities of one sort; of one that is declared twice the first counts."""
+    found: dict[str, str] = {}
+    for sign, name, one, other in _ENTITY.findall(subset):
+        if sign == mark:
+            found.setdefault(name, _NUMBER.sub(_character, one or other))
+    return found
+
+
+def _character(match: re.Match[str]) -> str:
+    return unescape(match[0])
+
+
+def _expanded(text: str, named: re.Pattern[str], entities: dict[str, str], room: int) -> str:
+    def value(match: re.Match[str]) -> str:
         nonlocal room
-        found = entities.get(named[1], named[0]) if room > 0 else named[0]
+        found = entities.get(match[1], match[0]) if room > 0 else match[0]
         room -= len(found)
         return found
 
-    for _ in range(_DEEPEST):
-        before, text = text, _NAMED.sub(value, text)
+    for _ in range(_DEEPEST if entities else 0):
+        before, text = text, named.sub(value, text)
         if text == before:
             break
-    return Subset(*match.span(1), match[1], text)
+    return text
+
+
+def without_prefixes(markup: str) -> tuple[str, list[int], list[int]] | None:
+    """An XML document with the namespace prefixes of its tags and references taken off.
+
+    With the offsets at which stretches of it begin, and those where they stand in the original;
+    None when there is no prefix.
+    """
+    pieces: list[str] = []
+    here, there = [0], [0]
+    length = position = 0
+    for match in _PREFIX.finditer(markup):
+        start, end = match.span(1)
+        pieces.append(markup[position:start])
+        length += start - position
+        position = end
+        here.append(length)
+        there.append(end)
+    if not pieces:
+        return None
+    return "".join((*pieces, markup[position:])), here, there

@@ -280,8 +280,10 @@ def _goes(one: Judged, remove: Remove) -> bool:
 def _shows_nothing(one: Judged) -> bool:
     """Whether it is missed by nobody."""
     reference = one.reference
-    if reference.shows in (Shows.SILENT, Shows.FRAME):
-        return True
+    if reference.shows in (Shows.SILENT, Shows.FRAME, Shows.STYLE, Shows.FONT):
+        return True  # most programs ignore style sheets and fonts from afar anyway
+    if reference.loader.endswith("-nested"):
+        return True  # nobody puts what a reader should see into a document within a URL
     return reference.shows is Shows.PICTURE and (reference.is_hidden or reference.box.is_invisible)
 
 
