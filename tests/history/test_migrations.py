@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,7 @@ def without_rowid(engine: sa.Engine) -> set[str]:
 
 
 def test_the_steps_lead_to_what_the_tables_say(history_address: str, tmp_path: Path) -> None:
-    """If this fails after a change of a table: python -m mailglass.history.migrations.regenerate"""
+    """If this fails after a change of a table: it wants a further step beside the others."""
     migrated = open_engine(history_address)
     upgrade(migrated, steps()[-1])
     by_steps, rows_by_steps = shape(migrated), without_rowid(migrated)
@@ -67,6 +68,21 @@ def test_the_steps_lead_to_what_the_tables_say(history_address: str, tmp_path: P
     assert shape(made) == by_steps
     assert without_rowid(made) == rows_by_steps
     made.dispose()
+
+
+def test_a_history_of_the_first_step_is_migrated_and_works(history_address: str) -> None:
+    engine = open_engine(history_address)
+    upgrade(engine, steps()[0])
+    with pytest.raises(HistoryOutdated, match="doctor-db --migrate"):
+        History(history_address)
+    assert migrate(engine, "pre") == steps()[1:]
+    engine.dispose()
+    history = History(history_address)
+    now = datetime.now(UTC)
+    with history.transaction() as db:
+        db.add_failed_sign_in("ann", "192.0.2.1", now)
+        assert db.has_failed_sign_ins("ann", now)
+    history.close()
 
 
 def test_alembic_knows_where_a_fresh_history_stands(history_address: str) -> None:

@@ -2,8 +2,7 @@
 
 Times are seconds since 1970 UTC as floating point: both databases order and subtract them alike,
 and no driver can lose their zone. Lists and mappings are JSON texts that no query looks into.
-After a change to a table, before the first release:
-`python -m mailglass.history.migrations.regenerate`.
+A change to a table is a further step in `migrations/steps`.
 """
 
 from .access import account, api_key, failed_sign_in, login_link, session, user

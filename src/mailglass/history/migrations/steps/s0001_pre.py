@@ -49,7 +49,6 @@ def upgrade() -> None:
         sa.Column("who", sa.SmallInteger(), nullable=True),
         sa.Column("judgement_id", sa.Integer(), nullable=True),
         sa.Column("told", sa.Text(), nullable=True),
-        sa.Column("crowd", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_event")),
     )
     op.create_index(
@@ -57,16 +56,6 @@ def upgrade() -> None:
         "event",
         ["delivery_id", "path_kind", "who", "at"],
         unique=False,
-    )
-    op.create_table(
-        "failed_sign_in",
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("network", sa.Text(), nullable=False),
-        sa.Column("at", sa.Float(), nullable=False),
-    )
-    op.create_index(op.f("ix_failed_sign_in_at"), "failed_sign_in", ["at"], unique=False)
-    op.create_index(
-        op.f("ix_failed_sign_in_name_at"), "failed_sign_in", ["name", "at"], unique=False
     )
     op.create_table(
         "hit",
