@@ -1,11 +1,11 @@
 """Reads where a wrapped link goes, from the link alone: nothing is ever asked of a network.
 
 `wrappers.tsv` names the services whose links hold their target. Beyond those, a link is unwrapped
-only when it is a redirect by its form: a target in base64 or hexadecimal digits, or a target in a
-parameter where the path or the host's first name speaks of clicks (`/redirect`, `click.`), or where
-a token that is nobody's credential stands beside a target on another host. Sharing, signing in and
-translating also carry a URL in a parameter and must go where they went, so every doubt leaves the
-link alone.
+only when it is a redirect by its form: a target in base64 or hexadecimal digits (`embedded`), or in
+a parameter where the path or the host's first name speaks of clicks (`/redirect`, `click.`), or
+where a token that is nobody's credential stands beside a target on another host. Sharing, signing
+in and translating also carry a URL in a parameter and must go where they went, so every doubt
+leaves the link alone.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from functools import cache
 from urllib.parse import unquote
 
-from .address import printable_base64, printable_hex
+from .address import printable_base64
+from .embedded import TARGET_NAMES, embedded, whole_url
 from .hosts import HostTable
 from .shape import shape_of, split_url
 from .tables import read_table
@@ -32,17 +33,11 @@ _MAX_DEPTH = 5
 # Browsers take no more than about 2,000 to 8,000 characters; a longer target is no link.
 _MAX_TARGET = 8192
 
-# Some spelling of "http" or, in base64, of the beginning of an object that may hold it.
-_HOLDS_TARGET = re.compile(r"[hH][tT][tT][pP]|aHR0c|eyJ|68747470")
-_TARGET = re.compile(r"https?://[^\s/?#\\<>\"'@]+\.[^\s/?#\\<>\"'@]+(?:[/?#][!-;=?-~]*)?\Z")
-# The first four bytes are "http"; a slash of the base64 alphabet may as well end the path segment.
-_ENCODED_TARGET = re.compile(r"aHR0c(?:Dov|HM6)[\w+-]+={0,2}|68747470(?:73)?3[aA][0-9a-fA-F]+")
-_SLASHED_TARGET = re.compile(r"aHR0c(?:Dov|HM6)[\w+/-]+={0,2}")
+# Some spelling of "http", in base64 wherever it begins, or of an object that may hold it.
+_HOLDS_TARGET = re.compile(r"[hH][tT][tT][pP]|aHR0c|h0dH|odHRw|eyJ|68747470")
+_HOST = r"[^\s/?#\\<>\"'@&,;|(){}^`]+"
+_TARGET = re.compile(rf"https?://{_HOST}\.{_HOST}(?:[/?#][!#-;=?-\[\]-z|~]*)?\Z")
 _IN_PATH = re.compile(r"/C?L[0O]/(https?(?::|%3a)(?:%2f|/){2}.+?)/\d+/[\w-]{36,}", re.IGNORECASE)
-_PARAMETERS = frozenset(
-    ("url", "u", "to", "q", "target", "dest", "destination", "redirect", "redirect_url",
-     "redirecturl", "redir", "link", "goto", "r", "l", "href", "out", "deeplink", "murl", "d")
-)  # fmt: skip
 _CLICK_PATH = re.compile(
     r"/(?:click|clicks|clickthru|ls/click|wf/click|track|tracking|tracker|trk|redirect|redir|rd|"
     r"out|outgoing|outbound|exit|leave|leaving|away|deref|dereferr?er|goto|jump|lnk|links?|linkout|"
@@ -65,6 +60,8 @@ _NO_REDIRECT = re.compile(
     r"screenshot|qr|unsub|opt-?out|preferences|confirm|verify|report",
     re.IGNORECASE,
 )
+# Pieces of a path that are no words; by chance they hold the letters of one.
+_TOKENS = re.compile(r"[^/]{40,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +93,9 @@ def _step(url: str) -> Unwrapped | None:
         found = _METHODS[row["method"]](url, path, query, row["argument"])
         target = _plausible(found) if found else None
         return Unwrapped(target, row["vendor"]) if target else None
-    if _NO_REDIRECT.search(host + path):
+    if _NO_REDIRECT.search(host + _TOKENS.sub("", path)):
         return None
-    if target := _encoded(path, query) or _redirect_parameter(url, host, path, query):
+    if target := _encoded(host, path, query) or _redirect_parameter(url, host, path, query):
         return Unwrapped(target, None)
     return None
 
@@ -136,7 +133,7 @@ def _named_parameter(url: str, path: str, query: str, argument: str) -> str | No
         if value := values.get(name):
             printed = printable_base64(unquote(value))
             if printed and printed.startswith("http"):
-                return printed
+                return whole_url(printed)
             return None if _is_cut_short(value, query) else unquote(value)
     return None
 
@@ -228,16 +225,16 @@ _METHODS: dict[str, _Method] = {
 }
 
 
-def _encoded(path: str, query: str) -> str | None:
-    """A whole URL in base64 or hexadecimal digits, as one piece of the path or the query."""
-    plain = unquote(f"{path}?{query}")
-    for form in (_ENCODED_TARGET, _SLASHED_TARGET):
-        for match in form.finditer(plain):
-            piece = match.group()
-            text = printable_hex(piece) if piece.startswith("6874") else printable_base64(piece)
-            if text and (target := _plausible(text)):
-                return target
-    return None
+def _encoded(host: str, path: str, query: str) -> str | None:
+    """A target in base64 or hexadecimal digits; beside a credential it is where a page goes on."""
+    found = embedded(path, query)
+    if found is None:
+        return None
+    if found.names:
+        is_click = found.in_path or _CLICK_PATH.search(path) or _CLICK_HOST.match(host)
+        if not is_click or any(map(_CREDENTIAL.search, (*found.names, *_parameters(query)))):
+            return None
+    return _plausible(found.target)
 
 
 def _redirect_parameter(url: str, host: str, path: str, query: str) -> str | None:
@@ -246,7 +243,7 @@ def _redirect_parameter(url: str, host: str, path: str, query: str) -> str | Non
     candidates = {
         name: value
         for name, value in parameters.items()
-        if name in _PARAMETERS and re.match(r"https?(?::|%(?:25)*3a)", value, re.IGNORECASE)
+        if name in TARGET_NAMES and re.match(r"https?(?::|%(?:25)*3a)", value, re.IGNORECASE)
     }
     if len(candidates) != 1:
         return None
