@@ -11,7 +11,15 @@ from ..errors import InputError
 from ..history import Account, History, Transaction
 from ._source import settings_of
 
-__all__ = ["NoSuchAccount", "account_option", "account_or_all", "one_account", "reading", "writing"]
+__all__ = [
+    "NoSuchAccount",
+    "account_option",
+    "account_or_all",
+    "one_account",
+    "opened",
+    "reading",
+    "writing",
+]
 
 
 class NoSuchAccount(InputError):
@@ -26,25 +34,27 @@ account_option = click.option(
 
 
 @contextmanager
-def reading(ctx: click.Context) -> Iterator[Transaction]:
-    """The history, to be read only."""
+def opened(ctx: click.Context) -> Iterator[History]:
+    """The history, for a command that makes its transactions itself."""
     history = History(settings_of(ctx).history_address)
     try:
-        with history.reading() as t:
-            yield t
+        yield history
     finally:
         history.close()
 
 
 @contextmanager
+def reading(ctx: click.Context) -> Iterator[Transaction]:
+    """The history, to be read only."""
+    with opened(ctx) as history, history.reading() as t:
+        yield t
+
+
+@contextmanager
 def writing(ctx: click.Context) -> Iterator[Transaction]:
     """The history; everything that a command writes is one transaction."""
-    history = History(settings_of(ctx).history_address)
-    try:
-        with history.transaction() as t:
-            yield t
-    finally:
-        history.close()
+    with opened(ctx) as history, history.transaction() as t:
+        yield t
 
 
 def one_account(t: Transaction, name: str | None) -> Account:

@@ -68,6 +68,7 @@ def import_mail(ctx: click.Context, paths: tuple[Path, ...], recipient: str) -> 
     from ..history import History  # a second of start that `parse` does not need
 
     history = History(settings_of(ctx).history_address)
+    ctx.call_on_close(history.close)
     taken = passed = 0
     for path in _files(paths):
         for raw in _messages(path):
@@ -92,6 +93,7 @@ def list_mail(ctx: click.Context, state: str | None, limit: int, as_json: bool) 
     from ..history import History
 
     history = History(settings_of(ctx).history_address)
+    ctx.call_on_close(history.close)
     with history.reading() as t:
         found = t.latest_returned(state, limit)
     if as_json:
@@ -137,6 +139,7 @@ def show_mail(ctx: click.Context, number: int) -> None:
     from ..history import History
 
     history = History(settings_of(ctx).history_address)
+    ctx.call_on_close(history.close)
     with history.reading() as t:
         mail = t.returned_mail(number)
     if mail is None:

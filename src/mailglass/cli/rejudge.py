@@ -55,6 +55,7 @@ def command(
     settings = settings_of(ctx)
     now = datetime.now(UTC)
     history = History(settings.history_address)
+    ctx.call_on_close(history.close)
     lists = settings.data_directory / "networks"
     rules = load_rules(extra or settings.rules_file, lists=lists, now=now)
     with history.reading() as t:

@@ -11,8 +11,8 @@ import orjson
 from rich.table import Table
 
 from ..evidence import FAMILIES, Learned, Rules, Signal, expected_share, load_rules
-from ..history import History
 from ._console import console
+from ._history import reading
 from ._source import settings_of
 
 
@@ -52,7 +52,7 @@ def _learned(ctx: click.Context) -> Learned | None:
     settings = settings_of(ctx)
     if not settings.history_url and not (settings.data_directory / "history.db").exists():
         return None
-    with History(settings.history_address).reading() as t:
+    with reading(ctx) as t:
         return t.learned()
 
 

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import click
 
 from ..addresses import readable_address
-from ..history import History, Suppression
-from ._source import settings_of
+from ..history import Suppression
+from ._history import reading
 
 __all__ = ["command"]
 
@@ -19,8 +19,7 @@ __all__ = ["command"]
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> None:
     """List the recipients to whom nothing more is sent, with the reason and the words behind it."""
-    history = History(settings_of(ctx).history_address)
-    with history.reading() as t:
+    with reading(ctx) as t:
         entries = t.suppressions(datetime.now(UTC))
     for entry in entries:
         click.echo(json.dumps(_fields(entry), ensure_ascii=False) if as_json else _line(entry))

@@ -11,9 +11,9 @@ from rich.text import Text
 from ..addresses import readable_address
 from ..errors import InputError
 from ..evidence import as_told
-from ..history import DeliveryTimeline, History, StoredDelivery, Timeline, timeline
+from ..history import DeliveryTimeline, StoredDelivery, Timeline, timeline
 from ._console import console
-from ._source import settings_of
+from ._history import reading
 
 
 @click.command()
@@ -26,8 +26,7 @@ def command(ctx: click.Context, message_id: str, as_json: bool) -> None:
     MESSAGE_ID is the number that the gateway gave it, a delivery's number, or the Message-ID of
     its header.
     """
-    history = History(settings_of(ctx).history_address)
-    with history.reading() as t:
+    with reading(ctx) as t:
         story = timeline(t, None, message_id)
     if story is None:
         raise InputError(f"there is no message {message_id!r} in the history")

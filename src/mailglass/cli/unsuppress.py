@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 import click
 
 from ..errors import InputError
-from ..history import History
-from ._source import settings_of
+from ._history import writing
 
 __all__ = ["command"]
 
@@ -18,8 +17,7 @@ __all__ = ["command"]
 @click.pass_context
 def command(ctx: click.Context, recipient: str) -> None:
     """Lift the suppression of RECIPIENT, of every account that has one."""
-    history = History(settings_of(ctx).history_address)
-    with history.transaction() as t:
+    with writing(ctx) as t:
         found = t.suppressions(datetime.now(UTC), recipients=[recipient])
         for entry in found:
             t.unsuppress(entry.account_id, entry.recipient)

@@ -10,7 +10,7 @@ import click
 from .. import history as store
 from ..app import own_link
 from ..errors import InputError
-from ._history import account_option, account_or_all, one_account, reading, writing
+from ._history import account_option, account_or_all, one_account, opened, reading, writing
 from ._rows import print_object, print_rows
 from ._source import settings_of
 
@@ -93,13 +93,12 @@ def add(
     ctx: click.Context, name: str, role: str | None, account: str | None, as_json: bool
 ) -> None:
     """Add the user NAME, or give an existing one a new password; it is shown once."""
-    settings = settings_of(ctx)
-    history = store.History(settings.history_address)
-    owner = None
-    if account is not None:
-        with history.reading() as t:
-            owner = one_account(t, account).id
-    password = store.new_user(history, name, owner, store.Role(role) if role else None)
+    with opened(ctx) as history:
+        owner = None
+        if account is not None:
+            with history.reading() as t:
+                owner = one_account(t, account).id
+        password = store.new_user(history, name, owner, store.Role(role) if role else None)
     if as_json:
         click.echo(json.dumps({"user": name, "password": password}))
     else:
@@ -116,12 +115,11 @@ def self_link(ctx: click.Context, name: str) -> None:
     the sender's. It sets no cookie; address and user agent are remembered for 180 days. Whoever
     has the link can mark a browser of theirs, so do not send it on.
     """
-    settings = settings_of(ctx)
-    with store.History(settings.history_address).reading() as t:
+    with reading(ctx) as t:
         user = t.user_named(name)
     if user is None:
         raise InputError(f"there is no user {name!r}; `mailglass user add` makes one")
-    click.echo(own_link(settings, user.id))
+    click.echo(own_link(settings_of(ctx), user.id))
 
 
 @command.command("login-link")
@@ -129,6 +127,5 @@ def self_link(ctx: click.Context, name: str) -> None:
 @click.pass_context
 def login_link(ctx: click.Context, name: str) -> None:
     """A link that signs NAME in to the dashboard once."""
-    settings = settings_of(ctx)
-    history = store.History(settings.history_address)
-    click.echo(store.new_login_link(history, name, settings.dashboard_url))
+    with opened(ctx) as history:
+        click.echo(store.new_login_link(history, name, settings_of(ctx).dashboard_url))
