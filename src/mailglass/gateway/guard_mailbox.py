@@ -3,30 +3,28 @@
 For each message that has something to take out:
 
 1. the clean copy is appended to the folder, with the original's flags and internal date, and with
-   a field that names the original (`X-Mailglass-Original`: SHA-256 and size);
+   a field that names the original (`X-Mailglass-Original`: SHA-256, number and size);
 2. the original moves to the folder of originals.
 
 The connection or the program may break off anywhere. Before the first step nothing was done;
 between the two both copies lie in the folder, and the next run finds the clean one by the
-original's name and goes on with the second step. MOVE (RFC 6851) is one step for the server; where
-it is missing, the original is copied, looked for in the other folder, and only then expunged by its
-own number (UIDPLUS, RFC 4315).
+original's name and goes on with the second step. The number in the name (UIDVALIDITY and UID) keeps
+apart messages of the same bytes. How a message moves stands in `mail_moving`.
 
-Putting back is the same in the other direction. A message that was put back is marked with the
-keyword `MailglassKeep` and is not cleaned again; the reader can set it by hand as well.
+Putting back is the same in the other direction; of originals of the same bytes, each copy gets one.
+A message that was put back is marked with the keyword `MailglassKeep` and is not cleaned again; the
+reader can set it by hand as well.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from imapclient import IMAPClient
 from imapclient.exceptions import IMAPClientError, LoginError
@@ -34,6 +32,7 @@ from imapclient.exceptions import IMAPClientError, LoginError
 from ..errors import ConfigurationError, RetryLater
 from ..guard import Clean
 from ..lookup import tls_context
+from .mail_moving import MOVING, Stored, expunge, fetch, identical, move, select, settable
 
 __all__ = ["KEEP", "ORIGINAL", "Account", "Done", "GuardedFolder"]
 
@@ -42,7 +41,7 @@ _log = logging.getLogger("mailglass.gateway.guard_mailbox")
 KEEP = "MailglassKeep"
 ORIGINAL = "X-Mailglass-Original"
 _NAMED = re.compile(
-    rb"^X-Mailglass-Original:\s*sha256=([0-9a-f]{64});\s*size=(\d{1,12})",
+    rb"^X-Mailglass-Original:\s*sha256=([0-9a-f]{64});\s*(?:uid=[\d.]{3,21};\s*)?size=(\d{1,12})",
     re.IGNORECASE | re.MULTILINE,
 )
 # IDLE must be renewed within 29 minutes (RFC 2177); this is also how long a message can wait whose
@@ -84,20 +83,6 @@ class Done:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Stored:
-    """One message of a folder."""
-
-    uid: int
-    data: bytes
-    flags: tuple[bytes, ...]
-    date: datetime
-
-    @property
-    def name(self) -> str:
-        return f"sha256={hashlib.sha256(self.data).hexdigest()}; size={len(self.data)}"
-
-
 class GuardedFolder:
     """One folder of one account. Its methods block: they are meant for a thread of their own."""
 
@@ -130,12 +115,13 @@ class GuardedFolder:
         Raises RetryLater when the server cannot be used.
         """
         with self._opened() as imap:
+            earlier = set(imap.search())
             criteria = ["HEADER", ORIGINAL, "sha256="]
             if message_id is not None:
                 criteria += ["HEADER", "Message-ID", message_id]
             done = Done()
             for uid in imap.search(criteria):
-                done += self._put_back_one(imap, uid)
+                done += self._put_back_one(imap, uid, earlier)
             return done
 
     @contextmanager
@@ -181,20 +167,17 @@ class GuardedFolder:
         if not imap.folder_exists(self._account.originals):
             imap.create_folder(self._account.originals)
             imap.subscribe_folder(self._account.originals)
-        self._select(imap, account.folder)
-
-    def _select(self, imap: IMAPClient, folder: str) -> int:
-        return int(imap.select_folder(folder)[b"UIDVALIDITY"])
+        select(imap, account.folder)
 
     def _clean_new(self, imap: IMAPClient) -> Done:
-        validity = self._select(imap, self._account.folder)
+        validity = select(imap, self._account.folder)
         last = self._done_to[1] if self._done_to[0] == validity else 0
         uids = [uid for uid in imap.search(["UID", f"{last + 1}:*"]) if uid > last]
         done = Done()
         for start in range(0, len(uids), _BATCH):
             batch = uids[start : start + _BATCH]
             for uid in self._worth_reading(imap, batch):
-                done += self._clean_one(imap, uid)
+                done += self._clean_one(imap, uid, validity)
             done += Done(seen=len(batch))
             self._done_to = (validity, batch[-1])
         return done
@@ -212,18 +195,20 @@ class GuardedFolder:
             and one[b"RFC822.SIZE"] <= self._account.max_message_bytes
         ]
 
-    def _clean_one(self, imap: IMAPClient, uid: int) -> Done:
-        stored = _fetch(imap, uid)
+    def _clean_one(self, imap: IMAPClient, uid: int, validity: int) -> Done:
+        stored = fetch(imap, uid)
         if stored is None:
             return Done()
+        # The number stands inside: a search finds parts, and `uid=1.2` is one of `uid=1.23`.
+        name = f"sha256={stored.digest}; uid={validity}.{uid}; size={len(stored.data)}"
         is_deleted = _DELETED in {flag.lower() for flag in stored.flags}
-        if is_deleted and self._find_copy(imap, stored.name) is None:
+        if is_deleted and self._find_copy(imap, name) is None:
             return Done()  # by the reader; else by us, and the connection broke off right then
-        cleaned = self._clean(stored.data, (f"{ORIGINAL}: {stored.name}",))
+        cleaned = self._clean(stored.data, (f"{ORIGINAL}: {name}",))
         if cleaned is None:
             return Done()
         try:
-            self._replace(imap, stored, cleaned.data)
+            self._replace(imap, stored, name, cleaned.data)
         except IMAPClient.Error as error:
             if isinstance(error, IMAPClient.AbortError):
                 raise
@@ -233,22 +218,22 @@ class GuardedFolder:
         _log.info("cleaned message %d", uid, extra={"action": "guard-cleaned"})
         return Done(changed=1)
 
-    def _replace(self, imap: IMAPClient, stored: _Stored, clean: bytes) -> None:
+    def _replace(self, imap: IMAPClient, stored: Stored, name: str, clean: bytes) -> None:
         folder = self._account.folder
-        copy = self._find_copy(imap, stored.name)
+        copy = self._find_copy(imap, name)
         if copy is None:
-            imap.append(folder, clean, _settable(stored.flags), stored.date)
-            copy = self._find_copy(imap, stored.name)
+            imap.append(folder, clean, settable(stored.flags), stored.date)
+            copy = self._find_copy(imap, name)
         now = imap.fetch([stored.uid], ["FLAGS"]).get(stored.uid)
         if now is None:  # the reader deleted or moved it meanwhile: the copy would bring it back
             if copy is not None:
-                _expunge(imap, copy)
+                expunge(imap, copy)
             return
         if copy is None:
             raise IMAPClientError("the clean copy cannot be found after it was appended")
-        if set(_settable(now[b"FLAGS"])) != set(_settable(stored.flags)):
-            imap.set_flags([copy], _settable(now[b"FLAGS"]), silent=True)
-        self._move(imap, stored, self._account.originals)
+        if set(settable(now[b"FLAGS"])) != set(settable(stored.flags)):
+            imap.set_flags([copy], settable(now[b"FLAGS"]), silent=True)
+        move(imap, stored, folder, self._account.originals)
 
     def _find_copy(self, imap: IMAPClient, name: str) -> int | None:
         """The clean copy of the original of this name, in the open folder."""
@@ -257,83 +242,46 @@ class GuardedFolder:
             return int(uid)
         return None
 
-    def _move(self, imap: IMAPClient, stored: _Stored, folder: str) -> None:
-        """Move a message of the open folder; there it is never twice."""
-        if imap.has_capability("MOVE"):
-            imap.move([stored.uid], folder)
-            return
+    def _put_back_one(self, imap: IMAPClient, uid: int, earlier: set[int]) -> Done:
+        """`earlier` are the messages that lay in the folder before this run put anything back."""
         account = self._account
-        open_folder = account.originals if folder == account.folder else account.folder
-        if self._find_same(imap, folder, stored.data) is None:
-            self._select(imap, open_folder)
-            imap.copy([stored.uid], folder)
-            if self._find_same(imap, folder, stored.data) is None:
-                raise IMAPClientError("the copied message cannot be found")
-        self._select(imap, open_folder)
-        _expunge(imap, stored.uid)
-
-    def _find_same(self, imap: IMAPClient, folder: str, data: bytes) -> int | None:
-        """A message of exactly these bytes in a folder, which is open from then on."""
-        self._select(imap, folder)
-        for stored in _of_size(imap, len(data)):
-            if stored.data == data:
-                return stored.uid
-        return None
-
-    def _put_back_one(self, imap: IMAPClient, uid: int) -> Done:
-        account = self._account
-        copy = _fetch(imap, uid)
+        copy = fetch(imap, uid)
         named = None if copy is None else _NAMED.search(copy.data.partition(b"\r\n\r\n")[0])
         if copy is None or named is None:
             return Done()
-        original = self._find_original(imap, named)
+        size_bytes, digest = int(named[2]), named[1].decode().lower()
+        select(imap, account.originals)
+        original = _likeliest(identical(imap, size_bytes, digest), copy)
         if original is not None:
-            _mark(imap, original.uid, _settable(copy.flags))
-            self._move(imap, original, account.folder)
-            self._select(imap, account.folder)
-        elif self._find_named(imap, account.folder, named) is None:
-            _log.error("message %d: its original is not in %s", uid, account.originals)
-            return Done(seen=1, failed=1)
-        _expunge(imap, uid)
+            _mark(imap, original, settable(copy.flags))
+            move(imap, original, account.originals, account.folder)
+        select(imap, account.folder)
+        if original is None:
+            # An earlier run that broke off may have moved it; what this run moved is another's.
+            before = (o.uid for o in identical(imap, size_bytes, digest) if o.uid in earlier)
+            if (found := next(before, None)) is None:
+                _log.error("message %d: its original is not in %s", uid, account.originals)
+                return Done(seen=1, failed=1)
+            earlier.discard(found)
+        expunge(imap, uid)
         return Done(seen=1, changed=1)
 
-    def _find_original(self, imap: IMAPClient, named: re.Match[bytes]) -> _Stored | None:
-        """The original in its folder, which is open from then on."""
-        uid = self._find_named(imap, self._account.originals, named)
-        return None if uid is None else _fetch(imap, uid)
 
-    def _find_named(self, imap: IMAPClient, folder: str, named: re.Match[bytes]) -> int | None:
-        self._select(imap, folder)
-        for stored in _of_size(imap, int(named[2])):
-            if hashlib.sha256(stored.data).hexdigest() == named[1].decode().lower():
-                return stored.uid
-        return None
+def _likeliest(originals: Iterable[Stored], copy: Stored) -> Stored | None:
+    """Of originals of the same bytes the one whose move was begun, or that is of the same date."""
+    return max(originals, key=lambda o: (o.is_moving, o.date == copy.date), default=None)
 
 
-def _fetch(imap: IMAPClient, uid: int) -> _Stored | None:
-    """The message; None when it is gone."""
-    one = imap.fetch([uid], ["BODY.PEEK[]", "FLAGS", "INTERNALDATE"]).get(uid)
-    if one is None or b"BODY[]" not in one:
-        return None
-    return _Stored(uid, one[b"BODY[]"], tuple(one[b"FLAGS"]), one[b"INTERNALDATE"])
-
-
-def _of_size(imap: IMAPClient, size_bytes: int) -> Iterator[_Stored]:
-    """The messages of the open folder that have exactly this size."""
-    for uid in imap.search(["LARGER", str(size_bytes - 1), "SMALLER", str(size_bytes + 1)]):
-        if (stored := _fetch(imap, uid)) is not None:
-            yield stored
-
-
-def _mark(imap: IMAPClient, uid: int, flags: Iterable[bytes]) -> None:
-    """These flags and no others, and that the message is to be kept as it is."""
+def _mark(imap: IMAPClient, stored: Stored, flags: Iterable[bytes]) -> None:
+    """These flags, and that the message is to be kept as it is."""
+    moving = (MOVING,) if stored.is_moving else ()
     try:
-        imap.set_flags([uid], [*flags, KEEP.encode()], silent=True)
+        imap.set_flags([stored.uid], [*flags, KEEP.encode(), *moving], silent=True)
     except IMAPClient.AbortError:
         raise
     except IMAPClient.Error:
         _log.warning("the server keeps no keywords: what is put back will be cleaned again")
-        imap.set_flags([uid], list(flags), silent=True)
+        imap.set_flags([stored.uid], list(flags), silent=True)
 
 
 def _leave(imap: IMAPClient) -> None:
@@ -354,17 +302,6 @@ def _log_in(imap: IMAPClient, account: Account) -> None:
         raise ConfigurationError(
             f"{account.host} refuses the user {account.user} or the password: {_text(error)}"
         ) from error
-
-
-def _settable(flags: Any) -> tuple[bytes, ...]:  # Any: the library has no types for its answers
-    """The flags that a client may set: \\Recent is the server's (RFC 3501 section 2.3.2)."""
-    return tuple(flag for flag in flags if flag.lower() != b"\\recent")
-
-
-def _expunge(imap: IMAPClient, uid: int) -> None:
-    """Remove one message for good, and no other that happens to be marked as deleted."""
-    imap.add_flags([uid], [b"\\Deleted"], silent=True)
-    imap.uid_expunge([uid])
 
 
 def _wait_for_news(imap: IMAPClient, stopping: threading.Event) -> None:
