@@ -10,7 +10,7 @@ import click
 
 from ..errors import ConfigurationError, InputError, RetryLater
 from ..gateway.leak_collector import LeakCollector
-from ..guard.leak_test import leak_message, leak_names
+from ..guard.leak_test import OPENED, leak_message, leak_names, leak_report
 from ._addresses import ADDRESS
 from ._cleaning import endpoint, listening
 from ._files import write_file
@@ -22,14 +22,19 @@ from ._files import write_file
 @click.option("--listen", default="127.0.0.1:8099", show_default=True, metavar="HOST:PORT")
 @click.option("--base-url", metavar="URL", help="How your mail program reaches it.")
 @click.option("--smtp", default="127.0.0.1:25", show_default=True, metavar="HOST:PORT")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the mail, send none.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Write the mail, send none; listen all the same.",
+)
 @click.option(
     "--wait",
     "wait_seconds",
     type=click.IntRange(min=1),
     default=600,
     show_default=True,
-    help="Seconds to listen.",
+    help="Seconds to listen; Ctrl-C ends it sooner.",
 )
 def command(
     recipient: str,
@@ -42,7 +47,9 @@ def command(
 ) -> None:
     """Send one mail that uses each loader, listen, and say which ones were let through.
 
-    Open the mail while this runs. Ends early on Ctrl-C, with the report.
+    Open the mail while this runs, and press its link "I have opened it now": without it, what is
+    blocked looks like a mail that nobody opened. Ends early on Ctrl-C, with the report. With -o the
+    mail is yours to bring into your mail program, and the command waits for it to be opened there.
     """
     place = endpoint(listen, "--listen")
     endpoint(smtp, "--smtp")
@@ -62,10 +69,7 @@ def command(
                          wait_seconds, asked))  # fmt: skip
     except KeyboardInterrupt:
         click.echo("")
-    names = leak_names()
-    click.echo(f"{len(asked)} of {len(names)} loaders were let through")
-    for name in names:
-        click.echo(f"  {'ASKED  ' if name in asked else 'blocked'} {name}")
+    click.echo("\n".join(leak_report(asked)))
 
 
 async def _run(
@@ -78,16 +82,19 @@ async def _run(
     wait_seconds: int,
     asked: list[str],
 ) -> None:
-    collector = LeakCollector(set(leak_names()), on_first=lambda name: _told(asked, name))
+    collector = LeakCollector(set(leak_names()), OPENED, lambda name: _told(asked, name))
     listen = "{}:{}".format(*place)
     with listening(listen):
         await collector.start(*place)
     try:
         if output is not None:
             write_file(output, [message])
+            what = f"{output} is written; bring it into your mail program, open it there"
         else:
             await _send(message, author, recipient, smtp)
-        click.echo(f"listening on {listen} for {wait_seconds} s; open the mail now", err=True)
+            what = f"the mail is on its way to {recipient}; open it"
+        click.echo(f"{what} and press its link", err=True)
+        click.echo(f"listening on {listen} for {wait_seconds} s; Ctrl-C ends it", err=True)
         await asyncio.sleep(wait_seconds)
     finally:
         await collector.stop()
@@ -95,7 +102,7 @@ async def _run(
 
 def _told(asked: list[str], name: str) -> None:
     asked.append(name)
-    click.echo(f"asked: {name}", err=True)
+    click.echo("opened: its link was pressed" if name == OPENED else f"asked: {name}", err=True)
 
 
 async def _send(message: bytes, author: str, recipient: str, smtp: str) -> None:

@@ -1,7 +1,8 @@
 """Listens for what a mail program asks while it shows the leak test (HTTP/1.1, RFC 9112).
 
-Knows nothing of deliveries and records no address: it answers every request with an empty page and
-remembers the path. It runs for one test on the tester's own machine, so that it has no log.
+Knows nothing of deliveries and records no address: it answers every request with an empty page,
+that of the mail's link with a sentence, and remembers the path. It runs for one test on the tester's
+own machine, so that it has no log.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ _REQUEST = re.compile(
     rb"[A-Z]{1,10} (?:https?://[^/ ]{1,255})?/+([\w-]{1,64})[^\r\n]{0,2000} HTTP/1\."
 )
 _ANSWER = (
-    b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 0\r\n"
-    b"Cache-Control: no-store\r\nConnection: close\r\n\r\n"
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n"
+    b"Cache-Control: no-store\r\nConnection: close\r\n\r\n%s"
 )
+_NOTED = b"Noted: you have opened the mail. End the test with Ctrl-C where it runs.\n"
 _MAX_HEADER_BYTES = 16_384
 _MAX_SECONDS = 10.0
 
@@ -27,9 +29,13 @@ _MAX_SECONDS = 10.0
 class LeakCollector:
     """Remembers which loaders asked, in the order in which they first did."""
 
-    def __init__(self, names: set[str], on_first: Callable[[str], None]) -> None:
-        """`names` are the loaders of the test mail; `on_first` is told each when it first asks."""
-        self._names = names
+    def __init__(self, names: set[str], link: str, on_first: Callable[[str], None]) -> None:
+        """`names` are the loaders of the test mail, `link` what its link asks for.
+
+        `on_first` is told each when it first asks.
+        """
+        self._names = names | {link}
+        self._link = link
         self._on_first = on_first
         self._server: asyncio.Server | None = None
         self.asked: list[str] = []
@@ -49,9 +55,10 @@ class LeakCollector:
         try:
             async with asyncio.timeout(_MAX_SECONDS):
                 head = await reader.readuntil(b"\r\n\r\n")
-            if match := _REQUEST.match(head):
-                self._note(match.group(1).decode("ascii", "replace"))
-            writer.write(_ANSWER)
+            name = match[1].decode("ascii") if (match := _REQUEST.match(head)) else ""
+            self._note(name)
+            text = _NOTED if name == self._link else b""
+            writer.write(_ANSWER % (len(text), text))
             await writer.drain()
         except (TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, OSError):
             pass  # whoever that was asked for nothing of the test

@@ -3,19 +3,25 @@
 Whoever opens it learns which of them their mail program lets through: each loader asks for a path
 of its own. It is written from the guard's own table, so that what the guard knows is what is
 tested. Nothing in it names anybody but the collector that the caller runs.
+
+That nothing was asked for is no answer as long as nobody has opened the mail, so that it holds a
+link to press when it is open.
 """
 
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 
 from .reach import absolute
 from .tables import read_table
 
-__all__ = ["leak_html", "leak_message", "leak_names"]
+__all__ = ["OPENED", "leak_html", "leak_message", "leak_names", "leak_report"]
+
+OPENED = "opened"  # what the link asks for
+_LINK = "I have opened it now"
 
 _CSS = {
     "css-background": "p.leak{{background:url({u})}}",
@@ -45,8 +51,9 @@ def leak_html(base_url: str) -> str:
     return (
         f"<!DOCTYPE html><html><head><title>Leak test</title>{css}</head><body>"
         f"<p class=leak>This mail asks a server of your own for one thing by each way that is"
-        f" known. What your mail program let through stands in the report.</p><div class=leak>"
-        f"</div>\n{body}\n</body></html>\n"
+        f" known. What your mail program let through stands in the report.</p>"
+        f'<p><a href="{base_url}/{OPENED}">{_LINK}</a>: press it when all is loaded, or the report'
+        f" cannot tell what is blocked.</p><div class=leak></div>\n{body}\n</body></html>\n"
     )
 
 
@@ -62,9 +69,30 @@ def leak_message(base_url: str, author: str, recipient: str) -> bytes:
     message["Subject"] = "Leak test"
     message["Date"], message["Message-ID"] = formatdate(), make_msgid(domain="leak-test.invalid")
     message["Disposition-Notification-To"] = author
-    message.set_content("This mail tests what your mail program asks for; open its HTML part.\n")
-    message.add_alternative(leak_html(base_url.rstrip("/")), subtype="html")
+    base_url = base_url.rstrip("/")
+    message.set_content(
+        "This mail tests what your mail program asks for; open its HTML part.\n"
+        f"{_LINK}: {base_url}/{OPENED}\n"
+    )
+    message.add_alternative(leak_html(base_url), subtype="html")
     return message.as_bytes()
+
+
+def leak_report(asked: Collection[str]) -> list[str]:
+    """The lines that say which loaders asked, and no more of the others than can be known."""
+    names = leak_names()
+    through = [name for name in names if name in asked]
+    head = f"{len(through)} of {len(names)} loaders were let through"
+    if OPENED not in asked and not through:
+        return [
+            f"{head}: not opened (or everything is blocked)",
+            f"Open the mail, press its link “{_LINK}”, and what did not ask is blocked.",
+        ]
+    silent = "blocked  "
+    if OPENED not in asked:
+        silent = "not asked"
+        head += f"; “{_LINK}” was not pressed, so the others are blocked only if you opened it"
+    return [head, *(f"  {'ASKED    ' if name in through else silent} {name}" for name in names)]
 
 
 def _constructs(base_url: str) -> Iterable[tuple[str, str]]:
