@@ -1,8 +1,8 @@
 """Listens for what a mail program asks while it shows the leak test (HTTP/1.1, RFC 9112).
 
 Knows nothing of deliveries and records no address: it answers every request with an empty page,
-that of the mail's link with a sentence, and remembers the path. It runs for one test on the tester's
-own machine, so that it has no log.
+that of the mail's link with a sentence, and remembers the path. It runs for one test on the
+tester's own machine, so that it has no log.
 """
 
 from __future__ import annotations
