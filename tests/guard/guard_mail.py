@@ -33,8 +33,10 @@ def mail(
 
 
 def multipart(kind: str, *parts: tuple[str, str], head: str = "") -> bytes:
-    """A multipart of (header lines, body) parts."""
-    lines = [f'{HEAD}{head}Content-Type: multipart/{kind}; boundary="b-{kind}"\r\n']
+    """A multipart of (header lines, body) parts; `kind` may have parameters behind it."""
+    kind, _, parameters = kind.partition(";")
+    parameters = f";{parameters}" if parameters else ""
+    lines = [f'{HEAD}{head}Content-Type: multipart/{kind}{parameters}; boundary="b-{kind}"\r\n']
     for fields, body in parts:
         lines.append(f"--b-{kind}\r\n{fields}\r\n\r\n{body}\r\n")
     return ("\r\n".join([lines[0], "".join(lines[1:])]) + f"--b-{kind}--\r\n").encode()

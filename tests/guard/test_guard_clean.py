@@ -140,27 +140,87 @@ def test_a_forged_guard_header_does_not_stay() -> None:
 
 
 HTML = "Content-Type: text/html; charset=utf-8"
-SEALED = [
-    'multipart/signed; protocol="application/pgp-signature"; micalg=pgp-sha256',
-    'multipart/encrypted; protocol="application/pgp-encrypted"',
-]
+SIGNATURE = "-----BEGIN PGP SIGNATURE-----\r\n\r\niQ==\r\n-----END PGP SIGNATURE-----"
+ENCRYPTED = "-----BEGIN PGP MESSAGE-----\r\n\r\niQ==\r\n-----END PGP MESSAGE-----"
+PKCS7 = "Content-Transfer-Encoding: base64\r\nContent-Type: application/"
+SEALED = {
+    "PGP": (
+        "signed; protocol=application/pgp-signature",
+        [(HTML, PIXEL), ("Content-Type: application/pgp-signature", SIGNATURE)],
+    ),
+    "S/MIME": (
+        'signed; protocol="application/pkcs7-signature"',
+        [(HTML, PIXEL), (f"{PKCS7}x-pkcs7-signature; name=smime.p7s", "MIAGCSqGSIb3DQEHAqCA")],
+    ),
+    "encrypted": (
+        'encrypted; protocol="application/pgp-encrypted"',
+        [
+            ("Content-Type: application/pgp-encrypted", "Version: 1"),
+            ("Content-Type: application/octet-stream", ENCRYPTED),
+        ],
+    ),
+}
 
 
-@pytest.mark.parametrize("kind", SEALED)
-def test_signed_and_encrypted_mail_is_reported_and_left_alone(kind: str) -> None:
-    subtype = kind.partition(";")[0].partition("/")[2]
-    raw = multipart(subtype, (HTML, PIXEL), ("Content-Type: application/pgp-signature", "x"))
+@pytest.mark.parametrize(("kind", "children"), SEALED.values(), ids=SEALED)
+def test_signed_and_encrypted_mail_is_reported_and_left_alone(
+    kind: str, children: list[tuple[str, str]]
+) -> None:
+    raw = multipart(kind, *children, head="Disposition-Notification-To: a@b.example\r\n")
     cleaned = clean(raw)
     assert cleaned.data == raw
-    assert cleaned.left_alone
-    assert cleaned.report.sealed == (f"0 multipart/{subtype}",)
+    assert cleaned.left_alone == ("0: the whole message is signed or encrypted",)
+    assert cleaned.report.sealed == (f"0 multipart/{kind.partition(';')[0]}",)
+
+
+P = "protocol=application/pgp-signature"
+SIGNED = ("Content-Type: application/pgp-signature", SIGNATURE)
+HOLLOW = {
+    "no signature": (f"signed; {P}", [(HTML, PIXEL)]),
+    "no protocol": ("signed", [(HTML, PIXEL), SIGNED]),
+    "another protocol": (
+        "signed; protocol=application/pkcs7-signature",
+        [(HTML, PIXEL), SIGNED],
+    ),
+    "another part": (f"signed; {P}", [(HTML, PIXEL), ("Content-Type: text/plain", SIGNATURE)]),
+    "a third part": (f"signed; {P}", [("", "hello"), SIGNED, (HTML, PIXEL)]),
+    "the signature first": (f"signed; {P}", [SIGNED, (HTML, PIXEL)]),
+    "an empty signature": (f"signed; {P}", [(HTML, PIXEL), (SIGNED[0], "x")]),
+    "an S/MIME signature of words": (
+        "signed; protocol=application/pkcs7-signature",
+        [(HTML, PIXEL), ("Content-Type: application/pkcs7-signature", "x")],
+    ),
+    "nothing encrypted": ("encrypted; protocol=application/pgp-encrypted", [(HTML, PIXEL)]),
+    "HTML beside what is encrypted": (
+        "encrypted; protocol=application/pgp-encrypted",
+        [*SEALED["encrypted"][1], (HTML, PIXEL)],
+    ),
+    "HTML in place of it": (
+        "encrypted; protocol=application/pgp-encrypted",
+        [SEALED["encrypted"][1][0], (HTML, PIXEL)],
+    ),
+}
+
+
+@pytest.mark.parametrize(("kind", "children"), HOLLOW.values(), ids=HOLLOW)
+@pytest.mark.parametrize("is_nested", [False, True])
+def test_what_only_calls_itself_signed_or_encrypted_is_cleaned(
+    kind: str, children: list[tuple[str, str]], is_nested: bool
+) -> None:
+    raw = multipart(kind, *children)
+    if is_nested:
+        head, _, body = raw.partition(b"Content-Type: multipart/")[2].partition(b"\r\n\r\n")
+        raw = multipart("mixed", (f"Content-Type: multipart/{head.decode()}", body.decode()))
+    cleaned = clean(raw)
+    assert BEACON.encode() not in cleaned.data
+    assert cleaned.report.sealed == ()
+    assert clean(cleaned.data).data == cleaned.data
 
 
 def test_a_signed_part_stays_while_the_footer_around_it_is_cleaned() -> None:
-    inner = "\r\n".join(
-        ["--s", HTML, "", PIXEL, "--s", "Content-Type: application/pgp-signature", "", "x", "--s--"]
-    )
-    raw = multipart("mixed", ('Content-Type: multipart/signed; boundary="s"', inner), (HTML, PIXEL))
+    inner = "\r\n".join(["--s", HTML, "", PIXEL, "--s", SIGNED[0], "", SIGNATURE, "--s--"])
+    fields = f'Content-Type: multipart/signed; boundary="s"; {P}'
+    raw = multipart("mixed", (fields, inner), (HTML, PIXEL))
     cleaned = clean(raw)
     assert inner.encode() in cleaned.data
     assert cleaned.data.count(BEACON.encode()) == 1
@@ -279,7 +339,7 @@ def test_a_forged_result_gives_way_to_ours_also_in_mail_that_is_clean() -> None:
 
 
 def test_a_forged_result_goes_from_signed_mail_and_nothing_else() -> None:
-    raw = multipart("signed", ("Content-Type: text/html", "<p>a</p>"), head=OURS)
+    raw = multipart(f"signed; {P}", (HTML, "<p>a</p>"), SIGNED, head=OURS)
     found = "guard.example.org; dkim=none"
     done = clean(raw, authentication=found)
     assert done.data == f"Authentication-Results: {found}\r\n".encode() + raw.replace(

@@ -34,7 +34,7 @@ from .tables import read_table
 from .values import Value
 from .visibility import NO_BOX, box_of, hidden_selectors, hides, is_hidden_by_rule
 
-__all__ = ["find_references"]
+__all__ = ["find_in_style", "find_references"]
 
 
 _Loader = tuple[str, Shows, str]  # kind, shows, when
@@ -127,6 +127,11 @@ def find_references(
     return _Finder(markup, is_xml, depth, base).run()
 
 
+def find_in_style(css: str) -> Document:
+    """Everything in a style sheet that causes a request, in its order."""
+    return _Finder(css, False, 0, None).run_style()
+
+
 @dataclass(slots=True)
 class _Hiding:
     """An element that hides, and how many of its name are open in it and with it."""
@@ -180,6 +185,10 @@ class _Finder:
         self._is_hidden = False
         self._ends: frozenset[str] | None = None
         self._wanted_of: dict[int, frozenset[str]] = {}
+
+    def run_style(self) -> Document:
+        self._css(self._markup, 0, "css")
+        return self._document
 
     def run(self) -> Document:
         lowered = self._markup.lower()

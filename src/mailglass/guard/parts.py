@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from operator import itemgetter
 
@@ -24,14 +24,17 @@ from ..mime import (
     Standing,
     body_readings,
     coding_names,
+    decoded_body,
     header_content,
     read_all,
     standings,
     walk,
 )
+from .displayed import is_attached, is_displayed, may_be_shown_by_name, names_of, names_used
+from .seals import is_sealed
 from .structure import Delimiters, Other, Places, other_parts, other_structures
 
-__all__ = ["MAX_PARTS", "Carrier", "Found", "Kind", "Readable", "is_sealed", "readable_parts"]
+__all__ = ["MAX_PARTS", "Carrier", "Found", "Kind", "Readable", "readable_parts"]
 
 # Of one message. A digest has some hundreds; each part costs 40 microseconds and a kilobyte.
 MAX_PARTS = 10_000
@@ -49,6 +52,7 @@ class Kind(Enum):
     TEXT = "text"
     CALENDAR = "calendar"
     CARD = "card"
+    STYLE = "style sheet"
     EXTERNAL = "external"  # its header says where its body is (RFC 2046 section 5.2.3)
 
 
@@ -88,13 +92,14 @@ class Readable:
     reading: int = 0  # of several ways in which programs read the part
     readings: int = 1
     content_type: str = ""  # what it is displayed as; empty for what its header says
+    is_guess: bool = False  # what the message's HTML shows it as: a document or a style sheet
 
     @property
     def is_xml(self) -> bool:
         """Whether programs may read it as XML."""
         name = self.part.file_name or ""
         kind = self.content_type or self.part.content_type
-        return kind in _XML or name.lower().endswith((".svg", ".xhtml", ".xht"))
+        return kind.endswith(_XML_ENDS) or name.lower().endswith((".svg", ".xhtml", ".xht"))
 
 
 @dataclass(slots=True)
@@ -106,16 +111,28 @@ class Found:
     known: set[object] = field(default_factory=set)  # parts, by their places in the message
     parts_left: int = MAX_PARTS
     bytes_left: int = 0  # of encoded messages that may still be read
+    waiting: list[_Waiting] = field(default_factory=list)  # parts that HTML may show by their names
 
 
-_HTML = frozenset(("text/html", "application/xhtml+xml", "text/x-amp-html", "image/svg+xml"))
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waiting:
+    """A part that is looked into only when the message's HTML shows it."""
+
+    message: Message
+    part: Part
+    carrier: Carrier | None
+    path: str
+    kept: str | None
+
+
+_HTML = frozenset(("text/html", "text/x-amp-html", "text/watch-html"))
+_XML_ENDS = ("/xml", "+xml")  # RFC 7303 section 4.2
 _KINDS = {
     **dict.fromkeys(_HTML, Kind.HTML),
     **dict.fromkeys(("text/calendar", "application/ics", "text/x-vcalendar"), Kind.CALENDAR),
     **dict.fromkeys(("text/vcard", "text/x-vcard", "text/directory"), Kind.CARD),
     "message/external-body": Kind.EXTERNAL,
 }
-_SHOWN_AS_WELL = ("application/xhtml+xml", "image/svg+xml", "message/external-body")
 _NAMES = (
     (re.compile(r"\.(?:x?html?|svg|xht|mht)\Z", re.IGNORECASE), Kind.HTML),
     (re.compile(r"\.(?:vcf|vcard)\Z", re.IGNORECASE), Kind.CARD),
@@ -127,13 +144,11 @@ _NO_MESSAGES = frozenset(
      "message/feedback-report", "message/global-delivery-status", "message/http", "message/s-http",
      "message/global-disposition-notification", "message/sip", "message/sipfrag")
 )  # fmt: skip
-_XML = frozenset(("application/xhtml+xml", "image/svg+xml"))
-_SEALED_TYPES = frozenset(
-    ("multipart/signed", "multipart/encrypted", "application/pkcs7-mime",
-     "application/x-pkcs7-mime", "application/pgp-encrypted")
-)  # fmt: skip
 _ARMOUR = ("-----BEGIN PGP SIGNED MESSAGE-----", "-----BEGIN PGP MESSAGE-----")
+_ATTACHED = "it is an attachment"
 _TOO_MUCH = "its parts are too many or too deep; some are not looked into"
+# Pictures, fonts, PDF and archives without a type of their own.
+_MAGIC = (b"\x89PNG", b"GIF8", b"\xff\xd8\xff", b"RIFF", b"BM", b"wOF", b"%PDF", b"PK\x03\x04")
 _CONTAINERS = ("multipart/", "message/")
 _IDENTITY = frozenset(("7bit", "8bit", "binary"))
 # After these programs differ about what a part is; `walk` says which of them it saw.
@@ -143,17 +158,13 @@ _PLAIN_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+")
 _COMMENT = re.compile(r"\([^()]*+\)")
 
 
-def is_sealed(part: Part) -> bool:
-    """Whether the part is signed or encrypted, so that a change would break or forge it."""
-    return part.content_type in _SEALED_TYPES
-
-
 def readable_parts(message: Message) -> Found:
     """The parts to look into, in their order, and those that cannot be looked into."""
     found = Found(bytes_left=_MAX_DECODED * len(message.raw))
     _gather(message, found, None, "", None)
     for other in other_structures(message):
         _gather_other(message, message.root, other, found, None, "", None)
+    _read_shown_by_name(found)
     return found
 
 
@@ -178,9 +189,12 @@ def _gather(
             _open_carrier(message, part, found, carrier, path, kept)
         for other in other_parts(message, part, delimiters):
             _gather_other(message, part, other, found, carrier, path, kept)
-        kind, name = (None, "") if part.is_multipart else _kind(part, types)
+        kind, name = (None, "") if part.is_multipart else _kind(message, part, types)
         if kind is not None:
-            _read(message, part, kind, standing, found, carrier, path, kept, name)
+            _read(message, part, kind, standing, found, carrier, path, kept, name, types)
+        is_open = kind in (None, Kind.TEXT) and may_be_shown_by_name(part)
+        if is_open and names_of(message, part):
+            found.waiting.append(_Waiting(message, part, carrier, path, kept))
 
 
 def _place(part: Part, carrier: Carrier | None) -> object | None:
@@ -222,6 +236,7 @@ def _read(
     path: str,
     kept: str | None,
     content_type: str,
+    types: list[str],
 ) -> None:
     if kind is Kind.EXTERNAL:
         contents = [header_content(message, part)]
@@ -229,8 +244,8 @@ def _read(
         contents = read_all(message, part)
         if not any(content.markup for content in contents) and bytes(message.body(part)).strip():
             found.unread[path] = f"its encoding {part.transfer_encoding[:40]!r} cannot be undone"
-    is_shown = _is_shown(message, part, kind, standing)
-    kept = kept or _sealed_around(message, part) or (None if is_shown else "it is an attachment")
+    is_shown = is_displayed(message, part, types, standing, is_text=kind is Kind.TEXT)
+    kept = kept or _sealed_around(message, part) or (None if is_shown else _ATTACHED)
     for number, content in enumerate(contents):
         why = kept
         # What HTML loads is not in the text that such a signature is about.
@@ -253,6 +268,62 @@ def _read(
         )
 
 
+def _read_shown_by_name(found: Found) -> None:
+    """Take in the parts that the message's own HTML shows, and what those show in turn."""
+    by_name: dict[str, list[int | _Waiting]] = {}
+    entries: list[tuple[int | _Waiting, Readable | _Waiting]] = [
+        (number, one) for number, one in enumerate(found.readables) if not one.is_shown
+    ]
+    entries += ((one, one) for one in found.waiting)
+    for entry, one in entries:
+        for name in names_of(one.message, one.part):
+            by_name.setdefault(name, []).append(entry)
+    shown = [r for r in found.readables if r.is_shown and r.kind is Kind.HTML]
+    done: set[int | _Waiting] = set()
+    while shown and by_name:
+        names = names_used(shown.pop().content.markup) & by_name.keys()
+        named = {entry: None for name in names for entry in by_name.pop(name)}
+        for entry in [one for one in named if one not in done]:
+            done.add(entry)
+            if isinstance(entry, int):
+                found.readables[entry] = _shown_by_name(found.readables[entry])
+                shown.append(found.readables[entry])
+            else:
+                found.readables += (guessed := _guessed(entry))
+                shown += guessed
+
+
+def _shown_by_name(one: Readable) -> Readable:
+    kept = None if one.kept == _ATTACHED else one.kept
+    return replace(one, is_shown=True, kept=kept, is_guess=one.kind is Kind.HTML)
+
+
+def _guessed(one: _Waiting) -> list[Readable]:
+    """The readings of a part as what HTML shows it as."""
+    body = decoded_body(one.message, one.part) or b""
+    if body.startswith(_MAGIC):
+        return []
+    is_style = one.part.content_type == "text/css"
+    contents = read_all(one.message, one.part)
+    return [
+        Readable(
+            part=one.part,
+            path=one.path,
+            kind=Kind.STYLE if is_style else Kind.HTML,
+            content=content,
+            is_shown=True,
+            kept=one.kept or _sealed_around(one.message, one.part),
+            message=one.message,
+            carrier=one.carrier,
+            reading=number,
+            readings=len(contents),
+            content_type="text/css" if is_style else "",
+            is_guess=not is_style,
+        )
+        for number, content in enumerate(contents)
+    ]
+
+
 def _types(message: Message, part: Part) -> list[str]:
     """What programs may take the part for: one type, unless its header is faulty."""
     is_sure = not part.faults or not any(fault in _UNSURE for fault in part.faults)
@@ -267,45 +338,26 @@ def _types(message: Message, part: Part) -> list[str]:
     return found
 
 
-def _kind(part: Part, types: list[str]) -> tuple[Kind | None, str]:
+def _kind(message: Message, part: Part, types: list[str]) -> tuple[Kind | None, str]:
     """How to read the part, and which of its types says so."""
     for name in types:
         if name in _KINDS:
             return _KINDS[name], name
+        if name.endswith(_XML_ENDS):
+            return Kind.HTML, name
     if part.file_name:
         for pattern, kind in _NAMES:
             if pattern.search(part.file_name):
                 return kind, ""
-    if "text/plain" in types and part.disposition != "attachment":
+    if "text/plain" in types and not is_attached(message, part):
         return Kind.TEXT, ""
     return None, ""
-
-
-def _is_shown(message: Message, part: Part, kind: Kind, standing: Standing) -> bool:
-    """Whether some program displays the part without being asked to open a file."""
-    if standing is Standing.SHOWN:
-        return True
-    parent = message.parent(part)
-    is_body = parent is None or parent.content_type == "multipart/alternative"
-    is_file = part.file_name is not None and not is_body
-    if part.disposition == "attachment":
-        return is_body and not part.file_name
-    if standing is Standing.ATTACHMENT:
-        # It says inline, or what it says is unknown, or only the multipart around it is attached.
-        return part.disposition == "inline" or not is_file
-    if standing is Standing.UNREADABLE:  # programs differ, so some may show it
-        return True
-    if standing in (Standing.EMBEDDED, Standing.SIGNED):
-        return part.content_type.startswith("text/") or (kind is Kind.HTML and not is_file)
-    if standing is Standing.RESOURCE:  # a program that takes another part for the root shows it
-        return part.content_type == "text/html"
-    return standing is Standing.OTHER and part.content_type in _SHOWN_AS_WELL and not is_file
 
 
 def _sealed_around(message: Message, part: Part) -> str | None:
     at: Part | None = part
     while at is not None:
-        if is_sealed(at):
+        if is_sealed(message, at):
             return "it is signed or encrypted"
         at = message.parent(at)
     return None

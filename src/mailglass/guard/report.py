@@ -10,15 +10,16 @@ from typing import NamedTuple
 from ..mime import Message, walk
 from ..model import Evidence
 from .address import AddressBook
-from .html import find_references
+from .html import find_in_style, find_references
 from .judge import Band, Context, Opinion, judge
 from .learn import Mailbox
 from .lines import find_in_calendar, find_in_card
 from .links import Link, examine_link
-from .parts import MAX_PARTS, Found, Kind, Readable, is_sealed, readable_parts
+from .parts import MAX_PARTS, Found, Kind, Readable, readable_parts
 from .reach import absolute
 from .references import Anchor, Document, Reference, Shows
 from .rules import MailList
+from .seals import is_sealed
 
 __all__ = ["Examined", "Judged", "Report", "Resource", "examine", "inspect", "read", "resources"]
 
@@ -188,7 +189,7 @@ def report_on(examined: Examined, judged: Iterable[Judged]) -> Report:
         sealed=tuple(
             f"{examined.message.path(part)} {part.content_type}"
             for part in examined.message.parts
-            if is_sealed(part)
+            if is_sealed(examined.message, part)
         ),
         unread=tuple(examined.parts.unread.items()),
         ambiguous=tuple(
@@ -240,7 +241,14 @@ def read(readable: Readable) -> Document:
     """What one reading of a part would ask for, and where its links go."""
     markup = readable.content.markup
     if readable.kind is Kind.HTML:
-        return find_references(markup, is_xml=readable.is_xml)
+        document = find_references(markup, is_xml=readable.is_xml)
+        if readable.is_guess:
+            known = {one.url for one in document.references}
+            styles = find_in_style(markup).references
+            document.references += (one for one in styles if one.url not in known)
+        return document
+    if readable.kind is Kind.STYLE:
+        return find_in_style(markup)
     if readable.kind is Kind.CALENDAR:
         return find_in_calendar(markup)
     if readable.kind is Kind.CARD:

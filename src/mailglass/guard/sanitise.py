@@ -18,7 +18,7 @@ from .judge import Band
 from .learn import Mailbox
 from .lines import escaped, folded, is_escaped
 from .links import Link
-from .parts import Carrier, Kind, Readable, is_sealed
+from .parts import Carrier, Kind, Readable
 from .references import Document, Reference, Shows
 from .report import (
     RECEIPT_FIELDS,
@@ -32,6 +32,7 @@ from .report import (
 )
 from .results import authserv_id
 from .rules import MailList
+from .seals import is_sealed
 from .values import escape
 
 __all__ = ["HEADER", "Clean", "GuardEdit", "Remove", "clean", "restore"]
@@ -112,7 +113,7 @@ def clean(
         )
 
     original_fields = tuple(original_fields)
-    if is_sealed(examined.message.root):
+    if is_sealed(examined.message, examined.message.root):
         edits = [*_inserted(examined.message, fields), *forged] if forged else []
         return Clean(
             data=spliced(examined.message.raw, edits),
