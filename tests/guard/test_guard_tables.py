@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from urllib.parse import quote
 
 import pytest
 
@@ -16,6 +17,7 @@ from mailglass.guard.tables import read_table
 Row = dict[str, str]
 RULES = read_table("rules.tsv")
 WRAPPERS = read_table("wrappers.tsv")
+ACTS = read_table("acts.tsv")
 PARAMETERS = read_table("parameters.tsv")
 
 
@@ -53,6 +55,24 @@ def test_a_wrapped_link_gives_its_target_and_another_of_the_service_none(row: Ro
 def test_a_campaign_parameter_goes_and_what_looks_like_it_stays(row: Row) -> None:
     assert strip_parameters(row["positive"]) == "https://example.com/a?x=1&y=2"
     assert strip_parameters(row["negative"]) == row["negative"]
+
+
+@pytest.mark.parametrize("row", ACTS, ids=lambda row: f"{row['language']}-{row['word']}")
+def test_a_page_that_acts_keeps_its_link_and_one_to_look_at_does_not(row: Row) -> None:
+    for path in (row["positive"], quote(row["positive"])):
+        assert unwrap(f"https://click.example{path}?url=https%3A%2F%2Fx.example%2F&t=8f3a") is None
+        assert strip_parameters(url := f"https://x.example{path}?utm_source=n&id=5") == url
+    path = quote(row["negative"])
+    found = unwrap(f"https://click.example{path}?url=https%3A%2F%2Fx.example%2F&t=8f3a")
+    assert found is not None
+    assert found.target == "https://x.example/"
+    assert strip_parameters(f"https://x.example{path}?utm_source=n&id=5").endswith("?id=5")
+
+
+def test_words_of_pages_that_act_are_known_in_many_languages() -> None:
+    languages = {row["language"] for row in ACTS}
+    assert " ".join(sorted(languages)) == "de en es fr it ja ko nl pl pt ru zh"
+    assert {row["where"] for row in ACTS} == {"in", "whole"}
 
 
 @pytest.mark.parametrize("table", ["rules.tsv", "wrappers.tsv", "parameters.tsv"])

@@ -9,14 +9,15 @@ from __future__ import annotations
 import re
 from functools import cache, lru_cache
 
+from .acting import acts
 from .shape import split_url
 from .tables import read_table
 
 __all__ = ["strip_parameters"]
 
 _DELICATE = re.compile(
-    r"unsub|opt-?out|prefer|subscri|confirm|verif|activat|reset|log-?in|sign-?in|auth|sso|invite|"
-    r"checkout|payment|download",
+    r"unsub|opt-?out|prefer|subscri|confirm|verif|activat|reset|log-?in|sign-?in|auth|"
+    r"(?<![a-z])sso(?![a-z])|invite|checkout|payment|download",
     re.IGNORECASE,
 )
 # Under any of these names stands a signature over the other parameters.
@@ -48,13 +49,20 @@ def strip_parameters(url: str) -> str:
     if not query:
         return url
     pairs = query.split("&")
-    kept = [pair for pair in pairs if not _is_campaign(pair.partition("=")[0][:_MAX_NAME])]
+    kept = [pair for pair in pairs if not _only_tells_of_campaigns(pair)]
     if len(kept) == len(pairs) or _is_delicate(before, "&".join(kept)):
         return url
     return before + (mark + "&".join(kept) if kept else "") + hash_mark + fragment
 
 
+def _only_tells_of_campaigns(pair: str) -> bool:
+    """Whether a pair may go; to some servers a semicolon parts it into several."""
+    return all(_is_campaign(one.partition("=")[0][:_MAX_NAME]) for one in pair.split(";"))
+
+
 def _is_delicate(before: str, query: str) -> bool:
     path = split_url(before)[2]
     names = " ".join(pair.partition("=")[0] for pair in query.split("&"))
-    return bool(_DELICATE.search(path) or _DELICATE.search(names) or _SIGNED.search(query))
+    return bool(
+        _DELICATE.search(path) or acts(path) or _DELICATE.search(names) or _SIGNED.search(query)
+    )

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from functools import cache
 from urllib.parse import unquote
 
+from .acting import acts
 from .address import printable_base64
 from .embedded import TARGET_NAMES, embedded, whole_url
 from .hosts import HostTable
@@ -54,9 +55,14 @@ _CREDENTIAL = re.compile(
     r"hash|sig",
     re.IGNORECASE,
 )
+# Of these, what is no everyday parameter of a click host either.
+_SPENT = re.compile(
+    r"token|code|otp|jwt|ticket|session|nonce|auth|access|magic|invit|passw|pwd|secret|rsvp",
+    re.IGNORECASE,
+)
 _NO_REDIRECT = re.compile(
-    r"share|intent|login|log-in|signin|sign-in|signup|register|oauth|openid|authoriz|auth\b|sso|"
-    r"saml|translate|cache|archive|validat|proxy|compose|mailto|bookmark|submit|oembed|preview|"
+    r"share|intent|login|log-in|signin|sign-in|signup|register|oauth|openid|authoriz|auth\b|"
+    r"(?<![a-z])sso(?![a-z])|saml|translate|cache|archive|validat|proxy|compose|mailto|bookmark|submit|oembed|preview|"
     r"screenshot|qr|unsub|opt-?out|preferences|confirm|verify|report",
     re.IGNORECASE,
 )
@@ -93,7 +99,7 @@ def _step(url: str) -> Unwrapped | None:
         found = _METHODS[row["method"]](url, path, query, row["argument"])
         target = _plausible(found) if found else None
         return Unwrapped(target, row["vendor"]) if target else None
-    if _NO_REDIRECT.search(host + _TOKENS.sub("", path)):
+    if _NO_REDIRECT.search(host + _TOKENS.sub("", path)) or acts(path):
         return None
     if target := _encoded(host, path, query) or _redirect_parameter(url, host, path, query):
         return Unwrapped(target, None)
@@ -248,7 +254,8 @@ def _redirect_parameter(url: str, host: str, path: str, query: str) -> str | Non
     if len(candidates) != 1:
         return None
     (value,) = candidates.values()
-    if _is_cut_short(value, query):
+    # To some servers a semicolon parts parameters as well.
+    if _is_cut_short(value, query) or ";" in value or any(map(_SPENT.search, parameters)):
         return None
     target = _plausible(unquote(value))
     if _CLICK_PATH.search(path) or _CLICK_HOST.match(host):
