@@ -4,6 +4,7 @@
     ├── ConfigurationError      fix the settings, then start again
     ├── InputError              correct what was handed in
     │   ├── NotAMessage         the bytes are no mail message
+    │   ├── NoInput             what was named is not there, or cannot be read
     │   ├── BadToken            the name of a target is malformed or forged
     │   └── PlanMismatch        a plan of edits does not belong to these bytes
     ├── RetryLater              nothing is wrong with the input; try again
@@ -26,6 +27,7 @@ __all__ = [
     "CorruptRecord",
     "Error",
     "InputError",
+    "NoInput",
     "NotAMessage",
     "PlanMismatch",
     "RecipientRefused",
@@ -59,6 +61,13 @@ class NotAMessage(InputError):
     """The bytes are not a mail message (RFC 5322): no header field was found."""
 
     id = "not-a-message"
+
+
+class NoInput(InputError):
+    """A file that was named, or standard input, cannot be read."""
+
+    id = "no-input"
+    exit_status = 66  # EX_NOINPUT
 
 
 class BadToken(InputError):

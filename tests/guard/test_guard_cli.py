@@ -84,6 +84,32 @@ def test_what_is_no_message_ends_with_65_and_the_others_are_read(
     assert "cannot be read" in third["error"]
 
 
+@pytest.mark.parametrize("command", ["inspect", "clean"])
+@pytest.mark.parametrize(
+    ("names", "status"),
+    [
+        (["a.eml"], 0),
+        (["no"], 66),
+        (["box/no"], 66),
+        (["a.eml/no"], 66),
+        (["b.eml"], 65),
+        (["a.eml", "no"], 66),
+        (["no", "b.eml"], 65),
+        (["empty"], 65),
+    ],
+)
+def test_a_file_that_is_not_there_is_another_fault_than_one_that_is_no_message(
+    run_cli: Run, message: Path, command: str, names: list[str], status: int
+) -> None:
+    place = message.parent
+    (place / "b.eml").write_bytes(b"\x00 nothing")
+    (place / "empty").mkdir()
+    output = ["--output-dir", str(place / "out")] if command == "clean" else []
+    done = run_cli(command, *(str(place / name) for name in names), *output)
+    assert done.returncode == status
+    assert done.stderr.count(b"cannot be read") == sum("no" in name for name in names)
+
+
 def test_clean_writes_the_copy_and_the_report_and_undoes_it(run_cli: Run, message: Path) -> None:
     out, report = message.parent / "out.eml", message.parent / "report.json"
     done = run_cli("clean", str(message), "-o", str(out), "--report", str(report))

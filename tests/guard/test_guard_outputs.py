@@ -243,7 +243,7 @@ def test_a_closed_standard_input_is_said_in_one_line() -> None:
             capture_output=True,
             env=environment(),
         )
-        assert done.returncode == 65
+        assert done.returncode == 66
         assert done.stderr.count(b"\n") == 1
         assert b"standard input is closed" in done.stderr
 

@@ -14,25 +14,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
-from ..errors import InputError, StorageUnavailable
+from ..errors import InputError, NoInput, StorageUnavailable
 
 __all__ = [
     "BrokenOutput",
     "CannotCreate",
-    "NoInput",
     "make_directory",
     "read_input",
     "refuse_collisions",
+    "status_of",
     "write_file",
     "write_output",
 ]
-
-
-class NoInput(InputError):
-    """A file that was named cannot be read."""
-
-    id = "no-input"
-    exit_status: ClassVar[int] = 66  # EX_NOINPUT
 
 
 class CannotCreate(StorageUnavailable):
@@ -59,6 +52,14 @@ def read_input(file: Path) -> bytes:
         return sys.stdin.buffer.read()
     except (OSError, ValueError) as error:
         raise NoInput(f"{file} cannot be read: {_why(error)}") from error
+
+
+def status_of(failures: Iterable[InputError]) -> int:
+    """The exit status after these: 66 when all of them could not be read, else 65.
+
+    So 65 always says that something was read and is no message.
+    """
+    return min(failure.exit_status for failure in failures)
 
 
 def make_directory(directory: Path) -> None:

@@ -18,7 +18,7 @@ from ..guard.describe import clean_object, failure_object, kept_object
 from ..guard.mailboxes import Stored, Unreadable, gather, learn
 from ..guard.undoing import read_report, undo
 from ._addresses import ADDRESS
-from ._files import read_input, write_file
+from ._files import read_input, status_of, write_file
 from ._outputs import Outputs
 from ._pictures import picture_options, through_proxy
 
@@ -79,8 +79,8 @@ def command(
     One file goes to -o or standard output; many, and a Maildir, go to --output-dir. The report
     holds what it takes to undo every edit (--undo, with the clean copies as FILES). Nothing is
     asked of a network, but of your own image proxy with --proxy-url. Ends with status 65 when
-    something was no message; the others are written, and what is no message stays as it is in its
-    mbox or Maildir.
+    something was no message, with 66 when something could not be read and all else was read; the
+    others are written, and what is no message stays as it is in its mbox or Maildir.
     """
     files = files or (Path("-"),)
     outputs = Outputs(files, output, output_dir)
@@ -106,13 +106,14 @@ def command(
         )
 
     objects: list[dict[str, Any]] = []
+    failures: list[InputError] = []
     with through_proxy(cleaned, **pictures) as how:
         for file in files:
-            _write(file, outputs, _Work(how, objects, single))
+            _write(file, outputs, _Work(how, objects, failures, single))
     if report_path is not None:
         write_file(report_path, [(json.dumps(found) + "\n").encode() for found in objects])
-    if any(found["error"] for found in objects):
-        sys.exit(InputError.exit_status)
+    if failures:
+        sys.exit(status_of(failures))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,7 @@ class _Work:
 
     clean: Callable[[bytes], Clean]
     objects: list[dict[str, Any]]
+    failures: list[InputError]
     single: bool
 
     def on(self, file: Path) -> Iterator[tuple[Stored, bytes]]:
@@ -145,6 +147,7 @@ class _Work:
                 yield stored, done.data
 
     def _complain(self, name: str, error: InputError) -> None:
+        self.failures.append(error)
         click.echo(f"mailglass: {name}: {error}", err=True)
 
 

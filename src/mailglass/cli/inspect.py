@@ -14,7 +14,7 @@ from ..guard.describe import as_object, as_text, failure_object
 from ..guard.mailboxes import Stored, Unreadable, gather, learn
 from ..guard.report import Report
 from ._addresses import ADDRESS
-from ._files import read_input
+from ._files import read_input, status_of
 
 
 @click.command("inspect")
@@ -35,26 +35,27 @@ def command(
     """Say who watches the messages in FILES: .eml, mbox, Maildir, or - for standard input.
 
     Several messages are taken for one mailbox, and what repeats in it is evidence. Nothing is ever
-    asked of a network. Ends with status 65 when something was no message.
+    asked of a network. Ends with status 65 when something was no message, with 66 when something
+    could not be read and all else was read; every message is looked at all the same.
     """
     files = files or (Path("-"),)
     if sum(str(file) == "-" for file in files) > 1:
         raise click.UsageError("standard input can be read once only")
     mailbox = learn(files)
     mail_list = load_easyprivacy() if easyprivacy else None
-    failed = False
+    failures: list[InputError] = []
     for stored in gather(files, _read_stdin):
         try:
             report = inspect(
                 _data(stored), recipients=recipients, mailbox=mailbox, mail_list=mail_list
             )
         except InputError as error:
-            failed = True
+            failures.append(error)
             _complain(stored.name, error, as_json)
         else:
             _show(report, stored.name, as_json, everything)
-    if failed:
-        sys.exit(InputError.exit_status)
+    if failures:
+        sys.exit(status_of(failures))
 
 
 def _read_stdin() -> bytes:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from ..errors import InputError
+from ..errors import InputError, NoInput
 from .learn import Mailbox
 from .report import examine, resources
 
@@ -102,8 +102,8 @@ def split_mbox(data: bytes) -> list[bytes]:
 def read_messages(path: Path, *, single: bool = False) -> Iterator[Stored | Unreadable]:
     """The messages of a file, an mbox (unless `single`) or a Maildir.
 
-    Raises InputError for a folder that is no Maildir, and for what cannot be read; one file of a
-    Maildir that cannot be read is said, and the others follow.
+    Raises InputError for a folder that is no Maildir, NoInput for what cannot be read; one file of
+    a Maildir that cannot be read is said, and the others follow.
     """
     try:
         if path.is_dir():
@@ -111,7 +111,7 @@ def read_messages(path: Path, *, single: bool = False) -> Iterator[Stored | Unre
             return
         data = path.read_bytes()
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+        raise NoInput(f"{path} cannot be read: {error.strerror}") from error
     yield from _numbered(str(path), [data] if single else split_mbox(data))
 
 
@@ -161,4 +161,4 @@ def _maildir(path: Path) -> Iterator[Stored | Unreadable]:
         try:
             yield Stored(str(file), file.read_bytes())
         except OSError as error:
-            yield Unreadable(str(file), InputError(f"{file} cannot be read: {error.strerror}"))
+            yield Unreadable(str(file), NoInput(f"{file} cannot be read: {error.strerror}"))
