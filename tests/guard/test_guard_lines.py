@@ -123,6 +123,54 @@ def test_a_calendar_entry_that_is_shown_is_silenced(encoding: str, line_end: str
     assert "\nATTACH:about:blank\n" in unfolded
 
 
+LINES = {
+    "calendar-altrep": [
+        'DESCRIPTION;ALTREP="{}":Hello',
+        'DESCRIPTION;LANGUAGE=en;altrep = "{}";X-A=b:Hello',
+        "SUMMARY;ALTREP={}:Hello",
+        'SUMMARY;ALTREP="";ALTREP="{}":Hello',
+        'LOCATION;ALTREP="{}":https://shop.example/where',
+        'ATTACH;ALTREP="{}":cid:1',
+        'X-ALT-DESC;FMTTYPE=text/html;ALTREP="{}":<p>Hello</p>',
+    ],
+    "calendar-conference": ["CONFERENCE;VALUE=URI:{}", "CONFERENCE;VALUE=URI;FEATURE=VIDEO:{}"],
+    "calendar-styled-description": ["STYLED-DESCRIPTION;VALUE=URI:{}"],
+    "calendar-structured-data": ["STRUCTURED-DATA;VALUE=URI:{}"],
+    "calendar-link": ["LINK;VALUE=URI;LINKREL=SOURCE:{}"],
+    "calendar-source": ["SOURCE;VALUE=URI:{}"],
+    "card-source": ["SOURCE:{}", "item1.SOURCE;PREF=1:{}"],
+    "card-fburl": ["FBURL;MEDIATYPE=text/calendar:{}"],
+    "card-caluri": ["CALURI:{}"],
+    "card-agent": ["AGENT;VALUE=uri:{}"],
+}
+
+
+@pytest.mark.parametrize(
+    ("loader", "line"), [(loader, line) for loader, lines in LINES.items() for line in lines]
+)
+@pytest.mark.parametrize("fold", [0, 30])
+def test_a_line_that_names_what_programs_ask_for_is_found_and_silenced(
+    loader: str, line: str, fold: int
+) -> None:
+    line = line.format(BEACON)
+    line = f"{line[:fold]}\r\n {line[fold:]}" if fold else line
+    kind, form = ("text/calendar", ENTRY) if loader.startswith("calendar") else ("text/vcard", CARD)
+    begin = form.split("\r\n")[0]
+    raw = multipart("mixed", HELLO, (f"Content-Type: {kind}", f"{begin}\r\n{line}\r\n"))
+    (found,) = inspect(raw).resources
+    assert (found.url, found.loader) == (BEACON, loader)
+    text = last_part(silenced(raw)).replace("\r\n ", "")
+    assert line.replace("\r\n ", "").partition(BEACON)[0] in text, "the rest of the line stays"
+
+
+def test_where_people_meet_stays_and_is_told_as_a_link() -> None:
+    url = "https://meet.example/abc-defg-hij"
+    entry = f"BEGIN:VCALENDAR\r\nCONFERENCE;VALUE=URI;LABEL=Join:{url}\r\nEND:VCALENDAR\r\n"
+    raw = multipart("alternative", HELLO, ("Content-Type: text/calendar", entry))
+    assert [link.url for link in inspect(raw).links] == [url]
+    assert clean(raw).data == raw
+
+
 def test_with_the_usual_amount_of_cleaning_its_beacons_go() -> None:
     raw = multipart("alternative", HELLO, ("Content-Type: text/calendar", ENTRY))
     assert not {"img-src", "calendar-image"} & {r.loader for r in inspect(clean(raw).data).trackers}

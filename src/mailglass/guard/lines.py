@@ -27,15 +27,35 @@ _ESCAPE = re.compile(r"\\([nN,;:\\\\])")
 _URL = re.compile(r"https?:[/\\]{2}[^\s\"'<>()\\{}|^`]++", re.IGNORECASE)
 _LIMIT = 75
 
-# Of a calendar: HTML, and what is loaded (RFC 5545 section 3.8.1.1, RFC 7986 sections 5.10, 5.8).
+# Of a calendar: HTML, and what is loaded or named to be (RFC 5545 section 3.8.1.1, RFC 7986
+# sections 5.8, 5.10 and 5.11, RFC 9073 section 6.6, RFC 9253 section 6.1).
 _CALENDAR_HTML = frozenset(("x-alt-desc", "styled-description"))
-_CALENDAR = {"attach": Shows.INERT, "image": Shows.PICTURE, "source": Shows.INERT}
-# Of a card, RFC 6350 sections 6.2.4, 6.6.3, 6.7.5 and 6.8.1.
+_CALENDAR = {
+    "attach": Shows.INERT,
+    "image": Shows.PICTURE,
+    "source": Shows.INERT,
+    "conference": Shows.INERT,
+    "structured-data": Shows.INERT,
+    "link": Shows.INERT,
+}
+_FOLLOWED = frozenset(("conference",))  # a link for a person as well
+_IS_URI = re.compile(r"value[ \t]*+=[ \t]*+\"?uri\b", re.IGNORECASE)
+# Any line's text written elsewhere, mostly as HTML (RFC 5545 section 3.2.1).
+_ALTERNATIVE = re.compile(
+    r"\baltrep[ \t]*+=[ \t]*+(?:\"[ \t]*+([^\"]*+)|([a-z]+:[^\s\";:,]*+(?::\d+)?[^\s\";:,]*+))",
+    re.IGNORECASE,
+)
+# Of a card, RFC 6350 sections 6.2.4, 6.6.3, 6.7.5 and 6.8.1; and what programs ask for anew: where
+# the card itself is, when its owner has time (6.1.3, 6.9.1, 6.9.3; RFC 2426 section 3.5.4).
 _CARD = {
     "photo": Shows.PICTURE,
     "logo": Shows.PICTURE,
     "sound": Shows.MEDIA,
     "key": Shows.SILENT,
+    "source": Shows.SILENT,
+    "fburl": Shows.SILENT,
+    "caluri": Shows.INERT,
+    "agent": Shows.INERT,
 }
 
 
@@ -70,16 +90,28 @@ def find_in_calendar(text: str) -> Document:
     unfolded = _Derived(text, _FOLD, _nothing)
     found = Document()
     for match in _LINE.finditer(unfolded.text):
-        name, place = match[1].lower(), match.start(3)
+        name, value, place = match[1].lower(), match[3], match.start(3)
+        for other in _ALTERNATIVE.finditer(value) if match[2] == ";" else ():
+            start, end = other.span(other.lastindex or 0)
+            found.references += _loaded(
+                other[0][start - other.start() :],
+                place + start,
+                unfolded,
+                "calendar-altrep",
+                Shows.FRAME,
+            )
+            value = value[:start] + " " * (end - start) + value[end:]
+        loader = f"calendar-{name}"
         if name in _CALENDAR_HTML:
-            _html(match[3], place, unfolded, found)
+            _html(value, place, unfolded, found)
+            if match[2] == ";" and _IS_URI.search(value):
+                found.references += _loaded(value, place, unfolded, loader, Shows.FRAME)
         elif name in _CALENDAR:
-            loader = f"calendar-{name}"
-            found.references += _loaded(match[3], place, unfolded, loader, _CALENDAR[name])
-        else:
+            found.references += _loaded(value, place, unfolded, loader, _CALENDAR[name])
+        if name in _FOLLOWED or name not in _CALENDAR_HTML | _CALENDAR.keys():
             found.anchors += (
                 Anchor(url, unfolded.back(place + start), unfolded.back(place + end))
-                for url, start, end in _urls(match[3])
+                for url, start, end in _urls(value)
             )
     return found
 
