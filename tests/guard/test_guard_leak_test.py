@@ -70,7 +70,7 @@ def test_the_collector_remembers_each_loader_once_and_nothing_else() -> None:
             b"GET /img-src HTTP/1.1\r\nHost: a\r\n\r\n",
             b"GET /img-src?again HTTP/1.1\r\nHost: a\r\n\r\n",
             b"GET /unknown HTTP/1.1\r\n\r\n",
-            b"HEAD /css-import HTTP/1.1\r\n\r\n",
+            b"HEAD http://my-machine:8099/behind/nginx/css-import HTTP/1.1\r\n\r\n",
             b"GET /opened HTTP/1.1\r\n\r\n",
             b"garbage\r\n\r\n",
             b"x" * 100_000,

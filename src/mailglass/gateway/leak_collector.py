@@ -15,7 +15,7 @@ from contextlib import suppress
 __all__ = ["LeakCollector"]
 
 _REQUEST = re.compile(
-    rb"[A-Z]{1,10} (?:https?://[^/ ]{1,255})?/+([\w-]{1,64})[^\r\n]{0,2000} HTTP/1\."
+    rb"[A-Z]{1,10} (?:https?://[^/ ]{1,255})?(/[^\r\n ?]{1,500})[^\r\n]* HTTP/1\."
 )
 _ANSWER = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n"
@@ -55,7 +55,7 @@ class LeakCollector:
         try:
             async with asyncio.timeout(_MAX_SECONDS):
                 head = await reader.readuntil(b"\r\n\r\n")
-            name = match[1].decode("ascii") if (match := _REQUEST.match(head)) else ""
+            name = self._name(head)
             self._note(name)
             text = _NOTED if name == self._link else b""
             writer.write(_ANSWER % (len(text), text))
@@ -67,7 +67,13 @@ class LeakCollector:
             with suppress(OSError):
                 await writer.wait_closed()
 
+    def _name(self, head: bytes) -> str:
+        """What is asked for: a part of the path, which may begin with that of the base URL."""
+        match = _REQUEST.match(head)
+        parts = match[1].decode("latin-1").split("/") if match else []
+        return next((part for part in parts if part in self._names), "")
+
     def _note(self, name: str) -> None:
-        if name in self._names and name not in self.asked:
+        if name and name not in self.asked:
             self.asked.append(name)
             self._on_first(name)
