@@ -75,6 +75,45 @@ def test_a_part_that_some_program_displays_is_found_and_silenced(raw: bytes) -> 
     assert clean(cleaned.data).data == cleaned.data
 
 
+GIVEN = [
+    *("a(x)", '"a(x)"', "(x)a", "a\\(x", "'a'", "a b", "a; boundary=b", "a;boundary*=b"),
+    *('"a\\b"', "a,b", "=a", '""', '"a', 'a"', "a%20b", "a:b", "[a]", "<a>", "a=b", "boundary=a"),
+]
+MEANT = [
+    *("a", "a(x)", "a (x)", "b", "'a'", "a b", "ab", "=a", "a:b", "[a]", "<a>", "a\\b", 'a"', "c"),
+]
+
+
+@pytest.mark.parametrize("given", GIVEN)
+@pytest.mark.parametrize("meant", MEANT)
+def test_a_boundary_is_read_in_every_way(given: str, meant: str) -> None:
+    raw = parts(f"multipart/mixed; boundary={given}", f"--{meant}\r\n{PART}\r\n--{meant}--\r\n")
+    assert {tracker.url for tracker in inspect(raw).trackers} == {BEACON}
+    cleaned = clean(raw)
+    assert BEACON.encode() not in cleaned.data
+    assert restore(cleaned.data, cleaned.edits) == raw
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["text/ht\0ml", "text/html\0", "\0text/html", '"text/html"', "'text/html'", "text/html (c)",
+     "(c) text/html", "text / html", "text/(x)html", 'text/"html"', "<text/html>", "text/html,",
+     "text/plain, text/html", "text\\html", "=?utf-8?q?text/html?=", "html", "text//html",
+     "text/html/x", ":text/html", ";text/html", "x;text/html", "text/html.", "text/html charset=x",
+     "multipart/mixed, text/html"],
+)  # fmt: skip
+@pytest.mark.parametrize("is_part", [False, True])
+def test_a_type_is_read_in_every_way(given: str, is_part: bool) -> None:
+    raw = parts(given, HTML)
+    if is_part:
+        raw = multipart("mixed", HELLO, (f"Content-Type: {given}", HTML))
+    assert {tracker.url for tracker in inspect(raw).trackers} == {BEACON}
+    cleaned = clean(raw)
+    assert BEACON.encode() not in cleaned.data
+    assert restore(cleaned.data, cleaned.edits) == raw
+    assert clean(cleaned.data).data == cleaned.data
+
+
 def test_a_part_that_several_ways_of_reading_have_in_common_is_told_once() -> None:
     body = f"--b\r\n{PART}\r\n--b\r\n{PART}\rx\r\n--b\r\n\r\rhello\r\n--b--\r\n"
     assert len(inspect(parts("multipart/mixed; boundary=b", body)).trackers) == 2

@@ -153,8 +153,9 @@ _CONTAINERS = ("multipart/", "message/")
 _IDENTITY = frozenset(("7bit", "8bit", "binary"))
 # After these programs differ about what a part is; `walk` says which of them it saw.
 _UNSURE = ("repeated Content-Type", "unreadable Content-Type")
-_TYPE = re.compile(r"\s*([\w.+-]+)\s*/\s*([\w.+-]+)")
-_PLAIN_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+")
+_TYPE = re.compile(r"([\w.+-]+)\s*/+\s*([\w+-]+(?:\.[\w+-]+)*)")
+_DISGUISE = re.compile(r"[\x00\"'\\<>]")  # what some programs leave out of a type
+_PLAIN_TYPE = re.compile(r"[\w.+-]+/[\w.+-]*[\w+-]")
 _COMMENT = re.compile(r"\([^()]*+\)")
 
 
@@ -331,11 +332,14 @@ def _types(message: Message, part: Part) -> list[str]:
         return [part.content_type]
     found = [part.content_type]
     for header in part.fields:
-        if header.name == "content-type":
-            value = _COMMENT.sub(" ", header.value(message.raw)[:1000]).lower()
-            if match := _TYPE.match(value):
-                found.append(f"{match[1]}/{match[2]}")
-    return found
+        if header.name != "content-type":
+            continue
+        value = _DISGUISE.sub("", header.value(message.raw)[:1000]).lower()
+        for text in (_COMMENT.sub(" ", value), _COMMENT.sub("", value)):
+            found += (f"{main}/{sub}" for main, sub in _TYPE.findall(text))
+        if "html" in value.partition(";")[0]:
+            found.append("text/html")
+    return list(dict.fromkeys(found))
 
 
 def _kind(message: Message, part: Part, types: list[str]) -> tuple[Kind | None, str]:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from itertools import islice
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from ..mime import Message, Part
 
@@ -34,9 +35,18 @@ class Other(NamedTuple):
 
 
 _BARE_RETURN = re.compile(rb"\r(?!\n)")
-_BOUNDARY = re.compile(
-    r"boundary(?:\*0?\*?)?\s*=\s*(?:\"([^\"\r\n]{1,200})\"?|([^\s;\"]{1,200}))", re.IGNORECASE
+_BOUNDARY = re.compile(r"boundary(?:\*0?\*?)?\s*=\s*([^\r\n]{1,200})", re.IGNORECASE)
+# Where a boundary may end when it is not quoted as it must be: at what is no token (RFC 2045
+# section 5.1), at a semicolon, at white space, with a comment left out, or nowhere.
+_ENDS = (
+    re.compile(r"[^()<>@,;:\\\"/\[\]?=\s]+"),
+    re.compile(r"[^;\s]+"),
+    re.compile(r"[^;]+"),
+    re.compile(r".+"),
 )
+_QUOTED = re.compile(r"\"((?:[^\"\\]|\\.)*)")
+_COMMENT = re.compile(r"\s*\([^()]*\)\s*")
+_MARKS = "\"'<>[] \t"  # what some programs leave out around it
 _FIRST_DELIMITER = re.compile(rb"^--([^\r\n]{1,200}?)[ \t]*\r?$", re.MULTILINE)
 _DELIMITER = re.compile(rb"^--([^\r\n]{2,200})", re.MULTILINE)
 _FIELD_LINE = re.compile(rb"[!-9;-~]++[ \t]*+:|[ \t]")
@@ -83,7 +93,8 @@ def other_parts(message: Message, part: Part, delimiters: Delimiters) -> Iterato
     if part.is_multipart or "boundary" in part.parameters:
         for boundary in _boundaries(message, part, delimiters):
             kind = part.content_type if part.is_multipart else "multipart/mixed"
-            field = b'Content-Type: %b; boundary="%b"' % (kind.encode("utf-8", "replace"), boundary)
+            quoted = re.sub(rb"([\"\\])", rb"\\\1", boundary)
+            field = b'Content-Type: %b; boundary="%b"' % (kind.encode("utf-8", "replace"), quoted)
             head = field + message.line_end * 2
             raw = head + message.raw[part.body_start : part.end]
             yield Other(raw, len(head), ((0, None), (len(head), part.body_start)))
@@ -103,21 +114,36 @@ def _boundaries(message: Message, part: Part, delimiters: Delimiters) -> list[by
     named: list[bytes] = []
     for field in part.fields:
         if field.name == "content-type":
-            value = field.value(raw)[:4000]
-            texts = (match[1] or match[2] for match in _BOUNDARY.finditer(value))
-            named += (text.rstrip().encode("utf-8", "replace") for text in texts)
+            named += (text.encode("utf-8", "replace") for text in _spellings(field.value(raw)))
     if own:
         named += delimiters.like(own, start, end)
-    elif match := _FIRST_DELIMITER.search(raw, start, end):
-        named.append(match[1])
+    if raw.find(b"--" + own, start, end) < 0 or not own:
+        named += (match[1] for match in islice(_FIRST_DELIMITER.finditer(raw, start, end), 1))
     if part.is_multipart:
         named = [name for name in named if name != own]
     there = (
-        name
-        for name in dict.fromkeys(named)
-        if name and b'"' not in name and raw.find(b"--" + name, start, end) >= 0
+        name for name in dict.fromkeys(named) if name and raw.find(b"--" + name, start, end) >= 0
     )
     return list(islice(there, _MAX_BOUNDARIES))
+
+
+def _spellings(value: str) -> Iterator[str]:
+    """The boundaries that programs may read in a Content-Type."""
+    value = value[:4000]
+    at = value.lower().find("boundary")
+    for _ in range(_MAX_BOUNDARIES):
+        if not (match := _BOUNDARY.search(value, at)):
+            return
+        rest = match[1]
+        if quoted := _QUOTED.match(rest):
+            yield re.sub(r"\\(.)", r"\1", quoted[1]).rstrip()
+            yield quoted[1].rstrip()
+            yield rest.partition(";")[0].rstrip()
+        for text in (rest, _COMMENT.sub("", rest)):
+            for end in _ENDS:
+                if found := end.match(text):
+                    yield from (found[0].rstrip(), found[0].strip(_MARKS), unquote(found[0]))
+        at = match.start(1)
 
 
 def _longer_header(message: Message, part: Part) -> Iterator[Other]:
