@@ -171,6 +171,13 @@ def test_a_beacon_in_a_script_or_inside_a_url_is_found(form: str) -> None:
                                                                  "<iframe"))  # fmt: skip
 
 
+def test_a_dictionary_for_compression_is_fetched_in_silence() -> None:
+    url = "https://t.example/open.php?id=8f3a9b2c1d4e5f60"
+    raw = mail(f"<link rel=compression-dictionary href='{url}'>")
+    assert [one.url for one in inspect(raw).trackers] == [url]
+    assert url.encode() not in clean(raw).data
+
+
 def test_a_file_on_another_machine_is_asked_for_with_the_readers_name() -> None:
     for url in ("file://t.example/share/a.png", "file:////t.example/share/a.png"):
         [found] = inspect(mail(f"<img src='{url}'>")).trackers
