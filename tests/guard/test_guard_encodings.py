@@ -297,3 +297,34 @@ def test_whatever_the_standard_library_decodes_to_markup_is_found(
     theirs = inspect(mail(payload(raw).replace(b"\r\n.\r\n", b"")))
     assert found(raw) >= {tracker.url for tracker in theirs.trackers}
     silenced(raw)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        b"\x1b$Ba\x1b(B<im\x1b(Bg src=%b width=1>",
+        b"\x1b<im\x1b(Bg src=%b width=1>",
+        b"\x1b$B!!a\x1b(B<im\x1b(Bg src=%b width=1>",
+        b"<im\x1b(Bg sr\x1b(Bc=%b width=1>",
+        b"x<img sr\x1b(Jc=%b width=1>",
+        b'x<p style="background:u\x1b(Brl(%b)">y',
+    ],
+)
+@pytest.mark.parametrize("label", ["iso-2022-jp", "csISO2022JP"])
+def test_badly_written_iso_2022_jp_hides_nothing(written: bytes, label: str) -> None:
+    url = "https://u1.ct.sendgrid.net/wf/open?upn=u001.AbCdEfGhIjKlMnOpQrStUvWxYz0123456789"
+    html = b"\n" + written.replace(b"%b", url.encode()) + b"\n"
+    raw = mail(html, charset=label)
+    assert [one.url for one in inspect(raw).trackers] == [url]
+    cleaned = clean(raw)
+    assert url.encode() not in cleaned.data
+    assert inspect(cleaned.data).trackers == ()
+    assert clean(cleaned.data).data == cleaned.data
+    assert restore(cleaned.data, cleaned.edits) == raw
+
+
+def test_well_written_iso_2022_jp_is_read_as_the_codec_reads_it() -> None:
+    from mailglass.mime.iso2022jp import decode_iso2022jp
+
+    text = "日本語の<b title='表示'>メール</b>です。\r\n次の行"
+    assert decode_iso2022jp(text.encode("iso2022_jp")) == text

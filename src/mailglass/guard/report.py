@@ -23,11 +23,13 @@ from .seals import is_sealed
 
 __all__ = ["Examined", "Judged", "Report", "Resource", "examine", "inspect", "read", "resources"]
 
-# Requests for a receipt: RFC 8098 section 2.1, and two older spellings that programs still obey.
+# Requests for a receipt: RFC 8098 section 2.1, and older spellings that programs still obey.
 RECEIPT_FIELDS = (
     "disposition-notification-to",
     "return-receipt-to",
     "x-confirm-reading-to",
+    "read-receipt-to",
+    "x-pmrqc",  # Pegasus Mail's
 )
 _RECIPIENT_FIELDS = (
     "to", "cc", "bcc", "delivered-to", "x-original-to", "envelope-to", "x-envelope-to",

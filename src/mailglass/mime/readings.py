@@ -14,6 +14,7 @@ from collections.abc import Iterator
 
 from .charsets import Charset, find_charset
 from .content import Content, NotEditable, Opened, meta_charset, open_charset
+from .iso2022jp import decode_iso2022jp
 from .loose import FIELD, coding_names, loose_codings
 from .splice import Edit
 from .walk import Message, Part
@@ -62,6 +63,8 @@ def _texts(charset: Charset, data: bytes) -> Iterator[Opened]:
         yield Opened(_replaced(data, mark), mark, False, False)
     if charset.codec is not None and not transparent:
         yield from _declared(charset, data)
+        if charset.codec.startswith("iso2022_jp"):
+            yield Opened(decode_iso2022jp(data), charset.codec, False, False)
     # As a program reads that does not know the charset, or believes the bytes more than the label.
     codec = charset.codec if transparent else None
     yield from _plain(data, codec, is_guessed)
@@ -81,6 +84,7 @@ def _plain(data: bytes, codec: str | None, is_guessed: bool) -> Iterator[Opened]
         return
     if b"\x1b" in data:
         yield Opened(_replaced(data, "iso2022_jp"), "iso2022_jp", False, False)
+        yield Opened(decode_iso2022jp(data), "iso2022_jp", False, False)
     named = meta_charset(markup)
     if (
         named is not None
