@@ -14,6 +14,7 @@ from guard_mail import mail
 
 from mailglass.gateway.cleaning import Cleaner, CleaningConfig
 from mailglass.gateway.content_filter import ContentFilter, FilterConfig
+from mailglass.guard import restore
 
 BEACON = "https://shop.example/open.php?m=k30OPLTmG6zi5UytN22DhSZubSc"
 TRACKED = mail(f"<p>hello</p><img src='{BEACON}' width=1 height=1>")
@@ -98,6 +99,22 @@ def test_what_needs_no_change_or_is_no_message_goes_on_as_it_came(tmp_path: Path
         asyncio.run(through(hop, send(raw), tmp_path))
         assert hop.taken[0].content == raw
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "lead",
+    [b"\xc3\xbc: 1\r\n", b"X y: 1\r\n", b"hello\r\n", b"\xef\xbb\xbfSubject: x\r\nhello\r\n"],
+)
+def test_lines_before_the_header_that_are_no_fields_switch_nothing_off(lead: bytes) -> None:
+    config = CleaningConfig(authserv_id="mx.example.org")
+    forged = b"Authentication-Results: mx.example.org; dkim=pass header.d=bank.example\r\n"
+    raw = lead + forged + TRACKED
+    done = asyncio.run(Cleaner(config, find_txt=lambda name: None).clean(raw, ["me@example.org"]))
+    assert done is not None
+    assert done.data.startswith(lead)
+    assert BEACON.encode() not in done.data
+    assert b"bank.example" not in done.data
+    assert restore(done.data, done.edits) == raw
 
 
 @pytest.mark.parametrize("answer", ["451 4.3.0 later", "554 5.7.1 refused"])

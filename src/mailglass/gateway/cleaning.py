@@ -13,8 +13,9 @@ import asyncio
 import hashlib
 import logging
 import os
+import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import NotAMessage
@@ -24,6 +25,10 @@ from ..guard.authentication import FindTxt, authentication_results
 __all__ = ["Cleaner", "CleaningConfig", "PictureProxy"]
 
 _log = logging.getLogger("mailglass.gateway.cleaning")
+
+
+_FIELD = re.compile(rb"[!-9;-~]++[ \t]*+:|From ")
+_NO_FIELDS = re.compile(rb"(?:(?![!-9;-~]++[ \t]*+:|From )[^\r\n]++\r?+\n){1,50}+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +112,9 @@ class Cleaner:
         fields: tuple[str, ...],
         proxy: Callable[[str], str | None] | None = None,
     ) -> Clean:
-        return clean(
+        whole, lead = raw, _lead(raw)
+        raw = whole[lead:]
+        done = clean(
             examine(raw, recipients),
             mail_list=self._mail_list,
             remove=self._config.remove,
@@ -117,11 +124,27 @@ class Cleaner:
             proxy=proxy,
             is_border=self._config.is_border,
         )
+        return _behind(whole[:lead], done) if lead else done
 
     def _authentication(self, raw: bytes) -> str | None:
         if self._config.authserv_id is None or self._find_txt is None:
             return None
         return authentication_results(raw, self._config.authserv_id, self._find_txt)
+
+
+def _lead(raw: bytes) -> int:
+    """Bytes of lines before the first header field that are none, and that programs pass over.
+
+    The command refuses such a message as none; here it would go on with its trackers.
+    """
+    lead = _NO_FIELDS.match(raw)
+    return lead.end() if lead and _FIELD.match(raw, lead.end()) else 0
+
+
+def _behind(lead: bytes, done: Clean) -> Clean:
+    """What was cleaned, with the lines that stood before it."""
+    edits = (replace(edit, offset=edit.offset + len(lead)) for edit in done.edits)
+    return replace(done, data=lead + done.data, edits=tuple(edits))
 
 
 def _keep(folder: Path, raw: bytes) -> None:
