@@ -106,3 +106,16 @@ def test_a_style_sheet_of_anything_is_read_in_one_go(piece: str) -> None:
 def test_a_line_that_ends_within_quotes_hides_nothing_behind_it(quote: str) -> None:
     css = f"a{{background:url({quote}\n)}} b{{background:url(//t.example/x)}} c{{x:{quote}{quote}}}"
     assert [found.url for found in find_urls(css)] == ["//t.example/x"]
+
+
+@pytest.mark.soak
+def test_of_a_million_style_sheets_every_url_of_tinycss2_is_found() -> None:
+    from random import Random
+
+    rng = Random(3)
+    pieces = [*PIECES.elements, "\f", "image-set(", "-webkit-", "@font-face", "src:", "#"]
+    for _ in range(1_000_000):
+        css = "".join(rng.choices(pieces, k=rng.randint(1, 14)))
+        expected = [url.strip() for url in urls_of(tinycss2.parse_component_value_list(css))]
+        found = {item.url for item in find_urls(css)}
+        assert {url for url in expected if url and not url.endswith("\\")} <= found, css

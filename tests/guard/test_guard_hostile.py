@@ -36,6 +36,13 @@ BOMBS = {
     "scripts": "<iframe src='javascript:AAAAAAAAAAAAAAAAAAAAAAAA",
     "bases": "<base href='https://t.example/'><img src=a>",
     "svg": "<svg><style>",
+    "styles that some see closed": "<svg><style/>x</style>",
+    "comments in styles": "<svg><style><!--</style>",
+    "titles in styles": "<svg><style><title></style>",
+    "attributes over an end": "<svg><style><a id='</style>",
+    "comments in noscript": "<noscript><!--</noscript>",
+    "character data": '<svg><![CDATA[ > <a id="]]>',
+    "scripts on events": "<a onclick=x>",
     "attributes": "<p a='' b='' ping=x ",
 }
 

@@ -8,7 +8,7 @@ import pytest
 from guard_mail import mail
 from hypothesis import given
 from hypothesis import strategies as st
-from test_guard_browser import CHROMIUM, collecting, html_of, opened
+from test_guard_browser import CHROMIUM, QUIET, collecting, html_of, opened
 
 from mailglass.guard import Remove, clean, inspect, restore
 
@@ -245,6 +245,12 @@ def test_entities_of_entities_do_not_grow_without_end() -> None:
                  content_type="image/svg+xml"))  # fmt: skip
 
 
+def test_a_script_under_a_prefix_runs_and_goes_with_everything() -> None:
+    raw = mail("<html><h:script>fetch('x')</h:script></html>", content_type="application/xhtml+xml")
+    assert inspect(raw).scripts == 1
+    assert b"fetch" not in clean(raw, remove=Remove.ALL).data
+
+
 PIECES = st.sampled_from(
     [
         *("<svg>", "</svg>", "<math>", "<mtext>", "<select>", "</select>", "<style>", "</style>"),
@@ -264,3 +270,74 @@ def test_whatever_a_tree_builder_shows_is_found(before: list[str], behind: list[
     cleaned = html_of(clean(mail(html)).data).decode()
     pictures = LexborHTMLParser(cleaned).css("img")
     assert BEACON not in {picture.attributes.get("src") for picture in pictures}
+
+
+def shuffled(seed: int, number: int) -> list[str]:
+    """Documents of such pieces and a beacon."""
+    from random import Random
+
+    rng = Random(seed)
+    pieces = [*PIECES.elements, *MORE_PIECES]
+    return [
+        "".join(
+            [
+                *rng.choices(pieces, k=rng.randint(0, 9)),
+                IMG,
+                *rng.choices(pieces, k=rng.randint(0, 6)),
+            ]
+        )
+        for _ in range(number)
+    ]
+
+
+MORE_PIECES = (
+    *("<select>", "<option>", "<input>", "</table>", "<tr>", "<td>", "</div>", "<div>", "<mi>"),
+    *("<annotation-xml encoding=text/html>", "<a>", "<svg/>", "<math/>", "</math>", "<title/>"),
+    *("<?x ", "?>", "<!-->", "--!>", "<!doctype html>", "<html>", "<head>", "</head>", "<body>"),
+    *("<frameset>", "<noframes>", "</noframes>", "<noembed>", "</noembed>", "&lt;", "<mglyph>"),
+)
+
+
+@pytest.mark.soak
+def test_no_document_of_40000_shows_a_tree_builder_its_beacon_when_clean() -> None:
+    from selectolax.lexbor import LexborHTMLParser
+
+    for html in shuffled(1, 40_000):
+        cleaned = html_of(clean(mail(html)).data).decode()
+        shown = {one.attributes.get("src") for one in LexborHTMLParser(cleaned).css("img")}
+        assert BEACON not in shown, html
+
+
+@pytest.mark.soak
+@pytest.mark.servers
+@pytest.mark.usefixtures("browser")
+def test_no_document_of_5000_shows_a_browser_its_beacon_when_clean() -> None:
+    """As its page, scripts on, and as its DOMParser reads it, scripts off."""
+    from playwright.sync_api import sync_playwright
+
+    look = """documents => documents.map(html => {
+        const frame = document.createElement('iframe');
+        document.body.append(frame);
+        frame.contentDocument.open();
+        frame.contentDocument.write(html);
+        frame.contentDocument.close();
+        const parsed = new DOMParser().parseFromString(html, 'text/html');
+        const shows = one => !!one.querySelector('img[src^="http"]');
+        const found = shows(frame.contentDocument) || shows(parsed);
+        frame.remove();
+        return found;
+    })"""
+    documents = shuffled(2, 5_000)
+    cleaned = [html_of(clean(mail(html)).data).decode() for html in documents]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        tab = browser.new_page()
+        shown = [
+            shows
+            for at in range(0, 5_000, 500)
+            for shows in tab.evaluate(look, cleaned[at : at + 500])
+        ]
+        originals = tab.evaluate(look, documents[:500])
+        browser.close()
+    assert sum(originals) > 150, "they do show it"
+    assert [html for html, is_shown in zip(documents, shown, strict=True) if is_shown] == []

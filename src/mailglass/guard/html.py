@@ -9,7 +9,6 @@ A state machine over the tokens of a document, hence its length.
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -75,6 +74,7 @@ _RUNS = re.compile(
     r"(?:(?:text|application)/)?(?:x-)?(?:java|ecma|j|vb|live)script(?:1\.\d)?"
     r"|module|speculationrules"
 )
+_STYLE_END = re.compile("</style", re.IGNORECASE)
 _DEEPEST = 3  # documents within documents
 
 
@@ -258,19 +258,14 @@ class _Finder:
         """What stands in elements and attributes under a prefix of the document's own."""
         if (plain := without_prefixes(self._markup)) is None:
             return
-        text, here, there = plain
-
-        def back(offset: int) -> int:
-            place = bisect_right(here, offset) - 1
-            return there[place] + offset - here[place]
-
-        known = {(one.url, one.start) for one in self._document.references}
-        inside = _Finder(text, False, self._depth, self._base).run()
-        for one in inside.references:
-            if (one.url, start := back(one.start)) not in known:
-                self._document.references.append(one._replace(start=start, end=back(one.end)))
-        for repair in inside.repairs:
-            self._document.repairs.append(Repair(back(repair.start), back(repair.end), repair.new))
+        found = self._document
+        inside = _Finder(plain.text, False, self._depth, self._base).run().moved(plain.back)
+        known = {(one.url, one.start) for one in found.references}
+        found.references += (r for r in inside.references if (r.url, r.start) not in known)
+        linked = {one.start for one in found.anchors}
+        found.anchors += (one for one in inside.anchors if one.start not in linked)
+        found.scripts = list(dict.fromkeys((*found.scripts, *inside.scripts)))
+        found.repairs += inside.repairs
 
     def _unread(self, doubt: Doubt) -> None:
         for url in nested_urls(self._markup[doubt.start : doubt.end]):
@@ -282,8 +277,8 @@ class _Finder:
         """A style sheet without an end, which some read and some do not."""
         if doubt.start < self._style_end:
             return
-        end = self._markup.lower().find("</style", doubt.start)
-        self._style_end = end if end >= 0 else len(self._markup)
+        end = _STYLE_END.search(self._markup, doubt.start)
+        self._style_end = end.start() if end else len(self._markup)
         self._css(self._markup[doubt.start : self._style_end], doubt.start, "css")
 
     def _is_rare(self, tags: set[str]) -> bool:

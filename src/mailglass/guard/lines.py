@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from base64 import b64decode
 from binascii import a2b_qp
-from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
+from .derived import Derived
 from .html import find_references
 from .reach import nested_urls
-from .references import Anchor, Document, Reference, Repair, Shows
+from .references import Anchor, Document, Reference, Shows
 
 __all__ = ["escaped", "find_in_calendar", "find_in_card", "folded", "is_escaped"]
 
@@ -59,35 +59,9 @@ _CARD = {
 }
 
 
-class _Derived:
-    """A text made from another in which matches gave way, and the way back."""
-
-    def __init__(
-        self, source: str, pattern: re.Pattern[str], replace: Callable[[re.Match[str]], str]
-    ) -> None:
-        pieces: list[str] = []
-        # Where derived and source text run side by side: both offsets at the start of each stretch.
-        self._here, self._there = [0], [0]
-        length = at = 0
-        for match in pattern.finditer(source):
-            new = replace(match)
-            pieces += (source[at : match.start()], new)
-            length += match.start() - at + len(new)
-            at = match.end()
-            self._here.append(length)
-            self._there.append(at)
-        pieces.append(source[at:])
-        self.text = "".join(pieces)
-
-    def back(self, offset: int) -> int:
-        """Where a character stood."""
-        place = bisect_right(self._here, offset) - 1
-        return self._there[place] + offset - self._here[place]
-
-
 def find_in_calendar(text: str) -> Document:
     """What a calendar entry loads and links to (RFC 5545, RFC 7986)."""
-    unfolded = _Derived(text, _FOLD, _nothing)
+    unfolded = Derived(text, _FOLD, _nothing)
     found = Document()
     for match in _LINE.finditer(unfolded.text):
         name, value, place = match[1].lower(), match[3], match.start(3)
@@ -118,16 +92,16 @@ def find_in_calendar(text: str) -> Document:
 
 def find_in_card(text: str) -> Document:
     """What a card loads and links to (RFC 6350, and vCard 2.1 and 3.0)."""
-    found = _card(_Derived(text, _FOLD, _nothing))
+    found = _card(Derived(text, _FOLD, _nothing))
     if "quoted-printable" in text.lower():
         # The `=` at a line's end is a break there, and the padding of a picture elsewhere.
         known = {(reference.url, reference.loader) for reference in found.references}
-        further = _card(_Derived(text, _CARD_FOLD, _nothing)).references
+        further = _card(Derived(text, _CARD_FOLD, _nothing)).references
         found.references += (one for one in further if (one.url, one.loader) not in known)
     return found
 
 
-def _card(unfolded: _Derived) -> Document:
+def _card(unfolded: Derived) -> Document:
     found = Document()
     for match in _LINE.finditer(unfolded.text):
         name, place, value = match[1].lower(), match.start(3), match[3]
@@ -155,21 +129,19 @@ def _plain(match: re.Match[str]) -> str:
     return "\n" if match[1] in "nN" else match[1]
 
 
-def _html(value: str, place: int, unfolded: _Derived, found: Document) -> None:
-    plain = _Derived(value, _ESCAPE, _plain)
-
-    def back(offset: int) -> int:
-        return unfolded.back(place + plain.back(offset))
-
-    html = find_references(plain.text)
-    found.references += (r._replace(start=back(r.start), end=back(r.end)) for r in html.references)
-    found.anchors += (Anchor(a.url, back(a.start), back(a.end)) for a in html.anchors)
-    found.scripts += ((back(start), back(end)) for start, end in html.scripts)
-    found.repairs += (Repair(back(r.start), back(r.end), r.new) for r in html.repairs)
+def _html(value: str, place: int, unfolded: Derived, found: Document) -> None:
+    plain = Derived(value, _ESCAPE, _plain)
+    html = find_references(plain.text).moved(
+        lambda offset: unfolded.back(place + plain.back(offset))
+    )
+    found.references += html.references
+    found.anchors += html.anchors
+    found.scripts += html.scripts
+    found.repairs += html.repairs
 
 
 def _loaded(
-    value: str, place: int, unfolded: _Derived, loader: str, shows: Shows
+    value: str, place: int, unfolded: Derived, loader: str, shows: Shows
 ) -> Iterator[Reference]:
     for url, start, end in _urls(value):
         yield _reference(

@@ -19,6 +19,7 @@ from html import unescape
 from typing import NamedTuple
 
 from ..mime import Token, TokenKind, tokenize
+from .derived import Derived
 
 __all__ = [
     "Doubt",
@@ -49,7 +50,9 @@ _ENTITY = re.compile(r"""<!ENTITY\s++(?:(%)\s++)?([^\s%;&"']++)\s++(?:"([^"]*+)"
 _NAMED = re.compile(r"&([^\s%;&#]++);")
 _PARAMETER = re.compile(r"%([^\s%;&]++);")
 _NUMBER = re.compile(r"&#(?:[0-9]++|[xX][0-9a-fA-F]++);")
-_PREFIX = re.compile(r"(?:</?|(?<=\s)(?=[\w.-]++:(?:href|src)\s*+=))([\w.-]++:)(?=[A-Za-z])")
+_PREFIX = re.compile(
+    r"(?:(?<=<)|(?<=</)|(?<=\s)(?=[\w.-]++:(?:href|src)\s*+=))[\w.-]++:(?=[A-Za-z])"
+)
 _DEEPEST = 16  # entities in entities
 _MAX_EXPANDED = 4  # times the document's length; entities of entities grow without end
 _LONGER = {"<![CDATA[": "]]>", "<?": "?>"}  # what ends at the first `>` or, in XML, only here
@@ -240,22 +243,12 @@ def _expanded(text: str, named: re.Pattern[str], entities: dict[str, str], room:
     return text
 
 
-def without_prefixes(markup: str) -> tuple[str, list[int], list[int]] | None:
-    """An XML document with the namespace prefixes of its tags and references taken off.
-
-    With the offsets at which stretches of it begin, and those where they stand in the original;
-    None when there is no prefix.
-    """
-    pieces: list[str] = []
-    here, there = [0], [0]
-    length = position = 0
-    for match in _PREFIX.finditer(markup):
-        start, end = match.span(1)
-        pieces.append(markup[position:start])
-        length += start - position
-        position = end
-        here.append(length)
-        there.append(end)
-    if not pieces:
+def without_prefixes(markup: str) -> Derived | None:
+    """An XML document with the namespace prefixes of its tags and references taken off, if any."""
+    if not _PREFIX.search(markup):
         return None
-    return "".join((*pieces, markup[position:])), here, there
+    return Derived(markup, _PREFIX, _nothing)
+
+
+def _nothing(match: re.Match[str]) -> str:
+    return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
@@ -65,3 +66,12 @@ class Document:
     anchors: list[Anchor] = field(default_factory=list)
     scripts: list[tuple[int, int]] = field(default_factory=list)  # what would run, by its span
     repairs: list[Repair] = field(default_factory=list)
+
+    def moved(self, to: Callable[[int], int]) -> Document:
+        """The same, its offsets those of the text that this document's text was made from."""
+        return Document(
+            [one._replace(start=to(one.start), end=to(one.end)) for one in self.references],
+            [one._replace(start=to(one.start), end=to(one.end)) for one in self.anchors],
+            [(to(start), to(end)) for start, end in self.scripts],
+            [one._replace(start=to(one.start), end=to(one.end)) for one in self.repairs],
+        )
