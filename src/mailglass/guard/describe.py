@@ -122,7 +122,7 @@ def as_text(report: Report, file: str) -> Iterator[str]:
     for path, why in report.unread:
         yield f"  not looked into  part {path}: {why}"
     for part in report.ambiguous:
-        yield f"  written so that programs read it in different ways  {part}"
+        yield f"  written so that programs read it in different ways  part {part}"
     if report.scripts:
         yield f"  {report.scripts} script{'s' * (report.scripts != 1)}, for programs that run them"
 
